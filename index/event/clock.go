@@ -1,0 +1,96 @@
+package event
+
+import (
+	"errors"
+	"strings"
+	"time"
+)
+
+// errTime says what ParseTime takes. It is short enough to stand in an answer.
+var errTime = errors.New("Expected an ISO 8601 date or time, such as 2026-05-01T12:00:00Z")
+
+// timeLayouts are the forms of ISO 8601 that ParseTime takes once the separator is a "T". Go's
+// parser accepts a fraction of a second after a dot or a comma where the layout has none.
+var timeLayouts = []struct {
+	layout string
+	zoned  bool
+}{
+	{"2006-01-02T15:04:05Z07:00", true},
+	{"2006-01-02T15:04:05Z0700", true},
+	{"2006-01-02T15:04:05Z07", true},
+	{"2006-01-02T15:04Z07:00", true},
+	{"2006-01-02T15:04:05", false},
+	{"2006-01-02T15:04", false},
+}
+
+// ParseTime reads an ISO 8601 time, cut to the millisecond. A time without an offset is read in
+// zone, and a date alone is the first moment of that day there.
+func ParseTime(text string, zone *time.Location) (Time, error) {
+	if len(text) == len("2006-01-02") {
+		date, err := time.Parse("2006-01-02", text)
+		if err != nil {
+			return 0, errTime
+		}
+		return bounded(CivilStart(date.Year(), date.Month(), date.Day(), 0, zone))
+	}
+	if len(text) > 10 && (text[10] == ' ' || text[10] == 't') {
+		text = text[:10] + "T" + text[11:]
+	}
+	if zulu, ok := strings.CutSuffix(text, "z"); ok {
+		text = zulu + "Z"
+	}
+	for _, form := range timeLayouts {
+		t, err := time.Parse(form.layout, text)
+		if err != nil {
+			continue
+		}
+		if !form.zoned {
+			t = civil(t, zone)
+		}
+		return bounded(t)
+	}
+	return 0, errTime
+}
+
+// civil reads t's clock face in zone. A time that the zone skips is the moment of the skip's end.
+func civil(t time.Time, zone *time.Location) time.Time {
+	hour := CivilStart(t.Year(), t.Month(), t.Day(), t.Hour(), zone)
+	within := time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
+	return hour.Add(within)
+}
+
+func bounded(t time.Time) (Time, error) {
+	ms := TimeOf(t)
+	if ms < TimeMin || ms > TimeMax {
+		return 0, errors.New("Must lie between 1970 and 9999")
+	}
+	return ms, nil
+}
+
+// CivilStart returns the first moment at which the clocks of zone show the given date and hour, or,
+// where they skip it, the moment of the skip. time.Date leaves both cases open.
+func CivilStart(year int, month time.Month, day, hour int, zone *time.Location) time.Time {
+	face := time.Date(year, month, day, hour, 0, 0, 0, time.UTC)
+	// The offsets that can be in force at this face are those a day before and a day after it.
+	var first time.Time
+	for _, near := range []time.Time{face.Add(-24 * time.Hour), face.Add(24 * time.Hour)} {
+		_, offset := near.In(zone).Zone()
+		t := face.Add(-time.Duration(offset) * time.Second).In(zone)
+		if showsFace(t, face) && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	if !first.IsZero() {
+		return first
+	}
+	// Skipped: the offset before the skip puts the face after it; the skip began that zone period.
+	_, before := face.Add(-24 * time.Hour).In(zone).Zone()
+	start, _ := face.Add(-time.Duration(before) * time.Second).In(zone).ZoneBounds()
+	return start
+}
+
+func showsFace(t, face time.Time) bool {
+	y, m, d := t.Date()
+	fy, fm, fd := face.Date()
+	return y == fy && m == fm && d == fd && t.Hour() == face.Hour() && t.Minute() == 0
+}
