@@ -1,0 +1,233 @@
+// Package encode turns a group of events, as the log keeps it, into bytes and back.
+//
+// A group is what one sync makes durable: runs of events of one or more projects, each with
+// consecutive positions. Nothing is lost on the way: what Decode gives is what Append was given,
+// to the byte. The package knows nothing of files, keys or clocks: it starts no goroutines and
+// writes nothing to disk.
+//
+// Bytes that come back are not trusted. Decode checks the checksum first, then each length against
+// a limit, and only then allocates; whatever it is given, it answers or returns an error of kind
+// event.ErrDamaged.
+package encode
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/klauspost/compress/s2"
+
+	"millimetric/index/event"
+)
+
+// The frame of a group. Integers are little-endian; uv is an unsigned varint.
+//
+//	format     1 byte   groupFormat
+//	number     uv       the group's place in the log: a group found elsewhere is damaged
+//	committed  uv       server time in milliseconds
+//	parts      uv       how many parts follow
+//	part       ...
+//	checksum   4 bytes  CRC-32C of all bytes before
+//
+// A part:
+//
+//	project    4 bytes
+//	first      uv       position of the first event; the others follow without a gap
+//	events     uv       how many, 1 to PartEventsMax
+//	packed     uv       length of the rest
+//	rows       packed   s2 block of what row.go lays out
+const (
+	groupFormat   = 1
+	checksumBytes = 4
+
+	// PartEventsMax bounds the events of one part, so that a reader can bound what it allocates.
+	PartEventsMax = 4096
+	// PartBytesMax bounds the rows of one part before compression. A batch of the greatest size
+	// that clients may send fits, at up to four bytes per character.
+	PartBytesMax = 64 << 20
+)
+
+// Part is a run of events of one project with consecutive positions.
+type Part struct {
+	Project event.Project
+	Events  []event.Event
+}
+
+// Group is what one sync makes durable.
+type Group struct {
+	Number    uint64
+	Committed event.Time
+	Parts     []Part
+}
+
+// Encoder encodes groups, reusing its buffers. The zero value is ready; it is not safe for
+// concurrent use.
+type Encoder struct {
+	rows   rowBuffers
+	plain  []byte
+	packed []byte
+}
+
+// Append encodes g behind dst. It panics where a part breaks the rules of a part: such a group
+// must never reach the log.
+func (c *Encoder) Append(dst []byte, g *Group) []byte {
+	start := len(dst)
+	dst = append(dst, groupFormat)
+	dst = binary.AppendUvarint(dst, g.Number)
+	dst = binary.AppendUvarint(dst, uint64(g.Committed))
+	dst = binary.AppendUvarint(dst, uint64(len(g.Parts)))
+	for i := range g.Parts {
+		dst = c.appendPart(dst, &g.Parts[i])
+	}
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+func (c *Encoder) appendPart(dst []byte, p *Part) []byte {
+	checkPart(p)
+	c.plain = c.rows.appendRows(c.plain[:0], p.Events)
+	if len(c.plain) > PartBytesMax {
+		panic(fmt.Sprintf("encode: a part of %d events has %d bytes", len(p.Events), len(c.plain)))
+	}
+	if most := s2.MaxEncodedLen(len(c.plain)); cap(c.packed) < most {
+		c.packed = make([]byte, most)
+	}
+	packed := s2.Encode(c.packed[:cap(c.packed)], c.plain)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(p.Project))
+	dst = binary.AppendUvarint(dst, uint64(p.Events[0].Seq))
+	dst = binary.AppendUvarint(dst, uint64(len(p.Events)))
+	dst = binary.AppendUvarint(dst, uint64(len(packed)))
+	return append(dst, packed...)
+}
+
+func checkPart(p *Part) {
+	if len(p.Events) == 0 || len(p.Events) > PartEventsMax || p.Project == 0 {
+		panic(fmt.Sprintf("encode: a part of project %d holds %d events", p.Project, len(p.Events)))
+	}
+	first := p.Events[0].Seq
+	for i := range p.Events {
+		if p.Events[i].Seq != first+event.Seq(i) || first == 0 {
+			panic(fmt.Sprintf("encode: event %d of a part that begins at %d has position %d", i, first, p.Events[i].Seq))
+		}
+	}
+}
+
+// Decoder decodes groups. The zero value is ready; it is not safe for concurrent use.
+type Decoder struct {
+	Words Words // what the events' words share memory through
+	plain []byte
+}
+
+// Decode decodes src, which is the group with this number. The events don't alias src.
+func (d *Decoder) Decode(src []byte, number uint64) (Group, error) {
+	if len(src) < 1+checksumBytes {
+		return Group{}, damaged("group of %d bytes", len(src))
+	}
+	body, sum := src[:len(src)-checksumBytes], binary.LittleEndian.Uint32(src[len(src)-checksumBytes:])
+	if got := crc32.Checksum(body, castagnoli); got != sum {
+		return Group{}, damaged("checksum is %08x, stored %08x", got, sum)
+	}
+	if body[0] != groupFormat {
+		return Group{}, damaged("group format %d is unknown", body[0])
+	}
+	r := reader{rest: body[1:]}
+	g := Group{Number: r.uvarint(), Committed: event.Time(r.uvarint())}
+	if g.Number != number && !r.bad {
+		return Group{}, damaged("group %d stands in the place of %d", g.Number, number)
+	}
+	parts := r.length(len(body))
+	for range parts {
+		part, err := d.part(&r)
+		if err != nil {
+			return Group{}, err
+		}
+		g.Parts = append(g.Parts, part)
+	}
+	if r.bad || len(r.rest) != 0 {
+		return Group{}, damaged("group ends at the wrong place, %d bytes are left", len(r.rest))
+	}
+	return g, nil
+}
+
+func (d *Decoder) part(r *reader) (Part, error) {
+	p := Part{Project: event.Project(r.uint32())}
+	first := event.Seq(r.uvarint())
+	count := r.length(PartEventsMax)
+	packed := r.bytes(r.length(len(r.rest)))
+	if r.bad || p.Project == 0 || first == 0 || count == 0 || first+event.Seq(count) < first {
+		return Part{}, damaged("head of a part")
+	}
+	size, err := s2.DecodedLen(packed)
+	if err != nil || size > PartBytesMax || size < count*rowBytesMin {
+		return Part{}, damaged("part of %d events claims %d bytes", count, size)
+	}
+	if cap(d.plain) < size {
+		d.plain = make([]byte, size)
+	}
+	plain, err := s2.Decode(d.plain[:cap(d.plain)], packed)
+	if err != nil {
+		return Part{}, damaged("part can't be unpacked: %v", err)
+	}
+	p.Events = make([]event.Event, count)
+	for i := range p.Events {
+		p.Events[i].Seq = first + event.Seq(i)
+	}
+	if !readRows(plain, p.Events, &d.Words) {
+		return Part{}, damaged("rows of a part")
+	}
+	return p, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func damaged(format string, args ...any) error {
+	return &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf(format, args...)}
+}
+
+// reader takes values off the front of rest. After the first value that isn't there, bad is set
+// and every further value is 0.
+type reader struct {
+	rest []byte
+	bad  bool
+}
+
+func (r *reader) fail() { r.bad, r.rest = true, nil }
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		r.fail()
+		return 0
+	}
+	r.rest = r.rest[n:]
+	return v
+}
+
+// length reads a length and refuses one beyond most.
+func (r *reader) length(most int) int {
+	v := r.uvarint()
+	if v > uint64(most) {
+		r.fail()
+		return 0
+	}
+	return int(v)
+}
+
+func (r *reader) uint32() uint32 {
+	b := r.bytes(4)
+	if b == nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(b)
+}
+
+func (r *reader) bytes(n int) []byte {
+	if n > len(r.rest) || n == 0 {
+		if n != 0 {
+			r.fail()
+		}
+		return nil
+	}
+	b := r.rest[:n]
+	r.rest = r.rest[n:]
+	return b
+}
