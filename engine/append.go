@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"millimetric/index/encode"
+	"millimetric/index/event"
+)
+
+// request is one Append or PutRecords on its way through the pipeline.
+type request struct {
+	project event.Project
+	events  []event.Event
+	records []Record
+	bytes   int
+	done    chan error // capacity 1: the committer never waits for a caller
+	timer   *time.Timer
+}
+
+// eventBytes is what an event takes in memory besides its strings.
+const eventBytes = 336
+
+// Append makes events durable and visible, in their order and all or none, and returns then. The
+// events belong to the engine from here on; it gives them their positions. An event whose ID the
+// project has already is acknowledged and not kept again: the first one stays, within one call as
+// well. Such an acknowledgement, too, comes only when the first is durable.
+//
+// An error with code outcome_unknown means that the events may become durable yet. The commit goes
+// on in any case: neither the end of ctx nor CommitWait takes events back.
+func (e *Engine) Append(ctx context.Context, project event.Project, events []event.Event) error {
+	if project == 0 {
+		panic(fmt.Sprintf("engine: append of %d events to no project", len(events)))
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	if refused := e.refusal(); refused != nil {
+		return refused
+	}
+	bytes := 0
+	for i := range events {
+		bytes += eventBytes + encode.Bytes(&events[i])
+	}
+	if bytes > appendBytesMax {
+		return &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge, Notes: []string{"Too many bytes at once"}}
+	}
+	encode.OwnTexts(events)
+	r := e.newRequest()
+	r.project, r.events, r.bytes = project, events, bytes
+	return e.await(ctx, r)
+}
+
+// PutRecords makes records durable, all or none, and returns then. A record without a value is
+// deleted. The values belong to the engine from here on. Records are taken even where events are
+// refused: an API key must stay revocable.
+func (e *Engine) PutRecords(ctx context.Context, records ...Record) error {
+	for _, record := range records {
+		if record.Kind == "" || record.ID == "" || strings.IndexByte(record.Kind, 0) >= 0 {
+			panic(fmt.Sprintf("engine: record of kind %q with id %q", record.Kind, record.ID))
+		}
+	}
+	if len(records) == 0 {
+		return nil
+	}
+	r := e.newRequest()
+	r.records = records
+	return e.await(ctx, r)
+}
+
+func (e *Engine) newRequest() *request {
+	if r, ok := e.requests.Get().(*request); ok {
+		return r
+	}
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return &request{done: make(chan error, 1), timer: timer}
+}
+
+// await queues r and waits for its outcome.
+func (e *Engine) await(ctx context.Context, r *request) error {
+	if err := e.enqueue(r); err != nil {
+		return err
+	}
+	r.timer.Reset(e.opt.CommitWait)
+	select {
+	case err := <-r.done:
+		r.timer.Stop()
+		*r = request{done: r.done, timer: r.timer}
+		e.requests.Put(r)
+		return err
+	case <-r.timer.C:
+		return outcomeUnknown(errors.New("the commit takes too long"))
+	case <-ctx.Done():
+		r.timer.Stop()
+		return outcomeUnknown(context.Cause(ctx))
+	}
+}
+
+func (e *Engine) enqueue(r *request) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return errStopping()
+	}
+	// Records are few and small, and go ahead of no one: only events are bounded.
+	over := e.bytes+r.bytes > e.opt.QueueBytes || len(e.waiting) >= queueRequestsMax
+	if over && len(e.waiting) > 0 && r.records == nil {
+		return overloaded("too many events wait to be written")
+	}
+	e.waiting = append(e.waiting, r)
+	e.bytes += r.bytes
+	e.work.Signal()
+	return nil
+}
+
+func overloaded(why string) *event.Error {
+	return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: retryIn, Cause: errors.New(why)}
+}
+
+func errStopping() *event.Error { return overloaded("the server is stopping") }
+
+func outcomeUnknown(cause error) *event.Error {
+	return &event.Error{Kind: event.ErrLimit, Code: event.CodeOutcomeUnknown, RetryIn: retryIn, Cause: cause}
+}

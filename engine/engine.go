@@ -1,0 +1,258 @@
+// Package engine keeps events: it makes them durable, and shows them to readers.
+//
+// Append returns once its events are synced to disk and visible. Readers take snapshots, which
+// never change and never show what a crash could still take away. The engine knows nothing of
+// HTTP, of what events mean or of who may see them; a snapshot belongs to one project and can see
+// no other.
+//
+// Open starts three goroutines, and Close ends them: one gathers requests into groups and encodes
+// them, one commits groups, one watches free space. Pebble has its own, and a commit has timers
+// that notice when the disk stalls.
+//
+// Everything on disk is in one Pebble store in one folder, which a lock keeps to one process.
+// FORMAT.md has the layout; keys.go alone spells store keys.
+//
+// Where a sync fails, nobody knows what is on disk, and trying again can falsely succeed.
+// The engine then ends the process and acknowledges nothing; the next start replays what is really
+// there. The same holds for a commit that is stuck for long.
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/index/encode"
+	"millimetric/index/event"
+)
+
+// Engine is an open store. It is safe for concurrent use.
+type Engine struct {
+	opt  Options
+	dir  string
+	db   *pebble.DB
+	lock *pebble.Lock
+	fs   vfs.FS    // Options.FS, ordered and with disk health checks around it
+	care io.Closer // of these checks
+
+	// Owned by the gathering goroutine, and before that by Open.
+	projects map[event.Project]*project
+	touched  []*project
+	encoder  encode.Encoder
+	words    encode.Words
+	number   uint64     // of the last group
+	clock    event.Time // commit time of the last group
+
+	shown    sync.Map            // event.Project → *project, for readers
+	groups   chan *group         // from the gatherer to the committer
+	free     chan *group         // and back, to be used again
+	requests sync.Pool           // of *request
+	stop     chan struct{}       // ends the watch over free space
+	running  sync.WaitGroup      // the three goroutines
+	state    [states]atomic.Bool // why appends are refused, if they are
+
+	// mu guards the queue. The gatherer waits on work.
+	mu       sync.Mutex
+	work     sync.Cond
+	waiting  []*request
+	bytes    int // of waiting
+	closing  bool
+	inFlight int    // groups that were taken and are not committed
+	commits  uint64 // how many were begun
+	syncing  bool   // the last of them is going on
+
+	// gate keeps the store open while records are read. It is taken before no other lock.
+	gate   sync.RWMutex
+	closed bool
+}
+
+// state is a reason for refusing appends.
+type state int
+
+const (
+	stateDead    state = iota // a commit failed; the process is about to end
+	stateDamaged              // stored bytes aren't what was written
+	stateFull                 // too little free space
+	stateStuck                // a commit takes too long
+	stateStalled              // Pebble holds writes back
+	states
+)
+
+// Open opens the store in dir, and makes it where there is none. It returns once all that was ever
+// acknowledged is visible.
+func Open(dir string, opt Options) (*Engine, error) {
+	if opt.Now == nil {
+		return nil, errors.New("open store: no clock was given")
+	}
+	e := newEngine(dir, opt.withDefaults())
+	if err := e.openStore(); err != nil {
+		return nil, errors.Join(err, e.care.Close())
+	}
+	if err := e.recover(); err != nil {
+		return nil, errors.Join(err, e.closeStore())
+	}
+	e.watchSpace()
+	e.running.Add(3)
+	go e.gather()
+	go e.commit()
+	go e.keepWatch()
+	return e, nil
+}
+
+func newEngine(dir string, opt Options) *Engine {
+	e := &Engine{
+		opt: opt, dir: dir,
+		projects: map[event.Project]*project{},
+		groups:   make(chan *group, 1),
+		free:     make(chan *group, 3),
+		stop:     make(chan struct{}),
+	}
+	e.work.L = &e.mu
+	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
+	// it fails to open.
+	e.fs, e.care = vfs.WithDiskHealthChecks(ordered{opt.FS}, slowAfter, nil, func(info vfs.DiskSlowInfo) {
+		e.opt.Notify(DiskSlow{Path: info.Path, Operation: info.OpType.String(), For: info.Duration})
+	})
+	for range cap(e.free) {
+		e.free <- &group{}
+	}
+	return e
+}
+
+// openStore takes the lock, opens Pebble and checks the format. A store that is new is opened
+// twice: Pebble writes the very first log in an old format that can't tell damage from its end.
+func (e *Engine) openStore() error {
+	if err := e.opt.FS.MkdirAll(e.dir, 0o700); err != nil {
+		return fmt.Errorf("open store %s: %w", e.dir, err)
+	}
+	lock, err := lockFolder(e.dir, e.opt.FS)
+	if err != nil {
+		return err
+	}
+	e.lock = lock
+	isNew, err := e.openPebble()
+	if err == nil && isNew {
+		if err = e.db.Close(); err == nil {
+			_, err = e.openPebble()
+		}
+	}
+	if err != nil {
+		e.db = nil
+		return errors.Join(err, lock.Close())
+	}
+	return nil
+}
+
+// openPebble reports whether the store was made just now.
+func (e *Engine) openPebble() (isNew bool, err error) {
+	db, err := pebble.Open(e.dir, e.pebbleOptions())
+	if err != nil {
+		return false, storeError("open store "+e.dir, err)
+	}
+	isNew, err = checkFormat(db)
+	if err != nil {
+		return false, errors.Join(fmt.Errorf("open store %s: %w", e.dir, err), db.Close())
+	}
+	e.db = db
+	return isNew, nil
+}
+
+// lockFolder takes the lock that keeps a folder to one process.
+func lockFolder(dir string, fs vfs.FS) (*pebble.Lock, error) {
+	lock, err := pebble.LockDirectory(dir, fs)
+	if err == nil {
+		return lock, nil
+	}
+	// The second is Pebble's answer where this very process has it.
+	if errors.Is(err, syscall.EAGAIN) || err.Error() == "lock held by current process" {
+		return nil, &event.Error{
+			Kind: event.ErrLimit, Code: CodeInUse, Cause: err,
+			Notes: []string{"data folder " + dir + " is in use by another process"},
+		}
+	}
+	return nil, fmt.Errorf("lock store %s: %w", dir, err)
+}
+
+// CodeInUse is the code of the error that Open returns where another process has the folder.
+const CodeInUse = "store_in_use"
+
+// storeError gives Pebble's errors of damage our kind.
+func storeError(what string, err error) error {
+	if pebble.IsCorruptionError(err) {
+		return &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf("%s: %w", what, err)}
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// Close takes no more requests, commits those that wait, and closes the store. It may be called
+// once.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closing = true
+	e.mu.Unlock()
+	e.work.Signal()
+	close(e.stop)
+	e.running.Wait()
+	return e.closeStore()
+}
+
+func (e *Engine) closeStore() error {
+	e.gate.Lock()
+	defer e.gate.Unlock()
+	e.closed = true
+	err := e.db.Close()
+	if err != nil {
+		err = fmt.Errorf("close store %s: %w", e.dir, err)
+	}
+	return errors.Join(err, e.lock.Close(), e.care.Close())
+}
+
+// Ready returns nil where appends are taken, else the error that they would be refused with.
+func (e *Engine) Ready() error {
+	if err := e.refusal(); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return errStopping()
+	}
+	return nil
+}
+
+// refusal says why appends are refused at this moment, if they are.
+func (e *Engine) refusal() *event.Error {
+	for s := range states {
+		if e.state[s].Load() {
+			return s.refusal()
+		}
+	}
+	return nil
+}
+
+func (s state) refusal() *event.Error {
+	switch s {
+	case stateDead:
+		return errStopping()
+	case stateDamaged:
+		return &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged}
+	case stateFull:
+		return &event.Error{Kind: event.ErrLimit, Code: event.CodeDiskLow, RetryIn: retryFull}
+	case stateStuck, stateStalled:
+		return overloaded("the disk doesn't keep up")
+	}
+	panic(fmt.Sprintf("engine: state %d has no refusal", s))
+}
+
+// die ends the process. Where Options.Fatal returns, as in tests, the engine acknowledges nothing
+// from here on.
+func (e *Engine) die(reason string) {
+	e.state[stateDead].Store(true)
+	e.opt.Fatal(reason)
+}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Notice is something that an operator should know. The engine writes no log: the caller does.
+type Notice interface {
+	fmt.Stringer
+	// Urgent reports whether somebody should look at it.
+	Urgent() bool
+}
+
+// Recovered tells what Open found.
+type Recovered struct {
+	Groups   uint64
+	Events   uint64
+	Projects int
+}
+
+// DiskSlow tells of one operation that has been going on for long.
+type DiskSlow struct {
+	Path, Operation string
+	For             time.Duration
+}
+
+// SpaceLow tells that appends are refused from now on, as free space ran low.
+type SpaceLow struct{ Free, Total uint64 }
+
+// SpaceBack tells that appends are taken again.
+type SpaceBack struct{ Free, Total uint64 }
+
+// Stalled tells that Pebble holds writes back, and why.
+type Stalled struct{ Reason string }
+
+// Resumed tells that it has stopped doing so.
+type Resumed struct{}
+
+// Stuck tells that a commit has been going on for long, so that appends are refused meanwhile.
+type Stuck struct{ For time.Duration }
+
+// Damaged tells that stored bytes aren't what was written. Appends are refused from now on.
+type Damaged struct {
+	Path  string
+	Cause error
+}
+
+// Background tells of a failure outside any request, such as in a flush, which will be retried.
+type Background struct{ Cause error }
+
+func (n Recovered) String() string {
+	return fmt.Sprintf("recovered %d events of %d projects from %d groups", n.Events, n.Projects, n.Groups)
+}
+func (n DiskSlow) String() string {
+	return fmt.Sprintf("disk is slow: %s of %s has been going on for %v", n.Operation, n.Path, n.For)
+}
+func (n SpaceLow) String() string {
+	return fmt.Sprintf("disk space is low, events are refused: %d of %d bytes are free", n.Free, n.Total)
+}
+func (n SpaceBack) String() string {
+	return fmt.Sprintf("disk space is back, events are taken: %d of %d bytes are free", n.Free, n.Total)
+}
+func (n Stalled) String() string    { return "writes are held back: " + n.Reason }
+func (n Resumed) String() string    { return "writes go on" }
+func (n Stuck) String() string      { return fmt.Sprintf("a commit has been going on for %v", n.For) }
+func (n Damaged) String() string    { return fmt.Sprintf("%s is damaged: %v", n.Path, n.Cause) }
+func (n Background) String() string { return fmt.Sprintf("background work failed: %v", n.Cause) }
+
+// Urgent is part of Notice.
+func (n Recovered) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n DiskSlow) Urgent() bool { return true }
+
+// Urgent is part of Notice.
+func (n SpaceLow) Urgent() bool { return true }
+
+// Urgent is part of Notice.
+func (n SpaceBack) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Stalled) Urgent() bool { return true }
+
+// Urgent is part of Notice.
+func (n Resumed) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Stuck) Urgent() bool { return true }
+
+// Urgent is part of Notice.
+func (n Damaged) Urgent() bool { return true }
+
+// Urgent is part of Notice.
+func (n Background) Urgent() bool { return true }
+
+// listener turns Pebble's events into notices and states. Without a DataCorruption of our own,
+// Pebble would end the process at one bad block, and so again at each start.
+func (e *Engine) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: func(err error) { e.opt.Notify(Background{Cause: err}) },
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			e.state[stateDamaged].Store(true)
+			e.opt.Notify(Damaged{Path: info.Path, Cause: info.Details})
+		},
+		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
+			e.state[stateStalled].Store(true)
+			e.opt.Notify(Stalled{Reason: info.Reason})
+		},
+		WriteStallEnd: func() {
+			e.state[stateStalled].Store(false)
+			e.opt.Notify(Resumed{})
+		},
+	}
+}
+
+// logger is what Pebble is given to log with. Its Fatalf must end the process: Pebble goes on
+// after it as if the commit had succeeded.
+type logger struct{ e *Engine }
+
+func (l logger) Infof(string, ...any) {}
+func (l logger) Errorf(format string, args ...any) {
+	l.e.opt.Notify(Background{Cause: fmt.Errorf(format, args...)})
+}
+func (l logger) Fatalf(format string, args ...any) { l.e.die(fmt.Sprintf(format, args...)) }

@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"os"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Options say how to open a store. Only Now must be set.
+type Options struct {
+	// FS is the file system; the real one where nil. Disk health checks are put around it.
+	FS vfs.FS
+	// Now is the clock. Commit times never go back, even where it does.
+	Now func() time.Time
+	// Notify is told what an operator should know. It is called from many goroutines, at times
+	// with Pebble's locks held: it must be quick, and must not call the engine.
+	Notify func(Notice)
+	// Fatal ends the process after a failure that makes the disk's state unknown. It must not
+	// return; the default writes the reason to standard error and exits with status 70.
+	Fatal func(reason string)
+
+	// CommitWait is how long an Append waits before it says that the outcome is unknown: 5 s.
+	CommitWait time.Duration
+	// StallExit is how long a commit may be stuck before the process ends: 60 s. A restart can
+	// help then; waiting has not.
+	StallExit time.Duration
+	// QueueBytes bounds the requests that wait to be committed: 64 MiB.
+	QueueBytes int
+	// FreeBytesMin and FreePercentMin are the free space below which appends are refused: the
+	// greater of the two, 2 GiB and 5 %. Negative ones don't count.
+	FreeBytesMin   int64
+	FreePercentMin int
+	// MemTableBytes bounds one of Pebble's tables in memory: 16 MiB.
+	MemTableBytes int
+}
+
+const (
+	exitStatus = 70 // EX_SOFTWARE: what supervisors restart after
+
+	// shedAfter is how long a commit may take before further requests are refused at once instead
+	// of waiting behind it.
+	shedAfter = time.Second
+	// retryIn and retryFull are what refused callers are told to wait. Space comes back slowly.
+	retryIn   = time.Second
+	retryFull = 10 * time.Second
+	// slowAfter is from when on one operation of the disk is worth a notice.
+	slowAfter = 5 * time.Second
+	// spaceEvery is how often free space is looked at. It can't fall far in between: a second of
+	// appends at full speed is some 200 MB, a tenth of the reserve.
+	spaceEvery = time.Second
+
+	queueRequestsMax = 1 << 16
+
+	// groupBytesMax ends a group. Larger ones make every member wait for all, and a sync of 256 KiB
+	// already costs little more than one of 4 KiB.
+	groupBytesMax = 1 << 20
+	// overlapBytes is from when on the next group is encoded while the last one still syncs. A
+	// smaller group is encoded in no time, and would only fix its members too soon: what comes
+	// until the sync is over would have to wait for yet another.
+	overlapBytes = 64 << 10
+	// appendBytesMax bounds one request. It keeps a part, which may hold a whole group and this,
+	// below the format's bound.
+	appendBytesMax = 48 << 20
+)
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Notify == nil {
+		o.Notify = func(Notice) {}
+	}
+	if o.Fatal == nil {
+		o.Fatal = func(reason string) {
+			os.Stderr.WriteString("millimetric: the store can't go on: " + reason + "\n")
+			os.Exit(exitStatus)
+		}
+	}
+	o.CommitWait = orDefault(o.CommitWait, 5*time.Second)
+	o.StallExit = orDefault(o.StallExit, 60*time.Second)
+	o.QueueBytes = orDefault(o.QueueBytes, 64<<20)
+	o.FreeBytesMin = orDefault(o.FreeBytesMin, 2<<30)
+	o.FreePercentMin = orDefault(o.FreePercentMin, 5)
+	o.MemTableBytes = orDefault(o.MemTableBytes, 16<<20)
+	return o
+}
+
+func orDefault[T int | int64 | time.Duration](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// storeFormat pins Pebble's own format. Raising it can't be taken back, so it never follows a new
+// Pebble by itself.
+const storeFormat = pebble.FormatValueSeparation
+
+// pebbleOptions makes options for one opening: Pebble keeps state in them.
+func (e *Engine) pebbleOptions() *pebble.Options {
+	o := &pebble.Options{
+		FS:                          e.fs,
+		Lock:                        e.lock,
+		FormatMajorVersion:          storeFormat,
+		CacheSize:                   8 << 20, // the log is read once, at open
+		MemTableSize:                uint64(e.opt.MemTableBytes),
+		MemTableStopWritesThreshold: 4, // a slow flush must not stop commits at once
+		MaxOpenFiles:                256,
+		Logger:                      logger{e},
+		EventListener:               e.listener(),
+		DisableTableStats:           true,
+	}
+	// Groups are compressed already.
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	return o
+}
