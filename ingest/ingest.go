@@ -1,0 +1,153 @@
+// Package ingest turns the bytes of a request into events and hands them to be appended.
+//
+// A request goes through five stops, one file each: decode.go walks its JSON, validate.go holds
+// each field against its rule, enrich.go adds what the server knows (visitor, session, source,
+// country, device), own.go moves the result into memory of its own, and Pipeline's methods append
+// all events of the request at once or none.
+//
+// The package does not know HTTP, API keys or storage: a Caller says who speaks, an Appender keeps
+// the events. It starts no goroutines and writes nothing to disk. The address and the agent of a
+// visitor are used while a request is read and are in no event.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"millimetric/index/event"
+	"millimetric/ingest/privacy"
+)
+
+// Appender keeps events. It returns when they are kept for good and seen by every later question,
+// and it owns the slice from the call on.
+type Appender interface {
+	Append(ctx context.Context, project event.Project, events []event.Event) error
+}
+
+// Salts gives the salt of a project for one UTC day, counted from 1970; lease names a running
+// import, "" for none.
+type Salts interface {
+	Salt(project event.Project, day int64, lease string) ([32]byte, error)
+}
+
+// Site is a project as ingestion sees it.
+type Site struct {
+	Project       event.Project
+	Key           [32]byte // the project's identity key: visitors derived from a user come from it
+	Cookieless    bool     // a missing anonymous_id becomes a visitor of the day
+	InternalHosts []string // hosts that count as the site's own referrers
+
+	// Oldest is the first moment that the project's retention window still keeps; what is older is
+	// refused. 0 keeps everything.
+	Oldest event.Time
+}
+
+// Caller says who sends a request.
+type Caller struct {
+	Site   Site
+	Server bool       // a server speaks for visitors: the body may name their ip and user_agent
+	Addr   netip.Addr // the connection's own address; not used when Server
+	Agent  string     // the connection's own user agent; not used when Server, kept by no event
+	Import string     // the lease of a running import, "" for none
+}
+
+// Options are what New needs. Appender and Salts must be set.
+type Options struct {
+	Appender Appender
+	Salts    Salts
+	Now      func() time.Time // the server's clock; must be set
+}
+
+// Pipeline turns requests into events. It is safe for concurrent use.
+type Pipeline struct {
+	appender Appender
+	salts    Salts
+	now      func() time.Time
+	agents   *privacy.Agents
+	readers  sync.Pool // of *reader: a JSON decoder's tables are larger than most requests
+}
+
+// New returns a pipeline.
+func New(opt Options) (*Pipeline, error) {
+	if opt.Appender == nil || opt.Salts == nil || opt.Now == nil {
+		return nil, errors.New("open pipeline: Appender, Salts and Now must be set")
+	}
+	agents, err := privacy.NewAgents()
+	if err != nil {
+		return nil, fmt.Errorf("open pipeline: %w", err)
+	}
+	return &Pipeline{
+		appender: opt.Appender, salts: opt.Salts, now: opt.Now, agents: agents,
+		readers: sync.Pool{New: func() any { return new(reader) }},
+	}, nil
+}
+
+// Track appends the one event of body and returns its event_id, "" where none was sent. Nothing
+// refers to body once Track has returned; the same goes for Batch and Identify.
+func (p *Pipeline) Track(ctx context.Context, caller Caller, body []byte) (eventID string, err error) {
+	events, err := p.read(caller, body, (*request).track)
+	if err != nil {
+		return "", err
+	}
+	eventID = events[0].ID
+	return eventID, p.append(ctx, caller, events)
+}
+
+// Batch appends all events of body, or none where one of them is bad, and returns their number.
+func (p *Pipeline) Batch(ctx context.Context, caller Caller, body []byte) (count int, err error) {
+	events, err := p.read(caller, body, (*request).batch)
+	if err != nil {
+		return 0, err
+	}
+	count = len(events)
+	return count, p.append(ctx, caller, events)
+}
+
+// Identify appends the event that links the visitor and the user of body.
+func (p *Pipeline) Identify(ctx context.Context, caller Caller, body []byte) error {
+	events, err := p.read(caller, body, (*request).identify)
+	if err != nil {
+		return err
+	}
+	return p.append(ctx, caller, events)
+}
+
+func (p *Pipeline) append(ctx context.Context, caller Caller, events []event.Event) error {
+	if err := p.appender.Append(ctx, caller.Site.Project, events); err != nil {
+		return fmt.Errorf("append events: %w", err)
+	}
+	return nil
+}
+
+// read walks body with one of the request's walks and returns its events.
+func (p *Pipeline) read(caller Caller, body []byte, walk func(*request) error) ([]event.Event, error) {
+	r := p.readers.Get().(*reader)
+	r.open(body)
+	// The reader goes back without its body: a pool must not keep what strangers sent.
+	defer func() {
+		r.close()
+		p.readers.Put(r)
+	}()
+
+	now := event.TimeOf(p.now())
+	q := request{
+		reader:   r,
+		form:     form{server: caller.Server, now: now, oldest: caller.Site.Oldest, place: placeNone},
+		enricher: enricher{pipeline: p, caller: &caller, now: now},
+	}
+	err := walk(&q)
+	if err == nil {
+		err = r.end()
+	}
+	if err != nil {
+		return nil, readError(err)
+	}
+	if err := q.form.err(); err != nil {
+		return nil, err
+	}
+	return q.events, nil
+}

@@ -1,0 +1,91 @@
+// Package intake is the HTTP door for events: it reads a request's body, hands it to the pipeline
+// and writes the answer.
+//
+// It checks no keys and knows no routes: the server says who the caller is, and writes the answer
+// to every error that comes back from here. It starts no goroutines and writes nothing to disk.
+package intake
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"millimetric/ingest"
+)
+
+// Door answers the calls that bring events.
+type Door struct {
+	Pipeline *ingest.Pipeline
+}
+
+// Track takes one event.
+func (d *Door) Track(ctx *fasthttp.RequestCtx, caller ingest.Caller) error {
+	body, err := Body(ctx)
+	if err != nil {
+		return err
+	}
+	id, err := d.Pipeline.Track(lasting(), caller, body)
+	if err != nil {
+		return err
+	}
+	quoted := []byte("null")
+	if id != "" {
+		if quoted, err = quote(id); err != nil {
+			return fmt.Errorf("write answer: %w", err)
+		}
+	}
+	answer(ctx, fasthttp.StatusAccepted, `{"ok":true,"event_id":`+string(quoted)+`}`)
+	return nil
+}
+
+// Batch takes many events, all or none.
+func (d *Door) Batch(ctx *fasthttp.RequestCtx, caller ingest.Caller) error {
+	body, err := Body(ctx)
+	if err != nil {
+		return err
+	}
+	count, err := d.Pipeline.Batch(lasting(), caller, body)
+	if err != nil {
+		return err
+	}
+	answer(ctx, fasthttp.StatusAccepted, `{"ok":true,"count":`+strconv.Itoa(count)+`}`)
+	return nil
+}
+
+// Identify takes the link between a visitor and a user.
+func (d *Door) Identify(ctx *fasthttp.RequestCtx, caller ingest.Caller) error {
+	body, err := Body(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.Pipeline.Identify(lasting(), caller, body); err != nil {
+		return err
+	}
+	answer(ctx, fasthttp.StatusOK, `{"ok":true}`)
+	return nil
+}
+
+// lasting is the context of an append. It is not the request's: that one is cancelled when the
+// server begins to stop, and a stopping server still answers what it has taken in.
+func lasting() context.Context { return context.Background() }
+
+func answer(ctx *fasthttp.RequestCtx, status int, body string) {
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("application/json")
+	ctx.SetBodyString(body)
+}
+
+// quote writes a string as JSON, as plainly as JSON allows.
+func quote(text string) ([]byte, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(text); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSpace(b.Bytes()), nil
+}
