@@ -1,0 +1,175 @@
+// Package api is the HTTP door for questions: it reads a question from a GET or a POST, asks it of
+// a project's snapshot, and writes the answer. It knows no question of its own and decides no
+// access: who may ask was settled before, and errors go back to the server, which writes them.
+//
+// The package starts no goroutines and writes nothing to disk.
+package api
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"millimetric/index/event"
+	"millimetric/query"
+)
+
+// bodyBytesMax bounds the body of a question: room for a list of ten thousand ids in filters, and
+// little enough that reading it can't hold up a server.
+const bodyBytesMax = 1 << 20
+
+// budgetDefault is how long a question may take where the door doesn't say: longer than clients
+// and proxies commonly wait.
+const budgetDefault = 30 * time.Second
+
+const codeUnsupported = "unsupported_media_type"
+
+// The parameters that name a project. They may stand in the URL of a POST, too.
+const (
+	paramProjectID   = "project_id"
+	paramProjectSlug = "project_slug"
+)
+
+// Door answers questions. It is safe for concurrent use.
+type Door struct {
+	Snapshot func(event.Project) query.Source
+	Now      func() time.Time // for the cost of explained answers; nil leaves the time out of it
+	Budget   time.Duration    // of one question; 0 is 30 seconds
+}
+
+// Events answers /v1/query.
+func (d *Door) Events(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "query")
+}
+
+// Stats answers /v1/stats.
+func (d *Door) Stats(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "stats")
+}
+
+// Sources answers /v1/sources.
+func (d *Door) Sources(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "sources")
+}
+
+func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string) error {
+	began := d.now()
+	form, err := readForm(ctx)
+	if err != nil {
+		return err
+	}
+	question, err := query.Parse(name, form)
+	if err != nil {
+		return err
+	}
+	budget := d.Budget
+	if budget == 0 {
+		budget = budgetDefault
+	}
+	// The request's own context never ends before the answer is written, so it is no use here.
+	bounded, cancel := context.WithTimeout(context.Background(), budget)
+	defer cancel()
+	answer, err := query.Run(bounded, d.Snapshot(project), question)
+	if err != nil {
+		return err
+	}
+	if answer.Explain != nil {
+		answer.Explain.Cost.Elapsed = d.now().Sub(began)
+	}
+	ctx.SetContentType("application/json")
+	ctx.SetStatusCode(fasthttp.StatusOK)
+	ctx.SetBody(answer.AppendJSON(nil))
+	return nil
+}
+
+func (d *Door) now() time.Time {
+	if d.Now == nil {
+		return time.Time{}
+	}
+	return d.Now()
+}
+
+// ProjectNamed returns the project that a question names, by id or by slug; "" is not named. The
+// rest of the question isn't looked at.
+func ProjectNamed(ctx *fasthttp.RequestCtx) (id, slug string, err error) {
+	form, err := readForm(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	args := ctx.QueryArgs()
+	id, slug = string(args.Peek(paramProjectID)), string(args.Peek(paramProjectSlug))
+	if ctx.IsPost() {
+		if id, err = either(paramProjectID, id, form); err != nil {
+			return "", "", err
+		}
+		slug, err = either(paramProjectSlug, slug, form)
+	}
+	return id, slug, err
+}
+
+// either reads a field of a body that may stand in the URL as well, but not with another value.
+func either(name, inURL string, body query.Form) (string, error) {
+	inBody, err := body.Text(name)
+	switch {
+	case err != nil:
+		return "", err
+	case inBody == "":
+		return inURL, nil
+	case inURL != "" && inURL != inBody:
+		return "", event.InvalidField(event.CodeInvalidParams, name, "Differs between the URL and the body")
+	}
+	return inBody, nil
+}
+
+// readForm reads the fields of a question: the parameters of a GET, the body of a POST.
+func readForm(ctx *fasthttp.RequestCtx) (query.Form, error) {
+	params, err := query.FormOfParams(func(yield func(name, value string) bool) {
+		for name, value := range ctx.QueryArgs().All() {
+			if !yield(string(name), string(value)) {
+				return
+			}
+		}
+	})
+	if err != nil || !ctx.IsPost() {
+		return params, err
+	}
+	errs := event.FieldErrors{}
+	for name := range ctx.QueryArgs().All() {
+		if n := string(name); n != paramProjectID && n != paramProjectSlug {
+			errs[n] = []string{"Must stand in the body of a POST"}
+		}
+	}
+	if len(errs) > 0 {
+		return query.Form{}, &event.Error{Kind: event.ErrInput, Code: event.CodeInvalidParams, Fields: errs}
+	}
+	body, err := readBody(&ctx.Request)
+	if err != nil {
+		return query.Form{}, err
+	}
+	return query.FormOfJSON(body)
+}
+
+// readBody returns a body of a bounded size. Questions are small, so none is taken compressed.
+func readBody(request *fasthttp.Request) ([]byte, error) {
+	coding := string(request.Header.ContentEncoding())
+	if coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, &event.Error{Kind: event.ErrInput, Code: codeUnsupported}
+	}
+	if request.IsBodyStream() {
+		// No limit of the server holds for a stream, and its reader can be read only once.
+		body, err := io.ReadAll(io.LimitReader(request.BodyStream(), bodyBytesMax+1))
+		if err != nil {
+			return nil, fmt.Errorf("read question: %w", err)
+		}
+		request.SetBodyRaw(body)
+	}
+	body := request.Body()
+	if len(body) > bodyBytesMax {
+		return nil, &event.Error{Kind: event.ErrLimit, Code: event.CodeTooLarge}
+	}
+	return body, nil
+}

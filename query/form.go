@@ -1,0 +1,156 @@
+package query
+
+import (
+	"bytes"
+	"iter"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"millimetric/index/event"
+)
+
+// Limits on a question as it is sent. Each bounds what a stranger's question can make us hold.
+const (
+	formFieldsMax = 64   // more than any question has
+	fieldNameMax  = 64   // longer names are cut before they are repeated in an error
+	textBytesMax  = 8192 // of one parameter that isn't a list of filters; four times the longest column
+)
+
+// Form is the fields of a question as they were sent, not yet understood. A field came either as
+// the text of a URL's parameter or as JSON.
+type Form struct {
+	fields map[string]field
+}
+
+type field struct {
+	text string
+	json jsontext.Value // nil for a parameter
+}
+
+// FormOfParams reads the parameters of a URL. One that comes twice is refused: either could be meant.
+func FormOfParams(params iter.Seq2[string, string]) (Form, error) {
+	form := Form{fields: map[string]field{}}
+	errs := event.FieldErrors{}
+	for name, value := range params {
+		switch _, twice := form.fields[name]; {
+		case twice:
+			errs[shortName(name)] = []string{"Must be given once"}
+		case !utf8.ValidString(name) || !utf8.ValidString(value):
+			errs.Add(shortName(name), "Must be UTF-8")
+		default:
+			form.fields[name] = field{text: value}
+		}
+		if len(form.fields)+len(errs) > formFieldsMax {
+			return Form{}, event.Invalid(event.CodeInvalidParams, "Too many parameters")
+		}
+	}
+	return form, refusal(errs)
+}
+
+// FormOfJSON reads a body: one JSON object. Duplicate names and bad UTF-8 are refused.
+func FormOfJSON(body []byte) (Form, error) {
+	if !jsontext.Value(body).IsValid() {
+		return Form{}, event.Invalid(event.CodeInvalidParams, "The body must be JSON, with no name twice in one object")
+	}
+	members, ok := membersOf(body)
+	if !ok {
+		return Form{}, event.Invalid(event.CodeInvalidParams, "The body must be a JSON object")
+	}
+	if len(members) > formFieldsMax {
+		return Form{}, event.Invalid(event.CodeInvalidParams, "Too many fields")
+	}
+	form := Form{fields: make(map[string]field, len(members))}
+	for _, m := range members {
+		// null is a client's way to say that it doesn't set the field.
+		if m.value.Kind() != jsontext.KindNull {
+			form.fields[m.name] = field{json: m.value}
+		}
+	}
+	return form, nil
+}
+
+// Text returns a field of text, "" where it is missing.
+func (f Form) Text(name string) (string, error) {
+	sent, ok := f.fields[name]
+	if !ok || sent.json == nil {
+		return sent.text, nil
+	}
+	text, ok := textOf(sent.json)
+	if !ok {
+		return "", event.InvalidField(event.CodeInvalidParams, name, "Expected a string")
+	}
+	return text, nil
+}
+
+type jsonMember struct {
+	name  string
+	value jsontext.Value
+}
+
+// membersOf takes a valid JSON value apart if it is an object.
+func membersOf(object jsontext.Value) (members []jsonMember, ok bool) {
+	if object.Kind() != jsontext.KindBeginObject {
+		return nil, false
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(object))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, false
+	}
+	for dec.PeekKind() != jsontext.KindEndObject {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, false
+		}
+		text := name.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, false
+		}
+		members = append(members, jsonMember{name: text, value: value.Clone()})
+	}
+	return members, true
+}
+
+// elementsOf takes a valid JSON value apart if it is an array.
+func elementsOf(array jsontext.Value) (elements []jsontext.Value, ok bool) {
+	if array.Kind() != jsontext.KindBeginArray {
+		return nil, false
+	}
+	dec := jsontext.NewDecoder(bytes.NewReader(array))
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, false
+	}
+	for dec.PeekKind() != jsontext.KindEndArray {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, false
+		}
+		elements = append(elements, value.Clone())
+	}
+	return elements, true
+}
+
+// textOf reads a JSON string.
+func textOf(value jsontext.Value) (text string, ok bool) {
+	if value.Kind() != jsontext.KindString {
+		return "", false
+	}
+	out, err := jsontext.AppendUnquote(nil, value)
+	return string(out), err == nil
+}
+
+func shortName(name string) string {
+	if len(name) > fieldNameMax {
+		name = name[:fieldNameMax]
+	}
+	return string(bytes.ToValidUTF8([]byte(name), []byte("\uFFFD")))
+}
+
+// refusal makes an error of what was found wrong, nil where nothing was.
+func refusal(errs event.FieldErrors) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return &event.Error{Kind: event.ErrInput, Code: event.CodeInvalidParams, Fields: errs}
+}

@@ -1,0 +1,140 @@
+// Package query is the language in which a project is asked, and what its answers mean: it reads a
+// question from the parameters of a URL or from a JSON body, strictly, and answers it from a Source.
+//
+// It keeps no events and speaks no HTTP. Answers are exact and depend on nothing but the question
+// and the events: not on the order of a scan, not on the clock. The slow twin in querytest answers
+// the same questions in the plainest way and must always agree.
+//
+// The package starts no goroutines and writes nothing to disk. There is one file per question.
+package query
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"millimetric/index/event"
+)
+
+// Source is one project at one moment, as a question sees it.
+type Source interface {
+	// AsOf is the position of the last event.
+	AsOf() event.Seq
+	// Scan yields the events with from <= Time < to, in any order. An event is only looked at during
+	// the call, so a source may use its memory again; the strings in it must stay.
+	Scan(from, to event.Time, yield func(*event.Event) bool)
+	// Links yields, in the order of positions, at least every link that came before all others of
+	// its visitor at its arrival.
+	Links(yield func(event.Link) bool)
+}
+
+// Question is one of the questions of this package: *Events, *Stats or *Sources.
+type Question interface {
+	// Settings returns what every question has.
+	Settings() *Common
+	// own lists the question's own settings, defaults included.
+	own() []Member
+	answer(*run) (*Answer, error)
+}
+
+// Common is what every question has. Its zero value, but for From, To and Zone, is the default.
+type Common struct {
+	From, To    event.Time
+	Zone        *time.Location
+	Filters     []Filter // all must hold
+	IncludeBots bool
+	Actor       Actor
+	AsOf        event.Seq // meaningful if Replay
+	Replay      bool
+	Explain     bool
+
+	filtersText string // the filters as they were sent, for the settings of an explained answer
+}
+
+// Settings returns c: it makes every question that embeds Common answer for it.
+func (c *Common) Settings() *Common { return c }
+
+// Match asks for one value of one column: the plain parameters such as source=google.
+type Match struct {
+	Param  string
+	Column event.Column
+	Value  string
+}
+
+// entriesMax bounds what one question may hold in its tables (groups, actors, and pairs of them):
+// each takes some tens of bytes. Beyond, the question is refused rather than the server lost.
+const entriesMax = 20_000_000
+
+// lookEvery is how many events are scanned between two looks at the budgets: rare enough to cost
+// nothing, often enough to stop within a millisecond.
+const lookEvery = 4096
+
+const codeTooLarge = "query_too_large"
+
+// Run answers a question. It ends early with query_too_large when ctx ends.
+func Run(ctx context.Context, source Source, question Question) (*Answer, error) {
+	common := question.Settings()
+	r := &run{ctx: ctx, source: source, common: common, asOf: source.AsOf()}
+	if common.Replay {
+		if common.AsOf > r.asOf {
+			return nil, event.InvalidField(event.CodeInvalidParams, "as_of", "Lies beyond the last position")
+		}
+		r.asOf = common.AsOf
+	}
+	answer, err := question.answer(r)
+	if err != nil {
+		return nil, err
+	}
+	answer.AsOf = r.asOf
+	if common.Explain {
+		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.cost}
+	}
+	return answer, nil
+}
+
+// run is one question being answered.
+type run struct {
+	ctx    context.Context
+	source Source
+	common *Common
+	asOf   event.Seq
+	cost   Cost
+}
+
+// scan visits the events that the question is about. size tells how many table entries the visits
+// have made so far.
+func (r *run) scan(matches []Match, size func() int, visit func(*event.Event)) error {
+	match := compile(matches, r.common.Filters)
+	var stopped error
+	r.source.Scan(r.common.From, r.common.To, func(e *event.Event) bool {
+		r.cost.Scanned++
+		if r.cost.Scanned%lookEvery == 0 {
+			if stopped = r.overBudget(size()); stopped != nil {
+				return false
+			}
+		}
+		if e.Seq > r.asOf || e.Bot != "" && !r.common.IncludeBots || !match(e) {
+			return true
+		}
+		r.cost.Matched++
+		visit(e)
+		return true
+	})
+	return stopped
+}
+
+func (r *run) overBudget(size int) error {
+	tooLarge := &event.Error{Kind: event.ErrLimit, Code: codeTooLarge}
+	if err := r.ctx.Err(); err != nil {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		tooLarge.Notes = []string{"Took too long: narrow from and to, or filter more"}
+		return tooLarge
+	}
+	if size > entriesMax {
+		tooLarge.Notes = []string{"Needs too much memory: narrow from and to, filter more, or group by fewer columns"}
+		return tooLarge
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package querytest
+
+import (
+	"testing"
+
+	"millimetric/index/event"
+	"millimetric/index/event/eventtest"
+	"millimetric/query"
+)
+
+// inOrder is a source that costs as little as a source can.
+type inOrder struct{ Slice }
+
+func (s inOrder) Scan(from, to event.Time, yield func(*event.Event) bool) {
+	for i := range s.Slice {
+		if e := &s.Slice[i]; e.Time >= from && e.Time < to && !yield(e) {
+			return
+		}
+	}
+}
+
+func BenchmarkQuestions(b *testing.B) {
+	const rows = 100_000
+	events := inOrder{eventtest.New(1, 5_000, 5_000).Events(rows)}
+	for i := range events.Slice {
+		events.Slice[i].Seq = event.Seq(i + 1)
+	}
+	for _, c := range []struct{ name, question string }{
+		{"count", "stats?"},
+		{"uniques", "stats?metric=uniques"},
+		{"persons", "stats?metric=uniques&actor=person"},
+		{"count by source and medium", "stats?group_by=source,medium"},
+		{"count by day in Berlin", "stats?interval=day&tz=Europe/Berlin"},
+		{"uniques by path and hour", "stats?metric=uniques&interval=hour&group_by=path"},
+		{"column filter", `stats?filters=[{"field":"country","op":"eq","value":"DE"}]`},
+		{"property filter", `stats?filters=[{"field":"properties.plan","op":"eq","value":"pro"}]`},
+		{"sources", "sources?"},
+		{"newest events", "query?"},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			q, err := parse(c.question + "&from=2026-01-01&to=2027-01-01")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := query.Run(b.Context(), events, q); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package querytest
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"iter"
+	"net/url"
+	"strings"
+	"testing"
+	_ "time/tzdata"
+
+	"millimetric/index/event"
+	"millimetric/query"
+)
+
+// The flag is read by Run: it makes the model's answers the expected ones. Read them before they
+// are believed.
+var _ = flag.Bool("rewrite", false, "replace the expected answers of the case files")
+
+func parse(question string) (query.Question, error) {
+	name, params, _ := strings.Cut(question, "?")
+	form, err := query.FormOfParams(pairs(params))
+	if err != nil {
+		return nil, err
+	}
+	return query.Parse(name, form)
+}
+
+func pairs(params string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for pair := range strings.SplitSeq(params, "&") {
+			if pair == "" {
+				continue
+			}
+			name, value, _ := strings.Cut(pair, "=")
+			name, _ = url.QueryUnescape(name)
+			value, _ = url.QueryUnescape(value)
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
+}
+
+func TestTheModelAnswersTheCorpus(t *testing.T) {
+	walk := NewWalk()
+	Run(t, "testdata", func(_ *testing.T, load []event.Event, question string) string {
+		q, err := parse(question)
+		if err != nil {
+			return Refusal(err)
+		}
+		return Model{Events: load, Walk: walk}.Answer(q)
+	})
+}
+
+func TestTheQueriesAnswerTheCorpus(t *testing.T) {
+	if flag.Lookup("rewrite").Value.String() == "true" {
+		t.Skip("the model's answers are being written")
+	}
+	Run(t, "testdata", func(_ *testing.T, load []event.Event, question string) string {
+		q, err := parse(question)
+		if err != nil {
+			return Refusal(err)
+		}
+		return answer(Slice(load), q)
+	})
+}
+
+func answer(source query.Source, q query.Question) string {
+	a, err := query.Run(context.Background(), source, q)
+	if err != nil {
+		return Refusal(err)
+	}
+	return string(a.AppendJSON(nil))
+}
+
+func TestWordsAreCutOutsideOfStrings(t *testing.T) {
+	got := words(`ask  stats filters=[{"value":"a b\" c"}] x="d e"`)
+	want := []string{"ask", "stats", `filters=[{"value":"a b\" c"}]`, `x="d e"`}
+	if fmt.Sprint(got) != fmt.Sprint(want) || len(got) != len(want) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestSharesAreRoundedHalfToEven(t *testing.T) {
+	for _, c := range []struct {
+		part, whole int
+		want        string
+	}{{0, 7, "0.0"}, {7, 7, "1.0"}, {1, 3, "0.3333"}, {2, 3, "0.6667"}, {1, 2, "0.5"}, {1, 20000, "0.0"}, {3, 20000, "0.0002"}, {1, 32, "0.0312"}, {3, 32, "0.0938"}} {
+		if got := share(c.part, c.whole); got != c.want {
+			t.Errorf("%d/%d: got %s, want %s", c.part, c.whole, got, c.want)
+		}
+		if got := string(query.Ratio(int64(c.part), int64(c.whole)).AppendJSON(nil)); got != c.want {
+			t.Errorf("%d/%d: query has %s, want %s", c.part, c.whole, got, c.want)
+		}
+	}
+}

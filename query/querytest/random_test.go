@@ -1,0 +1,268 @@
+package querytest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"millimetric/index/event"
+	"millimetric/index/event/eventtest"
+	"millimetric/query"
+)
+
+// TestModelAndQueriesAgree asks random questions about random histories. A failure prints the seed
+// of the history and the question.
+func TestModelAndQueriesAgree(t *testing.T) {
+	histories, questions := 2500, 12
+	if testing.Short() {
+		histories = 250
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d, %d questions", seed, histories*questions)
+	walk := NewWalk()
+	answered := 0
+	for i := range histories {
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
+		events := history(r)
+		model := Model{Events: events, Walk: walk}
+		for range questions {
+			question := randomQuestion(r, len(events))
+			q, err := parse(question)
+			if err != nil {
+				t.Fatalf("seed %d: %s: %v", seed, readable(question), err)
+			}
+			got, want := answer(Slice(events), q), model.Answer(q)
+			if got != want {
+				t.Fatalf("seed %d, history %d: %s\nquery: %s\nmodel: %s", seed, i, readable(question), got, want)
+			}
+			if strings.Contains(got, `"rows":[{`) {
+				answered++
+			}
+		}
+	}
+	// Questions that are about nothing prove nothing.
+	if all := histories * questions; answered < all/2 {
+		t.Errorf("seed %d: only %d of %d answers have rows", seed, answered, all)
+	}
+}
+
+func readable(question string) string {
+	text, err := url.QueryUnescape(question)
+	if err != nil {
+		return question
+	}
+	return text
+}
+
+// history makes up to 60 events of a few visitors, with properties that are close to each other.
+func history(r *rand.Rand) []event.Event {
+	gen := eventtest.New(r.Uint64(), 1+r.IntN(12), 1+r.IntN(6*3600*1000))
+	events := gen.Events(r.IntN(60))
+	if r.IntN(2) == 0 {
+		r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	}
+	for i := range events {
+		e := &events[i]
+		e.Seq = event.Seq(i + 1)
+		switch r.IntN(12) {
+		case 0, 1, 2:
+			e.Properties = `{"x":` + oddValue(r) + `}`
+		case 3:
+			e.Properties = `{"a.b":` + oddValue(r) + `,"a":{"b":` + oddValue(r) + `}}`
+		case 4:
+			e.Properties = `{"a":{"b":[` + oddValue(r) + `,` + oddValue(r) + `]}}`
+		case 5:
+			e.Source, e.Medium = "", ""
+		case 6:
+			e.AnonymousID = "u" + strconv.Itoa(r.IntN(3)) // named like a user
+		}
+	}
+	return events
+}
+
+var oddValues = []string{
+	`0`, `-0`, `1`, `1.0`, `10e-1`, `0.1e1`, `1e0`, `-1`, `1.5`, `15E-1`, `100`, `1e2`, `0.001`, `1e-3`, `1e300`, `9007199254740993`,
+	`9007199254740992`, `""`, `"a"`, `"A"`, `"ab"`, `"b"`, `"1"`, `"\u0061"`, `"a\"b"`, `"ü"`, `"true"`, `true`, `false`, `null`,
+	`[]`, `["a",1]`, `[null,true]`, `[["a"]]`, `{"b":1}`, `{}`,
+}
+
+func oddValue(r *rand.Rand) string { return one(r, oddValues) }
+
+func one[T any](r *rand.Rand, of []T) T { return of[r.IntN(len(of))] }
+
+var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana", "Pacific/Chatham", "Africa/Casablanca"}
+
+func randomQuestion(r *rand.Rand, events int) string {
+	from := eventtest.Start + event.Time(r.IntN(12*24)-3*24)*3600_000
+	to := from + event.Time(1+r.IntN(30*24))*3600_000
+	if r.IntN(3) == 0 {
+		from, to = 0, event.TimeMax
+	}
+	params := url.Values{"from": {from.Std().Format(time.RFC3339Nano)}, "to": {to.Std().Format(time.RFC3339Nano)}}
+	sometimes := func(name string, values ...string) {
+		if r.IntN(2) == 0 {
+			params.Set(name, one(r, values))
+		}
+	}
+	sometimes("tz", zones...)
+	sometimes("include_bots", "true", "false")
+	sometimes("actor", "visitor", "user", "person", "session")
+	if r.IntN(3) == 0 {
+		params.Set("as_of", strconv.Itoa(r.IntN(events+1)))
+	}
+	if r.IntN(2) == 0 {
+		params.Set("filters", randomFilters(r, 0))
+	}
+	name := one(r, []string{"query", "stats", "stats", "stats", "sources"})
+	switch name {
+	case "query":
+		sometimes("limit", "1", "3", "20", "1000")
+		sometimes("source", "google", "direct")
+	case "stats":
+		sometimes("limit", "1", "2", "5", "1000")
+		sometimes("metric", "count", "uniques")
+		sometimes("interval", "hour", "day", "week", "month")
+		sometimes("group_by", "source", "medium,source", "campaign", "country,event_name", "path", "device_type,browser,os", "os,country,campaign")
+		sometimes("event", "$pageview", "signup")
+	case "sources":
+		sometimes("limit", "1", "2", "200")
+		sometimes("breakdown", "source", "source_medium")
+	}
+	return name + "?" + params.Encode()
+}
+
+func randomFilters(r *rand.Rand, depth int) string {
+	filters := make([]string, r.IntN(3))
+	for i := range filters {
+		filters[i] = randomFilter(r, depth)
+	}
+	return "[" + strings.Join(filters, ",") + "]"
+}
+
+func randomFilter(r *rand.Rand, depth int) string {
+	if depth < 3 && r.IntN(3) == 0 {
+		switch r.IntN(3) {
+		case 0:
+			return `{"not":` + randomFilter(r, depth+1) + `}`
+		case 1:
+			return `{"or":` + randomFilters(r, depth+1) + `}`
+		}
+		return `{"and":` + randomFilters(r, depth+1) + `}`
+	}
+	if r.IntN(2) == 0 {
+		return columnFilter(r)
+	}
+	return propertyFilter(r)
+}
+
+func columnFilter(r *rand.Rand) string {
+	column := one(r, []string{"event_name", "anonymous_id", "user_id", "session_id", "source", "campaign", "referrer", "path", "country", "os", "event_id", "timestamp"})
+	op := one(r, []string{"eq", "ne", "in", "not_in", "contains", "prefix", "exists", "gt", "gte", "lt", "lte"})
+	values := []string{`""`, `"$pageview"`, `"v1"`, `"u1"`, `"google"`, `"direct"`, `"c1"`, `"/"`, `"/docs"`, `"DE"`, `"ios"`, `"s1"`, `"e"`}
+	if column == "timestamp" {
+		op = one(r, []string{"eq", "ne", "in", "not_in", "exists", "gt", "gte", "lt", "lte"})
+		values = []string{`"2026-03-29"`, `"2026-03-28T06:00"`, `"2026-03-30T00:00:00Z"`}
+	}
+	return filter(r, column, op, values)
+}
+
+func propertyFilter(r *rand.Rand) string {
+	name := one(r, []string{"x", "x", "a", "a.b", "amount_cents", "plan", "seats", "trial", "tags", "nested.deep", "nothing", "missing"})
+	var texts, ordered, scalars []string
+	for _, v := range append(oddValues, `"pro"`, `"b1"`, `3`, `3.5`, `5000`) {
+		switch v[0] {
+		case '"':
+			texts, ordered, scalars = append(texts, v), append(ordered, v), append(scalars, v)
+		case 't', 'f':
+			scalars = append(scalars, v)
+		case '[', '{', 'n':
+		default:
+			ordered, scalars = append(ordered, v), append(scalars, v)
+		}
+	}
+	op := one(r, []string{"eq", "ne", "in", "not_in", "contains", "prefix", "exists", "gt", "gte", "lt", "lte"})
+	values := scalars
+	switch op {
+	case "contains", "prefix":
+		values = texts
+	case "gt", "gte", "lt", "lte":
+		values = ordered
+	}
+	return filter(r, "properties."+name, op, values)
+}
+
+func filter(r *rand.Rand, field, op string, values []string) string {
+	value := one(r, values)
+	switch op {
+	case "exists":
+		value = one(r, []string{"true", "false"})
+	case "in", "not_in":
+		several := make([]string, r.IntN(4))
+		for i := range several {
+			several[i] = one(r, values)
+		}
+		value = "[" + strings.Join(several, ",") + "]"
+	}
+	return fmt.Sprintf(`{"field":%q,"op":%q,"value":%s}`, field, op, value)
+}
+
+// TestAnswersObeyTheLaws holds query against itself where no model is needed.
+func TestAnswersObeyTheLaws(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	events := eventtest.New(seed, 300, 60_000).Events(10_000)
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+	}
+	const whole = "from=2026-03-20&to=2026-04-20&limit=1000"
+	count := func(params string) int64 { return sum(t, Slice(events), "stats?"+whole+"&"+params) }
+	for range 50 {
+		f := randomFilter(r, 0)
+		with := count("filters=" + url.QueryEscape("["+f+"]"))
+		without := count("filters=" + url.QueryEscape(`[{"not":`+f+`}]`))
+		if with+without != count("") {
+			t.Errorf("seed %d: %s holds for %d and fails for %d of %d", seed, f, with, without, count(""))
+		}
+	}
+	for _, params := range []string{"group_by=path", "group_by=source,medium,campaign", "interval=hour&tz=Europe/Berlin", "interval=week&group_by=os"} {
+		if parts := count(params); parts != count("") {
+			t.Errorf("seed %d: %s adds up to %d of %d", seed, params, parts, count(""))
+		}
+	}
+	for _, actor := range []string{"visitor", "user", "person", "session"} {
+		distinct := count("metric=uniques&actor=" + actor)
+		if days := count("metric=uniques&interval=day&actor=" + actor); days < distinct || distinct == 0 {
+			t.Errorf("seed %d: %d %ss, but their days have %d", seed, distinct, actor, days)
+		}
+	}
+	if persons, visitors := count("metric=uniques&actor=person"), count("metric=uniques"); persons == visitors {
+		t.Errorf("seed %d: persons are visitors, so the test tells them not apart", seed)
+	}
+}
+
+// sum adds up the last column of an answer.
+func sum(t *testing.T, source query.Source, question string) int64 {
+	t.Helper()
+	q, err := parse(question)
+	if err != nil {
+		t.Fatalf("%s: %v", readable(question), err)
+	}
+	a, err := query.Run(t.Context(), source, q)
+	if err != nil {
+		t.Fatalf("%s: %v", readable(question), err)
+	}
+	var total int64
+	for _, row := range a.Rows {
+		n, err := strconv.ParseInt(string(row[len(row)-1].AppendJSON(nil)), 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total += n
+	}
+	return total
+}
