@@ -1,0 +1,217 @@
+// Package ask is the questions' side of the command line: each command sends one question to a
+// running server, through the same API that every other client uses, and prints the answer as a
+// table, or as the server gave it.
+//
+// It understands neither events nor answers beyond their rows. It starts no goroutines and writes
+// nothing to disk.
+package ask
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// keyVariable names the environment variable with the API key. A flag would show the key to
+// everyone who can list processes.
+const keyVariable = "MILLIMETRIC_KEY"
+
+// exitError chooses the status with which the process exits.
+type exitError struct {
+	error
+	code int
+}
+
+func (e exitError) ExitCode() int { return e.code }
+
+func (e exitError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error {
+	return exitError{fmt.Errorf(format, args...), 2}
+}
+
+// param is a parameter of the API that a flag of the same name gives; "-" for "_" in the flag.
+type param struct {
+	name string
+	help string
+}
+
+func (p param) flag() string { return strings.ReplaceAll(p.name, "_", "-") }
+
+// The parameters that every question has, of text and of yes or no.
+var (
+	commonParams = []param{
+		{"from", "first moment of the range, ISO 8601; a date alone is its midnight (default: 29 days before today)"},
+		{"to", "first moment after the range (default: the end of today)"},
+		{"tz", "time zone of the range and of intervals, such as Europe/Berlin (default UTC)"},
+		{"filters", "JSON list of filters"},
+		{"actor", "who is counted: visitor, user, person or session (default visitor)"},
+		{"as_of", "answer as of this position, as an earlier answer gave it"},
+		{"limit", "how many rows, or groups"},
+		{"project_id", "project that is asked about; an account key (ak_…) must name one"},
+		{"project_slug", "the same, by its slug"},
+	}
+	commonSwitches = []param{
+		{"include_bots", "count bots too"},
+		{"explain", "also print the settings used and what the answer cost"},
+	}
+)
+
+// question is one kind of question.
+type question struct {
+	name    string
+	short   string
+	example string
+	params  []param
+	// columns are those shown in a table, all where there are none named.
+	columns []string
+	// measure is the column that bars are drawn of, "" for none.
+	measure string
+}
+
+var questions = []question{
+	{
+		name: "stats", short: "Count events or visitors, by group and over time",
+		example: "  millimetric stats --metric uniques --interval day\n" +
+			"  millimetric stats --group-by path --where 'country eq DE' --limit 10\n" +
+			"  millimetric stats --event purchase --from 2026-05-01 --to 2026-06-01 --tz Europe/Berlin --json",
+		params: []param{
+			{"metric", "count (events, the default) or uniques (visitors)"},
+			{"event", "only events of this name"},
+			{"group_by", "columns, such as source,medium or path"},
+			{"interval", "hour, day, week or month: one row for each"},
+		},
+		measure: "value",
+	},
+	{
+		name: "sources", short: "Show where events came from",
+		example: "  millimetric sources --limit 10\n  millimetric sources --breakdown source --where 'event_name eq signup'",
+		params: []param{
+			{"breakdown", "source_medium (the default) or source"},
+		},
+		measure: "events",
+	},
+	{
+		name: "query", short: "List single events, newest first",
+		example: "  millimetric query --event purchase --limit 5\n" +
+			"  millimetric query --where 'properties.amount gte 100' --json",
+		params: []param{
+			{"event", "only events of this name"},
+			{"source", "only events of this source"},
+			{"medium", "only events of this medium"},
+			{"user_id", "only events of this user"},
+			{"country", "only events of this country"},
+			{"anonymous_id", "only events of this visitor"},
+		},
+		columns: []string{"timestamp", "event_name", "anonymous_id", "user_id", "source", "medium", "path", "country", "device_type", "browser"},
+	},
+}
+
+// Commands returns one command for each question.
+func Commands() []*cobra.Command { return commands(time.Now) }
+
+func commands(now func() time.Time) []*cobra.Command {
+	var all []*cobra.Command
+	for _, q := range questions {
+		all = append(all, q.command(now))
+	}
+	return all
+}
+
+// look is how an answer is to be printed.
+type look struct {
+	json bool
+	bars bool
+}
+
+func (q question) command(now func() time.Time) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   q.name,
+		Short: q.short,
+		Long: q.short + ".\n\nThe flags are the parameters of /v1/" + q.name + ". The read key (rk_…) is taken from the\n" +
+			"environment variable " + keyVariable + ". Without --from and --to, the last 30 days are asked about,\ntoday included.",
+		Example: q.example,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage("unknown argument %q; see millimetric %s --help", args[0], q.name)
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	for _, p := range append(q.params, commonParams...) {
+		flags.String(p.flag(), "", p.help)
+	}
+	for _, p := range commonSwitches {
+		flags.Bool(p.flag(), false, p.help)
+	}
+	where := flags.StringArray("where", nil, "'field op value', such as 'country in DE,AT'; may be repeated; ops: "+strings.Join(operators, ", "))
+	server := flags.String("server", cmp.Or(os.Getenv("MILLIMETRIC_SERVER"), "http://127.0.0.1:8787"), "address of the server [MILLIMETRIC_SERVER]")
+	var as look
+	flags.BoolVar(&as.json, "json", false, "print the server's answer as it is")
+	flags.BoolVar(&as.bars, "bars", false, "draw bars where the output is no terminal too")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		values, err := q.values(cmd, *where, now())
+		if err != nil {
+			return err
+		}
+		key := os.Getenv(keyVariable)
+		if key == "" {
+			return usage("set %s to a read key (rk_…) of the project", keyVariable)
+		}
+		answer, err := fetch(cmd.Context(), *server, q.name, key, values)
+		if err != nil {
+			return err
+		}
+		return q.print(cmd.OutOrStdout(), answer, values, as)
+	}
+	return cmd
+}
+
+// values gathers the parameters that are set.
+func (q question) values(cmd *cobra.Command, where []string, now time.Time) (url.Values, error) {
+	values := url.Values{}
+	flags := cmd.Flags()
+	for _, p := range append(q.params, commonParams...) {
+		if flag := flags.Lookup(p.flag()); flag.Changed {
+			values.Set(p.name, flag.Value.String())
+		}
+	}
+	for _, p := range commonSwitches {
+		if on, _ := flags.GetBool(p.flag()); on {
+			values.Set(p.name, "true")
+		}
+	}
+	filters, err := filtersOf(values.Get("filters"), where)
+	if err != nil {
+		return nil, err
+	}
+	if filters != "" {
+		values.Set("filters", filters)
+	}
+	return values, setRange(values, now)
+}
+
+// setRange fills in the last 30 days, today included.
+func setRange(values url.Values, now time.Time) error {
+	if values.Has("to") && !values.Has("from") {
+		return usage("--to needs --from beside it")
+	}
+	zone, err := time.LoadLocation(values.Get("tz"))
+	if err != nil {
+		zone = time.UTC // the server says what is wrong with it
+	}
+	today := now.In(zone)
+	if !values.Has("from") {
+		values.Set("from", today.AddDate(0, 0, -29).Format(time.DateOnly))
+	}
+	if !values.Has("to") {
+		values.Set("to", today.AddDate(0, 0, 1).Format(time.DateOnly))
+	}
+	return nil
+}

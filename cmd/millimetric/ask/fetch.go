@@ -1,0 +1,92 @@
+package ask
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// answerBytesMax bounds what is held of an answer. A thousand events of the largest size fit.
+const answerBytesMax = 64 << 20
+
+// fetch asks the server and returns its answer.
+func fetch(ctx context.Context, server, name, key string, values url.Values) ([]byte, error) {
+	base, err := url.Parse(server)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, usage("--server must be an address such as http://127.0.0.1:8787")
+	}
+	target := strings.TrimRight(server, "/") + "/v1/" + name + "?" + values.Encode()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", name, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, unreachable(server, err)
+	}
+	defer resp.Body.Close() // nothing was written
+	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytesMax+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the answer: %w", err)
+	}
+	if len(body) > answerBytesMax {
+		return nil, fmt.Errorf("the answer is larger than %d MiB: narrow the question", answerBytesMax>>20)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, refused(resp.StatusCode, body)
+	}
+	return body, nil
+}
+
+// unreachable says why no answer came, without the URL that net/http repeats.
+func unreachable(server string, err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("nothing answers at %s; start the server with: millimetric serve", server)
+	}
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return fmt.Errorf("ask %s: %w", server, err)
+}
+
+// refused says in one line what the server has against the question, in the words of the flags.
+func refused(status int, body []byte) error {
+	var said struct {
+		Code    string `json:"error"`
+		Details struct {
+			FieldErrors map[string][]string `json:"fieldErrors"`
+			FormErrors  []string            `json:"formErrors"`
+		} `json:"details"`
+		Allowed []string `json:"allowed"`
+	}
+	if json.Unmarshal(body, &said) != nil || said.Code == "" {
+		return fmt.Errorf("the server answered %d, and not as the API does: is --server right?", status)
+	}
+	var parts []string
+	for _, field := range slices.Sorted(maps.Keys(said.Details.FieldErrors)) {
+		parts = append(parts, "--"+strings.ReplaceAll(field, "_", "-")+": "+strings.Join(said.Details.FieldErrors[field], ", "))
+	}
+	parts = append(parts, said.Details.FormErrors...)
+	if len(said.Allowed) > 0 {
+		parts = append(parts, "allowed are "+strings.Join(said.Allowed, ", "))
+	}
+	text := said.Code
+	if len(parts) > 0 {
+		text += ": " + strings.Join(parts, "; ")
+	}
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		text += "; questions need a read key (rk_…) or an account key (ak_…) in " + keyVariable
+	}
+	return fmt.Errorf("the server answered %d: %s", status, printable(text))
+}

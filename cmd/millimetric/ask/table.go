@@ -1,0 +1,295 @@
+package ask
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/term"
+)
+
+const (
+	none        = "(none)" // stands for a missing value
+	widthPlain  = 80       // of the output where it is no terminal
+	cellMax     = 60       // runes of a cell on a terminal
+	barWidthMin = 10
+	barWidthMax = 40
+)
+
+// member is one member of a JSON object, in the order in which the server gave them.
+type member struct {
+	name  string
+	value jsontext.Value
+}
+
+// print shows an answer.
+func (q question) print(out io.Writer, answer []byte, asked url.Values, as look) error {
+	if as.json {
+		_, err := fmt.Fprintf(out, "%s\n", bytes.TrimRight(answer, "\n"))
+		return err
+	}
+	envelope, err := members(answer)
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	var rows [][]member
+	for _, m := range envelope {
+		if m.name == "rows" {
+			if rows, err = rowsOf(m.value); err != nil {
+				return fmt.Errorf("read the answer: %w", err)
+			}
+		}
+	}
+	width, terminal := widthOf(out)
+	var b strings.Builder
+	if len(rows) == 0 {
+		fmt.Fprintln(&b, "no events")
+	} else {
+		g := q.grid(rows, asked, terminal)
+		if q.measure != "" && (terminal || as.bars) {
+			g.addBars(q.measure, rows, width)
+		}
+		fmt.Fprintln(&b, g.render())
+	}
+	fmt.Fprintln(&b, footer(envelope, asked))
+	_, err = io.WriteString(out, b.String())
+	return err
+}
+
+// footer says what the answer is about; with --explain, all that the server tells about it.
+func footer(envelope []member, asked url.Values) string {
+	text := "from " + printable(asked.Get("from")) + " to " + printable(asked.Get("to"))
+	if zone := asked.Get("tz"); zone != "" {
+		text += " (" + printable(zone) + ")"
+	}
+	for _, m := range envelope {
+		if m.name == "as_of" {
+			text += ", as of " + cell(m.value)
+		}
+	}
+	if !asked.Has("explain") {
+		return text
+	}
+	for _, m := range envelope {
+		if m.name != "rows" && m.name != "as_of" {
+			text += "\n" + printable(m.name) + ": " + printable(string(m.value))
+		}
+	}
+	return text
+}
+
+// grid is a table of text.
+type grid struct {
+	head  []string
+	body  [][]string
+	right []bool // columns of numbers
+}
+
+func (q question) grid(rows [][]member, asked url.Values, cut bool) *grid {
+	g := &grid{}
+	var columns []string
+	for _, m := range rows[0] {
+		if len(q.columns) == 0 {
+			columns = append(columns, m.name)
+		}
+	}
+	columns = append(columns, q.columns...)
+	for _, name := range columns {
+		g.head = append(g.head, printable(name))
+		g.right = append(g.right, find(rows[0], name).Kind() == jsontext.KindNumber)
+	}
+	for _, row := range rows {
+		var cells []string
+		for _, name := range columns {
+			value := cell(find(row, name))
+			if name == "bucket" && asked.Get("interval") != "hour" && len(value) > len("2006-01-02") {
+				value = value[:len("2006-01-02")]
+			}
+			if cut {
+				value = text.Snip(value, cellMax, "…")
+			}
+			cells = append(cells, value)
+		}
+		g.body = append(g.body, cells)
+	}
+	return g
+}
+
+// addBars adds a column of bars in proportion to the measure; the longest fits into width.
+func (g *grid) addBars(measure string, rows [][]member, width int) {
+	used := 0
+	for i, name := range g.head {
+		widest := text.StringWidth(name)
+		for _, cells := range g.body {
+			widest = max(widest, text.StringWidth(cells[i]))
+		}
+		used += widest + len("  ")
+	}
+	room := min(max(width-used, barWidthMin), barWidthMax)
+	most := 0.0
+	for _, row := range rows {
+		most = max(most, number(find(row, measure)))
+	}
+	g.head, g.right = append(g.head, ""), append(g.right, false)
+	for i, row := range rows {
+		g.body[i] = append(g.body[i], bar(number(find(row, measure)), most, room))
+	}
+}
+
+// bar draws value in eighths of a block, most being width blocks. What isn't zero is seen.
+func bar(value, most float64, width int) string {
+	if value <= 0 || most <= 0 {
+		return ""
+	}
+	eighths := max(int(math.Round(value/most*float64(8*width))), 1)
+	text := strings.Repeat("█", eighths/8)
+	if rest := eighths % 8; rest > 0 {
+		text += string([]rune("▏▎▍▌▋▊▉")[rest-1])
+	}
+	return text
+}
+
+func (g *grid) render() string {
+	w := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatDefault
+	w.SetStyle(style)
+	w.SuppressTrailingSpaces()
+	var columns []table.ColumnConfig
+	for i, right := range g.right {
+		align := text.AlignLeft
+		if right {
+			align = text.AlignRight
+		}
+		columns = append(columns, table.ColumnConfig{Number: i + 1, Align: align, AlignHeader: align})
+	}
+	w.SetColumnConfigs(columns)
+	w.AppendHeader(rowOf(g.head))
+	for _, cells := range g.body {
+		w.AppendRow(rowOf(cells))
+	}
+	return w.Render()
+}
+
+func rowOf(cells []string) table.Row {
+	row := make(table.Row, len(cells))
+	for i, c := range cells {
+		row[i] = c
+	}
+	return row
+}
+
+// members takes a JSON object apart.
+func members(object []byte) ([]member, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(object))
+	if start, err := dec.ReadToken(); err != nil || start.Kind() != jsontext.KindBeginObject {
+		return nil, fmt.Errorf("it is no JSON object")
+	}
+	var all []member
+	for dec.PeekKind() == jsontext.KindString {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: name.String()}
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		m.value = value.Clone()
+		all = append(all, m)
+	}
+	_, err := dec.ReadToken()
+	return all, err
+}
+
+func rowsOf(array jsontext.Value) ([][]member, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(array))
+	if start, err := dec.ReadToken(); err != nil || start.Kind() != jsontext.KindBeginArray {
+		return nil, fmt.Errorf("its rows are no list")
+	}
+	var rows [][]member
+	for dec.PeekKind() == jsontext.KindBeginObject {
+		value, err := dec.ReadValue()
+		if err != nil {
+			return nil, err
+		}
+		row, err := members(value)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+func find(row []member, name string) jsontext.Value {
+	if i := slices.IndexFunc(row, func(m member) bool { return m.name == name }); i >= 0 {
+		return row[i].value
+	}
+	return jsontext.Value("null")
+}
+
+func number(value jsontext.Value) float64 {
+	n, err := strconv.ParseFloat(string(value), 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// cell is a value as text.
+func cell(value jsontext.Value) string {
+	plain := string(value)
+	switch value.Kind() {
+	case jsontext.KindNull:
+		return none
+	case jsontext.KindString:
+		unquoted, err := jsontext.AppendUnquote(nil, value)
+		if err == nil {
+			plain = string(unquoted)
+		}
+		if plain == "" {
+			return none
+		}
+	}
+	return printable(plain)
+}
+
+// printable replaces what would steer the terminal: the text of answers was sent by strangers.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsPrint(r):
+			return r
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return '\uFFFD'
+	}, text)
+}
+
+// widthOf tells how many columns the output has, and whether it is a terminal.
+func widthOf(out io.Writer) (width int, terminal bool) {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return widthPlain, false
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil || width <= 0 {
+		width = widthPlain
+	}
+	return width, true
+}

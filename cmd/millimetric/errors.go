@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"millimetric/cmd/millimetric/auth"
+	"millimetric/index/event"
+)
+
+// Codes that only the server answers with.
+const (
+	codeMethodNotAllowed = "method_not_allowed"
+	codeHeadersTooLarge  = "headers_too_large"
+	codeRequestTimeout   = "request_timeout"
+)
+
+// statusOf is the HTTP status of each code that doesn't follow from its error's kind.
+func statusOf(e *event.Error) int {
+	switch e.Code {
+	case auth.CodeMissingToken, auth.CodeMalformedKey, auth.CodeInvalidKey, auth.CodeKindMismatch:
+		return fasthttp.StatusUnauthorized
+	case codeMethodNotAllowed:
+		return fasthttp.StatusMethodNotAllowed
+	case codeRequestTimeout:
+		return fasthttp.StatusRequestTimeout
+	case event.CodeTooLarge:
+		return fasthttp.StatusRequestEntityTooLarge
+	case "unsupported_media_type":
+		return fasthttp.StatusUnsupportedMediaType
+	case "rate_limited":
+		return fasthttp.StatusTooManyRequests
+	case codeHeadersTooLarge:
+		return fasthttp.StatusRequestHeaderFieldsTooLarge
+	case "query_too_large":
+		return fasthttp.StatusBadRequest
+	case event.CodeOverloaded, event.CodeDiskLow, event.CodeOutcomeUnknown, event.CodeDamaged:
+		return fasthttp.StatusServiceUnavailable
+	}
+	switch e.Kind {
+	case event.ErrInput:
+		return fasthttp.StatusBadRequest
+	case event.ErrDenied:
+		return fasthttp.StatusForbidden
+	case event.ErrMissing:
+		return fasthttp.StatusNotFound
+	case event.ErrLimit, event.ErrDamaged:
+		return fasthttp.StatusServiceUnavailable
+	}
+	return fasthttp.StatusInternalServerError
+}
+
+// asError finds what a client may see of an error. Everything that isn't meant for clients becomes
+// an internal error: its text could hold what they must not see.
+func asError(err error) *event.Error {
+	var e *event.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal, Cause: err}
+}
+
+// writeError answers with an error and returns the status. Headers that were set stay.
+func writeError(ctx *fasthttp.RequestCtx, e *event.Error) int {
+	status := statusOf(e)
+	ctx.Response.ResetBody()
+	ctx.SetStatusCode(status)
+	ctx.SetContentType("application/json")
+	if e.RetryIn > 0 {
+		ctx.Response.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryIn.Seconds()))))
+	}
+	ctx.SetBody(errorBody(e))
+	return status
+}
+
+// errorBody spells {"error":…,"details":…} and what else the error carries, in this order. There
+// are no details where there is nothing to say.
+func errorBody(e *event.Error) []byte {
+	var details struct {
+		FieldErrors event.FieldErrors `json:"fieldErrors,omitempty"`
+		FormErrors  []string          `json:"formErrors,omitempty"`
+	}
+	details.FieldErrors, details.FormErrors = e.Fields, e.Notes
+	var b bytes.Buffer
+	b.WriteByte('{')
+	member(&b, "error", e.Code)
+	if len(e.Fields)+len(e.Notes) > 0 {
+		b.WriteByte(',')
+		member(&b, "details", details)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Extra)) {
+		b.WriteByte(',')
+		member(&b, name, e.Extra[name])
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+func member(b *bytes.Buffer, name string, value any) {
+	encode(b, name)
+	b.WriteByte(':')
+	encode(b, value)
+}
+
+func encode(b *bytes.Buffer, value any) {
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		panic(fmt.Sprintf("%T has no JSON: %v", value, err))
+	}
+	b.Truncate(b.Len() - 1) // the encoder's newline
+}
+
+// sentence says an error on a terminal.
+func sentence(err error) string {
+	var e *event.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	var parts []string
+	for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
+		parts = append(parts, field+": "+strings.Join(e.Fields[field], ", "))
+	}
+	parts = append(parts, e.Notes...)
+	if len(parts) == 0 || e.Cause != nil {
+		return err.Error()
+	}
+	return strings.Join(parts, "; ")
+}

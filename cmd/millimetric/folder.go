@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/cmd/millimetric/auth"
+	"millimetric/engine"
+	"millimetric/engine/keyring"
+	"millimetric/index/event"
+)
+
+// What lies in a data folder. The keyring's file is named by its package.
+const (
+	lockName    = "lock"
+	rootKeyName = "root.key"
+	storeName   = "store"
+)
+
+// folder is an open data folder: the one place where engine, keyring and keys come together.
+type folder struct {
+	dir    string
+	lock   io.Closer
+	engine *engine.Engine
+	ring   *keyring.Keyring
+	book   *auth.Book
+}
+
+// folderOptions say how to open a data folder.
+type folderOptions struct {
+	Dir         string
+	RootKeyFile string // empty for the file in the folder
+	Log         *slog.Logger
+	Now         func() time.Time
+	Engine      engine.Options // what of it is left open here is set by openFolder
+}
+
+// openFolder opens a data folder, and makes it where there is none:
+//
+//  1. The lock comes first: of two processes that start at once, one must find all made.
+//  2. The root key comes before the keyring, which is encrypted under it. It is made only while
+//     there is no keyring: a new one beside an old keyring would open nothing.
+//  3. The keyring comes before the store: the store's keys and visitors mean nothing without it, so
+//     a store without a keyring is an error and never a reason to make one.
+func openFolder(opt folderOptions) (_ *folder, err error) {
+	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	f := &folder{dir: opt.Dir}
+	if f.lock, err = lockFolder(opt.Dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.close())
+		}
+	}()
+	store := filepath.Join(opt.Dir, storeName)
+	if !keyring.Exists(vfs.Default, opt.Dir) && exists(store) {
+		return nil, fmt.Errorf("open data folder: %s holds events but no keyring, without which they can't be used; put the file \"keyring\" back from its newest copy", opt.Dir)
+	}
+	root, err := rootKey(opt)
+	if err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	if f.ring, err = keyring.Open(vfs.Default, opt.Dir, root, keyring.Options{Now: opt.Now}); err != nil {
+		return nil, err
+	}
+	opt.Engine.Now = opt.Now
+	opt.Engine.Notify = func(n engine.Notice) {
+		if n.Urgent() {
+			opt.Log.Warn(n.String())
+		} else {
+			opt.Log.Info(n.String())
+		}
+	}
+	if f.engine, err = engine.Open(store, opt.Engine); err != nil {
+		return nil, err
+	}
+	f.book, err = auth.Open(auth.Options{Store: records{f.engine}, Pepper: f.ring.Pepper(), Now: opt.Now})
+	return f, err
+}
+
+// close writes what is only in memory and closes all that is open.
+func (f *folder) close() error {
+	var errs []error
+	if f.book != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		errs = append(errs, f.book.Flush(ctx))
+		cancel()
+	}
+	if f.engine != nil {
+		errs = append(errs, f.engine.Close())
+	}
+	return errors.Join(append(errs, f.lock.Close())...)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func lockFolder(dir string) (io.Closer, error) {
+	lock, err := vfs.Default.Lock(filepath.Join(dir, lockName))
+	if errors.Is(err, syscall.EAGAIN) {
+		return nil, fmt.Errorf("data folder %s is in use by another process; stop the server first", dir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	return lock, nil
+}
+
+// records lets the book keep its records in the engine.
+type records struct{ engine *engine.Engine }
+
+func (r records) Records(kind string) ([]auth.Record, error) {
+	found, err := r.engine.Records(kind)
+	list := make([]auth.Record, len(found))
+	for i, record := range found {
+		list[i] = auth.Record(record)
+	}
+	return list, err
+}
+
+func (r records) PutRecords(ctx context.Context, list ...auth.Record) error {
+	out := make([]engine.Record, len(list))
+	for i, record := range list {
+		out[i] = engine.Record(record)
+	}
+	return r.engine.PutRecords(ctx, out...)
+}
+
+var errRootKey = fmt.Errorf("%w: the root key must be 64 hex digits", event.ErrInput)

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"millimetric/cmd/millimetric/auth"
+	"millimetric/engine"
+	"millimetric/index/event"
+	"millimetric/ingest"
+	"millimetric/ingest/intake"
+	"millimetric/query"
+	"millimetric/query/api"
+)
+
+func serveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Take events and answer questions over HTTP",
+		Long: "Take events and answer questions over HTTP.\n\n" +
+			"At the first start on an empty folder, an account, a project and keys are made and printed\n" +
+			"once. SIGTERM and SIGINT answer what is under way, sync and exit.",
+		Example: "  millimetric serve --data ./data\n  millimetric serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem",
+		Args:    refuseArgs,
+	}
+	read := bindSettings(cmd, serveSettings)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return serve(cmd.Context(), read(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// serve joins everything: the data folder, the doors over it, and HTTP over the doors.
+func serve(ctx context.Context, values settings, out, errs io.Writer) (err error) {
+	log := slog.New(slog.NewTextHandler(errs, nil))
+	proxies, err := parseProxies(values["trusted-proxy"])
+	if err != nil {
+		return err
+	}
+	secure, err := tlsConfig(values)
+	if err != nil {
+		return err
+	}
+	space, err := spaceOptions(values.one("min-free"))
+	if err != nil {
+		return err
+	}
+	f, err := openFolder(folderOptions{
+		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: space,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	s, err := newServer(f, proxies, log, time.Now)
+	if err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", values.one("listen"))
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	url := baseURL(ln.Addr(), secure != nil)
+	if err := f.welcome(ctx, url, out); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	dir, _ := filepath.Abs(f.dir)
+	log.Info("listening", "url", url, "data", dir)
+	if secure == nil && !isLoopback(ln.Addr()) {
+		log.Warn("listening beyond this machine without TLS: keys and events travel in the clear unless a proxy in front encrypts them")
+	}
+	var upkeep sync.WaitGroup
+	stopped, stop := context.WithCancel(ctx)
+	upkeep.Go(func() { f.keepUp(stopped, log) })
+	err = s.serve(ctx, ln, secure)
+	stop()
+	upkeep.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// newServer puts the doors over an open folder.
+func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() time.Time) (*server, error) {
+	pipeline, err := ingest.New(ingest.Options{Appender: f.engine, Salts: f.ring, Now: now})
+	if err != nil {
+		return nil, fmt.Errorf("make pipeline: %w", err)
+	}
+	s := &server{
+		book:    f.book,
+		ring:    f.ring,
+		intake:  &intake.Door{Pipeline: pipeline},
+		api:     &api.Door{Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now},
+		ready:   f.engine.Ready,
+		proxies: proxies,
+		log:     log,
+	}
+	s.prepare()
+	return s, nil
+}
+
+// upkeepEvery is how long a salt may outlive its day while nothing is asked of the keyring, and
+// what of the keys' last use a crash may lose.
+const upkeepEvery = time.Minute
+
+// keepUp does every minute what no request waits for.
+func (f *folder) keepUp(ctx context.Context, log *slog.Logger) {
+	ticker := time.NewTicker(upkeepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := f.ring.Rotate(); err != nil {
+			log.Error("salts whose time is over could not be destroyed; trying again in a minute", "cause", err)
+		}
+		if err := f.book.Flush(ctx); err != nil && ctx.Err() == nil {
+			log.Warn("the last use of keys could not be noted; trying again in a minute", "cause", err)
+		}
+	}
+}
+
+// welcome makes a first account and project in an empty folder, and shows their keys.
+func (f *folder) welcome(ctx context.Context, url string, out io.Writer) error {
+	if len(f.book.Accounts()) > 0 {
+		return nil
+	}
+	made, err := f.addProject(ctx, auth.NewProject{Name: "default"})
+	if err != nil {
+		return err
+	}
+	year := made.created.Year()
+	_, err = fmt.Fprintf(out, `First start. These keys are shown only now; keep them:
+
+  publishable key (web pages)       %s
+  secret key (servers)              %s
+  read key (questions)              %s
+  account key (all projects)        %s
+
+Send an event:
+
+  curl %s/v1/track -H 'Authorization: Bearer %s' -d '{"event":"signup","user_id":"ann"}'
+
+Count events by name:
+
+  curl '%s/v1/stats?from=%d-01-01&to=%d-01-01&group_by=event_name' -H 'Authorization: Bearer %s'
+
+The publishable key works from no origin yet. A project for a web site:
+  millimetric init --data %s --project NAME --origin https://YOUR.SITE   (while the server is stopped)
+
+`, made.PK, made.SK, made.RK, made.AK, url, made.SK, url, year, year+1, made.RK, f.dir)
+	return err
+}
+
+// spaceOptions turns the setting into the engine's guard against a full disk.
+func spaceOptions(text string) (engine.Options, error) {
+	if text == "" {
+		return engine.Options{}, nil
+	}
+	n, err := parseBytes(text)
+	if err != nil {
+		return engine.Options{}, usageError{fmt.Errorf("--min-free: %w", err)}
+	}
+	if n == 0 {
+		n = -1
+	}
+	return engine.Options{FreeBytesMin: n, FreePercentMin: -1}, nil
+}
+
+// tlsConfig reads the certificate; nil where none is set.
+func tlsConfig(values settings) (*tls.Config, error) {
+	cert, key := values.one("tls-cert"), values.one("tls-key")
+	if cert == "" && key == "" {
+		return nil, nil
+	}
+	if cert == "" || key == "" {
+		return nil, usageError{errors.New("--tls-cert and --tls-key go together")}
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("read certificate: %w", err)
+	}
+	// HTTP/2 must not be offered: the HTTP library doesn't speak it.
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
+}
+
+// baseURL is the address as a client on this machine would write it.
+func baseURL(addr net.Addr, secure bool) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	scheme := "http"
+	if secure {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// quietLog logs warnings only: what the offline commands have to say.
+func quietLog(errs io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(errs, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// openOffline opens the data folder for a command that works while no server runs.
+func openOffline(cmd *cobra.Command, values settings, make bool) (*folder, error) {
+	dir := values.one("data")
+	if _, err := os.Stat(dir); err != nil && !make {
+		return nil, fmt.Errorf("no data folder at %s; see millimetric init --help", strings.TrimSpace(dir))
+	}
+	return openFolder(folderOptions{
+		Dir: dir, RootKeyFile: values.one("root-key-file"), Log: quietLog(cmd.ErrOrStderr()), Now: time.Now,
+		// Keys must be revocable on a full disk.
+		Engine: engine.Options{FreeBytesMin: -1, FreePercentMin: -1},
+	})
+}

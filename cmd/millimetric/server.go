@@ -1,0 +1,354 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"millimetric/cmd/millimetric/auth"
+	"millimetric/engine/keyring"
+	"millimetric/index/event"
+	"millimetric/ingest"
+	"millimetric/ingest/intake"
+	"millimetric/query/api"
+)
+
+// server speaks HTTP: it decides who may do what and hands requests to the doors.
+type server struct {
+	book    *auth.Book
+	ring    *keyring.Keyring
+	intake  *intake.Door
+	api     *api.Door
+	ready   func() error // nil while events are taken
+	proxies []netip.Prefix
+	log     *slog.Logger
+	routes  map[string][]route
+	http    *fasthttp.Server
+	ended   atomic.Bool // no more requests are taken
+
+	connsMax int
+	reading  atomic.Int64 // questions under way
+}
+
+// route is one row of the route table.
+type route struct {
+	methods []string
+	path    string
+	kinds   []auth.Kind // the kinds of key it is open to; none where it needs no key
+	browser bool        // pages of other origins may call it
+	beacon  bool        // a publishable key may stand in the query string
+	handle  func(*server, *fasthttp.RequestCtx, auth.Grant) error
+}
+
+// routeTable is all that the server answers to.
+func routeTable() []route {
+	post := []string{"POST"}
+	read := []string{"GET", "POST"}
+	look := []string{"GET", "HEAD"}
+	senders := []auth.Kind{auth.KindPublishable, auth.KindSecret}
+	readers := []auth.Kind{auth.KindRead, auth.KindAccount}
+	return []route{
+		{methods: post, path: "/v1/track", kinds: senders, browser: true, handle: ingestWith((*intake.Door).Track)},
+		{methods: post, path: "/v1/batch", kinds: senders, browser: true, beacon: true, handle: ingestWith((*intake.Door).Batch)},
+		{methods: post, path: "/v1/identify", kinds: senders, browser: true, handle: ingestWith((*intake.Door).Identify)},
+		{methods: read, path: "/v1/query", kinds: readers, handle: askWith((*api.Door).Events)},
+		{methods: read, path: "/v1/stats", kinds: readers, handle: askWith((*api.Door).Stats)},
+		{methods: read, path: "/v1/sources", kinds: readers, handle: askWith((*api.Door).Sources)},
+		{methods: look, path: "/healthz", handle: (*server).healthz},
+		{methods: look, path: "/readyz", handle: (*server).readyz},
+	}
+}
+
+// Limits of the HTTP server; the bounds of bodies are the doors'.
+const (
+	readTimeout     = 10 * time.Second // for a whole request: a slow one is cut
+	writeTimeout    = 30 * time.Second
+	idleTimeout     = 60 * time.Second
+	readBufferBytes = 8192 // of a request's line and headers together
+	requestsPerConn = 10_000
+	stopTimeout     = 7 * time.Second // of the ten seconds that supervisors allow
+
+	// readingMax is how many questions may be under way. Each may use a core and memory of its own;
+	// more of them at once would only make all of them late, and events with them.
+	readingMax = 64
+	// smallBodyMax bounds bodies of requests that can't be an upload of events: strangers must not
+	// make the server hold 16 MiB each.
+	smallBodyMax = 1 << 20
+)
+
+// prepare fills in what follows from the rest.
+func (s *server) prepare() {
+	s.routes = map[string][]route{}
+	for _, r := range routeTable() {
+		s.routes[r.path] = append(s.routes[r.path], r)
+	}
+	s.connsMax = connectionsMax()
+	s.http = &fasthttp.Server{
+		Handler:                      s.serveRequest,
+		ErrorHandler:                 s.refuseUnread,
+		HeaderReceived:               s.boundBody,
+		ExpectHandler:                s.expect,
+		Logger:                       silent{},
+		Concurrency:                  s.connsMax + connsSpare,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		ReadBufferSize:               readBufferBytes,
+		MaxRequestBodySize:           event.BodyBytesMax,
+		MaxRequestsPerConn:           requestsPerConn,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true,
+		CloseOnShutdown:              true,
+	}
+}
+
+// serve answers until ctx ends, then answers what is under way and returns.
+func (s *server) serve(ctx context.Context, ln net.Listener, secure *tls.Config) error {
+	ln = &patientListener{Listener: ln, max: int64(s.connsMax), secure: secure != nil, log: s.log}
+	if secure != nil {
+		ln = tls.NewListener(ln, secure)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- s.http.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	s.ended.Store(true)
+	bounded, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err := s.http.ShutdownWithContext(bounded)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("some connections did not end in time")
+		return nil
+	}
+	return err
+}
+
+// serveRequest answers one request. A panic in here ends this request only: what must end the
+// process, such as a store that can't go on, panics or exits on goroutines of its own.
+func (s *server) serveRequest(ctx *fasthttp.RequestCtx) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.logPanic(ctx, r)
+			ctx.Response.Header.SetConnectionClose()
+			writeError(ctx, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal})
+		}
+	}()
+	h := &ctx.Response.Header
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if err := s.answer(ctx); err != nil {
+		s.refuse(ctx, err)
+	}
+}
+
+// logPanic logs where a panic came from. Its value is left out unless it is the runtime's: it could
+// hold what a client sent.
+func (s *server) logPanic(ctx *fasthttp.RequestCtx, r any) {
+	what := "a panic of our own"
+	if err, ok := r.(runtime.Error); ok {
+		what = err.Error()
+	}
+	path := string(ctx.URI().PathOriginal())
+	if _, known := s.routes[path]; !known {
+		path = "unknown"
+	}
+	s.log.Error("request failed", "panic", what, "path", path, "stack", string(debug.Stack()))
+}
+
+// refuse answers with an error and logs it where it is ours to repair.
+func (s *server) refuse(ctx *fasthttp.RequestCtx, err error) {
+	e := asError(err)
+	status := writeError(ctx, e)
+	if status == fasthttp.StatusInternalServerError {
+		s.log.Error("request failed", "code", e.Code, "cause", e.Cause)
+	}
+}
+
+// answer takes a request through its checks, in the order that the API promises.
+func (s *server) answer(ctx *fasthttp.RequestCtx) error {
+	if err := checkFraming(ctx); err != nil {
+		ctx.SetConnectionClose()
+		return err
+	}
+	path := string(ctx.URI().PathOriginal())
+	routes := s.routes[path]
+	if routes == nil {
+		return unknownPath(path)
+	}
+	r, err := pick(ctx, routes)
+	browser := r.browser
+	origin := string(ctx.Request.Header.Peek("Origin"))
+	if browser {
+		ctx.Response.Header.Add("Vary", "Origin")
+		if ctx.IsOptions() {
+			s.preflight(ctx, origin)
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if r.kinds == nil {
+		return r.handle(s, ctx, auth.Grant{})
+	}
+	grant, err := s.check(ctx, r, origin)
+	if browser && origin != "" && s.mayRead(grant, origin) {
+		ctx.Response.Header.Set("Access-Control-Allow-Origin", origin)
+	}
+	if err != nil {
+		return err
+	}
+	return r.handle(s, ctx, grant)
+}
+
+// pick finds the route of a request's method. The route is that of the path even where err says
+// that the method isn't one of its.
+func pick(ctx *fasthttp.RequestCtx, routes []route) (route, error) {
+	method := string(ctx.Method())
+	var allowed []string
+	for _, r := range routes {
+		if slices.Contains(r.methods, method) {
+			return r, nil
+		}
+		allowed = append(allowed, r.methods...)
+	}
+	if routes[0].browser {
+		allowed = append(allowed, "OPTIONS")
+	}
+	ctx.Response.Header.Set("Allow", strings.Join(allowed, ", "))
+	return routes[0], &event.Error{Kind: event.ErrInput, Code: codeMethodNotAllowed}
+}
+
+// check finds the request's key and turns it into a grant.
+func (s *server) check(ctx *fasthttp.RequestCtx, r route, origin string) (auth.Grant, error) {
+	header := string(ctx.Request.Header.Peek("Authorization"))
+	key, err := auth.Bearer(header)
+	if header == "" && r.beacon {
+		if query := string(ctx.QueryArgs().Peek("key")); strings.HasPrefix(query, "pk_") {
+			key, err = query, nil
+		}
+	}
+	if err != nil {
+		return auth.Grant{}, err
+	}
+	return s.book.Check(auth.Claim{Key: key, Origin: origin, Route: r.kinds})
+}
+
+// mayRead reports whether a page may read the answer: if its project allows the page's origin, and
+// where the key told no project, if any does.
+func (s *server) mayRead(grant auth.Grant, origin string) bool {
+	if grant.Project != nil {
+		return grant.Project.Allows(origin)
+	}
+	return grant.Kind == "" && s.book.AnyAllows(origin)
+}
+
+// preflight answers a browser that asks whether a page may send events. It carries no key, so all
+// that can be asked is whether any project allows the origin; the event itself is checked again.
+func (s *server) preflight(ctx *fasthttp.RequestCtx, origin string) {
+	h := &ctx.Response.Header
+	if origin != "" && s.book.AnyAllows(origin) {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Methods", "POST")
+		h.Set("Access-Control-Allow-Headers", "authorization, content-type, content-encoding")
+		h.Set("Access-Control-Max-Age", "7200")
+	}
+	h.Del("Allow")
+	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+// ingestWith hands events to a door.
+func ingestWith(take func(*intake.Door, *fasthttp.RequestCtx, ingest.Caller) error) func(*server, *fasthttp.RequestCtx, auth.Grant) error {
+	return func(s *server, ctx *fasthttp.RequestCtx, grant auth.Grant) error {
+		caller, ends, err := s.caller(ctx, grant)
+		if err != nil {
+			return err
+		}
+		if err := take(s.intake, ctx, caller); err != nil {
+			return err
+		}
+		if ends {
+			if err := s.ring.EndLease(caller.Import); err != nil {
+				s.log.Error("the salts of an import could not be destroyed yet", "cause", err)
+			}
+		}
+		return nil
+	}
+}
+
+// askWith hands a question to a door.
+func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) func(*server, *fasthttp.RequestCtx, auth.Grant) error {
+	return func(s *server, ctx *fasthttp.RequestCtx, grant auth.Grant) error {
+		project, err := s.projectOf(ctx, grant)
+		if err != nil {
+			return err
+		}
+		defer s.reading.Add(-1)
+		if s.reading.Add(1) > readingMax {
+			return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: time.Second}
+		}
+		return ask(s.api, ctx, project)
+	}
+}
+
+// projectOf says which project a question is about. A read key has one and may only name that one;
+// an account key must name one of its account's.
+func (s *server) projectOf(ctx *fasthttp.RequestCtx, grant auth.Grant) (event.Project, error) {
+	id, slug, err := api.ProjectNamed(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if own := grant.Project; own != nil {
+		if id != "" && id != own.ID || slug != "" && slug != own.Slug {
+			return 0, &event.Error{Kind: event.ErrDenied, Code: auth.CodeInsufficientScope}
+		}
+		return own.Number, nil
+	}
+	if id == "" && slug == "" {
+		return 0, event.InvalidField(event.CodeInvalidParams, "project_id", "Required")
+	}
+	p := s.book.ProjectNamed(grant.Account, id, slug)
+	if p == nil {
+		return 0, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound}
+	}
+	return p.Number, nil
+}
+
+// healthz says that requests are taken. It must not touch the disk: a slow disk is no reason to
+// have the process killed.
+func (s *server) healthz(ctx *fasthttp.RequestCtx, _ auth.Grant) error {
+	return s.well(ctx, nil)
+}
+
+// readyz says that events are taken, so that balancers move on where they aren't.
+func (s *server) readyz(ctx *fasthttp.RequestCtx, _ auth.Grant) error {
+	return s.well(ctx, s.ready())
+}
+
+func (s *server) well(ctx *fasthttp.RequestCtx, err error) error {
+	if s.ended.Load() {
+		return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Notes: []string{"The server is stopping"}, RetryIn: time.Second}
+	}
+	if err != nil {
+		return err
+	}
+	ctx.SetContentType("application/json")
+	ctx.SetBodyString(`{"ok":true}`)
+	return nil
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/cmd/millimetric/auth"
+	"millimetric/engine"
+	"millimetric/index/event"
+	"millimetric/query"
+	"millimetric/query/querytest"
+)
+
+// The corpus of questions lies with the model, which is its first stage. Here it goes on through
+// the store, the store after a crash, and HTTP: an answer must be the same at every stage.
+const corpus = "../../query/querytest/testdata"
+
+// once makes something per load of the corpus, as most questions share one.
+func once[T any](make func(t *testing.T, load []event.Event) T) func(t *testing.T, load []event.Event) T {
+	made := map[string]T{}
+	return func(t *testing.T, load []event.Event) T {
+		key := fmt.Sprint(strings.Split(t.Name(), "/")[1], len(load))
+		if _, ok := made[key]; !ok {
+			made[key] = make(t, load)
+		}
+		return made[key]
+	}
+}
+
+func openMemory(t *testing.T, fs vfs.FS) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open("store", engine.Options{FS: fs, Now: func() time.Time { return testNow }, FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// appendAll appends a load in three calls, so that it stands in several groups of the log.
+func appendAll(t *testing.T, e *engine.Engine, project event.Project, load []event.Event) {
+	t.Helper()
+	for part := range slices.Chunk(slices.Clone(load), len(load)/3+1) {
+		if err := e.Append(t.Context(), project, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// answerFrom asks a question of a source, as the HTTP door would.
+func answerFrom(source query.Source, question string) string {
+	name, params, _ := strings.Cut(question, "?")
+	pairs := func(yield func(name, value string) bool) {
+		for key, value := range event.Params(params) {
+			if !yield(key, value) {
+				return
+			}
+		}
+	}
+	form, err := query.FormOfParams(pairs)
+	if err != nil {
+		return querytest.Refusal(err)
+	}
+	q, err := query.Parse(name, form)
+	if err != nil {
+		return querytest.Refusal(err)
+	}
+	a, err := query.Run(context.Background(), source, q)
+	if err != nil {
+		return querytest.Refusal(err)
+	}
+	return string(a.AppendJSON(nil))
+}
+
+func TestStagesLiveStoreAnswersTheCorpus(t *testing.T) {
+	stores := once(func(t *testing.T, load []event.Event) *engine.Engine {
+		e := openMemory(t, vfs.NewMem())
+		appendAll(t, e, 7, load)
+		return e
+	})
+	var open []*engine.Engine
+	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
+		e := stores(t, load)
+		if !slices.Contains(open, e) {
+			open = append(open, e)
+		}
+		return answerFrom(e.Snapshot(7), question)
+	})
+	for _, e := range open {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The power goes right after the last acknowledgement, and nothing that wasn't synced is left.
+func TestStagesStoreAfterACrashAnswersTheCorpus(t *testing.T) {
+	sources := once(func(t *testing.T, load []event.Event) query.Source {
+		disk := vfs.NewCrashableMem()
+		e := openMemory(t, disk)
+		appendAll(t, e, 7, load)
+		left := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0, RNG: rand.New(rand.NewPCG(1, 2))})
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := openMemory(t, left)
+		snapshot := again.Snapshot(7)
+		if err := again.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return snapshot
+	})
+	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
+		return answerFrom(sources(t, load), question)
+	})
+}
+
+func TestStagesServerAnswersTheCorpusOverHTTP(t *testing.T) {
+	r := startServer(t)
+	projects := 0
+	keys := once(func(t *testing.T, load []event.Event) string {
+		projects++
+		made, err := r.folder.addProject(t.Context(), auth.NewProject{Name: fmt.Sprint("corpus ", projects)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		project := r.folder.book.ProjectNamed(r.folder.book.Accounts()[0].ID, made.ProjectID, "")
+		appendAll(t, r.folder.engine, project.Number, load)
+		return made.RK
+	})
+	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
+		return askOverHTTP(t, r.url, keys(t, load), question)
+	})
+}
+
+// askOverHTTP asks with GET, and where that succeeds, with POST too: both must answer alike.
+func askOverHTTP(t *testing.T, server, key, question string) string {
+	t.Helper()
+	status, answer := fetch(t, "GET", server+"/v1/"+question, key, "")
+	name, params, _ := strings.Cut(question, "?")
+	if status != http.StatusOK {
+		return answer
+	}
+	if _, posted := fetch(t, "POST", server+"/v1/"+name, key, bodyOf(t, params)); posted != answer {
+		t.Errorf("%s\nGET answers  %s\nPOST answers %s", question, answer, posted)
+	}
+	return answer
+}
+
+func fetch(t *testing.T, method, address, key, body string) (status int, answer string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = bearer(key)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// bodyOf turns the parameters of a GET into the JSON of a POST.
+func bodyOf(t *testing.T, params string) string {
+	t.Helper()
+	values, err := url.ParseQuery(params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members []string
+	for name := range values {
+		value := values.Get(name)
+		switch name {
+		case "limit", "filters":
+		case "include_bots", "explain":
+			value = strings.NewReplacer("1", "true", "0", "false").Replace(value)
+		default:
+			value = fmt.Sprintf("%q", value)
+		}
+		members = append(members, fmt.Sprintf("%q:%s", name, value))
+	}
+	return "{" + strings.Join(members, ",") + "}"
+}
