@@ -1,0 +1,60 @@
+# Bare `make` prints the targets. Everything builds without cgo, so that one static binary results.
+export CGO_ENABLED = 0
+
+GO      ?= go
+BIN     := bin/millimetric
+# Where the development run keeps its events.
+DATA    ?= ./data
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo run check test race fuzz crash stages bench golden clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+build: ## build bin/millimetric
+	$(GO) build -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/millimetric
+
+demo: build ## import a web server log into a fresh server and ask it three questions
+	sh cmd/millimetric/dist/demo.sh $(BIN)
+
+run: build ## serve on 127.0.0.1:8787, keeping events in ./data
+	$(BIN) serve --data $(DATA)
+
+check: ## format, vet, house rules and short tests; under a minute, before each commit
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) test -short ./...
+
+test: build ## everything that must hold; what CI runs
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) test -timeout 18m ./...
+
+race: ## all tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -tags pebblegozstd -timeout 18m ./...
+
+FUZZTIME ?= 30s
+fuzz: ## each fuzz target for FUZZTIME (default 30s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+POINTS ?= 20000
+crash: ## cut the power at POINTS random moments (default 20000)
+	MILLIMETRIC_CRASH_POINTS=$(POINTS) $(GO) test -count 1 -timeout 60m -run Crash -v ./engine/...
+
+stages: ## the corpus of questions through every stage, up to HTTP
+	$(GO) test -count 1 -run 'Corpus|Stages' -v ./query/... ./cmd/millimetric
+
+bench: build ## hot paths, then the load run; writes bench/RESULTS.md
+	$(GO) test -run '^$$' -bench . -benchmem ./ingest/... ./engine/... ./query/... ./index/...
+	$(BIN) bench load --write bench/RESULTS.md
+
+golden: ## rewrite expected outputs from what the code does now; read the diff before committing
+	$(GO) test ./query/querytest ./ingest ./ingest/classify ./cmd/millimetric ./cmd/millimetric/ask ./bench -rewrite
+
+clean: ## remove what the build made
+	rm -rf bin
