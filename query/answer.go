@@ -12,8 +12,8 @@ import (
 // Answer is what a question gives: a table, and what stands around it. All of it but the cost is
 // the same, byte for byte, whenever the same question is asked of the same events.
 type Answer struct {
-	Head    []Member // what of the question is repeated before the rows
-	Columns []string
+	Head    []Member  // what stands before the rows; all of an answer that is no table
+	Columns []string  // nil where the answer is no table: it has no rows then
 	Rows    [][]Value // one value per column
 	AsOf    event.Seq
 	Explain *Explain // nil unless asked for
@@ -82,6 +82,23 @@ func Texts(list []string) Value {
 	return Value{text: string(append(out, ']')), kind: valueJSON}
 }
 
+// Object is a JSON object of members in their order.
+func Object(members ...Member) Value {
+	return Value{text: string(append(appendMembers([]byte{'{'}, members), '}')), kind: valueJSON}
+}
+
+// List is a JSON list.
+func List(values []Value) Value {
+	out := []byte{'['}
+	for i, v := range values {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = v.AppendJSON(out)
+	}
+	return Value{text: string(append(out, ']')), kind: valueJSON}
+}
+
 // Ratio is part/whole, rounded once, half to even, to four decimals; a ratio over zero is null. It
 // is reckoned in whole numbers, so that it is the same on every machine.
 func Ratio(part, whole int64) Value {
@@ -118,9 +135,11 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 	if len(a.Head) > 0 {
 		dst = append(dst, ',')
 	}
-	dst = append(dst, `"rows":`...)
-	dst = a.AppendRows(dst)
-	dst = append(dst, `,"as_of":"`...)
+	if a.Columns != nil {
+		dst = append(dst, `"rows":`...)
+		dst = append(a.AppendRows(dst), ',')
+	}
+	dst = append(dst, `"as_of":"`...)
 	dst = strconv.AppendUint(dst, uint64(a.AsOf), 10)
 	dst = append(dst, '"')
 	if a.Explain != nil {

@@ -26,7 +26,7 @@ const (
 // reported at once, by field. A field that the question doesn't have is refused: a misspelt
 // setting must not change an answer silently.
 func Parse(name string, form Form) (Question, error) {
-	r := &reader{form: form, known: map[string]bool{}, errs: event.FieldErrors{}}
+	r := newReader(form)
 	var question Question
 	switch name {
 	case "query":
@@ -50,17 +50,26 @@ type reader struct {
 	refused *event.Error
 }
 
+func newReader(form Form) *reader {
+	return &reader{form: form, known: map[string]bool{}, errs: event.FieldErrors{}}
+}
+
 // finish is the verdict over all that was read.
 func (r *reader) finish() error {
+	r.addUnknown()
+	if r.refused != nil {
+		return r.refused
+	}
+	return refusal(r.errs)
+}
+
+// addUnknown refuses the fields that nobody asked for.
+func (r *reader) addUnknown() {
 	for name := range r.form.fields {
 		if !r.known[name] {
 			r.errs.Add(shortName(name), "Unknown field")
 		}
 	}
-	if r.refused != nil {
-		return r.refused
-	}
-	return refusal(r.errs)
 }
 
 // common reads what every question has.

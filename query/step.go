@@ -1,0 +1,143 @@
+package query
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"millimetric/index/event"
+)
+
+// Step names some events: those of a name that meet filters, or those that any of several steps
+// names. Funnels are made of steps; conversions, births, returns and anchors are steps.
+type Step struct {
+	Name    string // what answers call it; the event's name where none was given
+	Event   string
+	Filters []Filter // all must hold
+	AnyOf   []Step   // in the place of Event and Filters
+}
+
+// anyOfMax bounds the steps of one any_of: each event meets all of them.
+const anyOfMax = 32
+
+// matcher compiles the step into a test of one event. The test is not safe for concurrent use.
+func (s *Step) matcher() predicate {
+	if len(s.AnyOf) == 0 {
+		holds := compile(nil, s.Filters)
+		return func(e *event.Event) bool { return e.Name == s.Event && holds(e) }
+	}
+	of := make([]predicate, len(s.AnyOf))
+	for i := range s.AnyOf {
+		of[i] = s.AnyOf[i].matcher()
+	}
+	return func(e *event.Event) bool {
+		return slices.ContainsFunc(of, func(p predicate) bool { return p(e) })
+	}
+}
+
+// step reads the fields of a step; those that a kind of step has beside them are the caller's.
+func (r *reader) step(c *Common) Step {
+	var s Step
+	s.Name, _ = r.text("name")
+	_, several := r.take("any_of")
+	if several {
+		s.AnyOf = r.anyOf(c)
+		for _, name := range []string{"event", "filters"} {
+			if _, sent := r.take(name); sent {
+				r.errs.Add(name, "Must not stand beside any_of")
+			}
+		}
+		if s.Name == "" && len(s.AnyOf) > 0 {
+			s.Name = s.AnyOf[0].Event
+		}
+		return s
+	}
+	var sent bool
+	if s.Event, sent = r.text("event"); !sent && len(r.errs["event"]) == 0 {
+		r.errs.Add("event", "Required")
+	}
+	if s.Name == "" {
+		s.Name = s.Event
+	}
+	s.Filters, _ = r.filters("filters", c.Zone)
+	return s
+}
+
+func (r *reader) anyOf(c *Common) []Step {
+	var steps []Step
+	r.each("any_of", 1, anyOfMax, func(n *reader) {
+		var s Step
+		var sent bool
+		if s.Event, sent = n.text("event"); !sent && len(n.errs["event"]) == 0 {
+			n.errs.Add("event", "Required")
+		}
+		s.Filters, _ = n.filters("filters", c.Zone)
+		s.Name = s.Event
+		steps = append(steps, s)
+	})
+	return steps
+}
+
+// each reads a list of least to most objects, field by field. In a URL the list is written as JSON.
+func (r *reader) each(name string, least, most int, read func(*reader)) {
+	value, sent := r.json(name)
+	if !sent && least == 0 {
+		return
+	}
+	elements, isList := elementsOf(value)
+	switch {
+	case !sent:
+		r.errs.Add(name, "Required")
+	case !isList:
+		r.errs.Add(name, "Expected a list")
+	case len(elements) < least || len(elements) > most:
+		r.errs.Add(name, "Must have "+strconv.Itoa(least)+" to "+strconv.Itoa(most)+" elements")
+	default:
+		for i, element := range elements {
+			r.nested(name+"."+strconv.Itoa(i), element, read)
+		}
+	}
+}
+
+// object reads a field that is an object. It reports whether the field was sent.
+func (r *reader) object(name string, read func(*reader)) bool {
+	value, sent := r.json(name)
+	if sent {
+		r.nested(name, value, read)
+	}
+	return sent
+}
+
+// json takes a field as JSON; sent is false also where a parameter of a URL is no JSON.
+func (r *reader) json(name string) (value jsontext.Value, sent bool) {
+	f, ok := r.take(name)
+	if !ok || f.json != nil {
+		return f.json, ok
+	}
+	if value = jsontext.Value(f.text); !value.IsValid() {
+		r.errs.Add(name, "Expected JSON")
+		return nil, false
+	}
+	return value, true
+}
+
+// nested reads an object inside the form; what is wrong in it is reported under path.
+func (r *reader) nested(path string, value jsontext.Value, read func(*reader)) {
+	members, ok := membersOf(value)
+	if !ok {
+		r.errs.Add(path, "Expected an object")
+		return
+	}
+	n := newReader(Form{fields: map[string]field{}})
+	for _, m := range members {
+		if m.value.Kind() != jsontext.KindNull {
+			n.form.fields[m.name] = field{json: m.value}
+		}
+	}
+	read(n)
+	n.addUnknown()
+	for name, messages := range n.errs {
+		r.errs[path+"."+name] = append(r.errs[path+"."+name], messages...)
+	}
+}
