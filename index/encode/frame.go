@@ -1,0 +1,128 @@
+package encode
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A frame keeps bytes in their place. Integers are little-endian.
+//
+//	codec     1 byte  framePlain or frameZstd
+//	length    uv      of the bytes; frameZstd only
+//	payload
+//	checksum  4       CRC-32C of the place (stamp 8 bytes, number 4), then of all bytes before
+//
+// The place is part of the checksum, and isn't stored: a frame that is found elsewhere, or that
+// another segment wrote, is damaged though every bit of it is right.
+const (
+	framePlain = 0
+	frameZstd  = 1
+
+	// FrameBytesMax bounds the bytes of a frame before compression, and so what a reader allocates.
+	FrameBytesMax = 64 << 20
+	// frameZstdMin is where compressing begins: below it, the head of a zstd frame costs more.
+	frameZstdMin = 64
+)
+
+// Place is where a frame belongs.
+type Place struct {
+	Stamp  uint64 // what tells one whole from another
+	Number uint32 // of the frame in it
+}
+
+func (p Place) checksum(frame []byte) uint32 {
+	var place [12]byte
+	binary.LittleEndian.PutUint64(place[:], p.Stamp)
+	binary.LittleEndian.PutUint32(place[8:], p.Number)
+	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, frame)
+}
+
+// Framer makes frames. It is not safe for concurrent use.
+type Framer struct {
+	zstd   *zstd.Encoder
+	packed []byte
+}
+
+// NewFramer returns a Framer; it has no goroutines, so it needs no closing.
+func NewFramer() *Framer {
+	encoder, err := zstd.NewWriter(nil,
+		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	if err != nil {
+		panic("encode: zstd refuses constant options: " + err.Error())
+	}
+	return &Framer{zstd: encoder}
+}
+
+// Append makes a frame of plain behind dst. The bytes are compressed where that is asked for and
+// saves more than a tenth: unpacking costs more than reading.
+func (f *Framer) Append(dst, plain []byte, place Place, compress bool) []byte {
+	if len(plain) > FrameBytesMax {
+		panic("encode: a frame of more than FrameBytesMax bytes")
+	}
+	start := len(dst)
+	if packed := f.pack(plain, compress); packed != nil {
+		dst = append(dst, frameZstd)
+		dst = binary.AppendUvarint(dst, uint64(len(plain)))
+		dst = append(dst, packed...)
+	} else {
+		dst = append(dst, framePlain)
+		dst = append(dst, plain...)
+	}
+	return binary.LittleEndian.AppendUint32(dst, place.checksum(dst[start:]))
+}
+
+func (f *Framer) pack(plain []byte, compress bool) []byte {
+	if !compress || len(plain) < frameZstdMin {
+		return nil
+	}
+	f.packed = f.zstd.EncodeAll(plain, f.packed[:0])
+	if len(f.packed) > len(plain)-len(plain)/10 {
+		return nil
+	}
+	return f.packed
+}
+
+// decoder is shared by all readers: DecodeAll keeps no state between calls, and each decoder has
+// buffers that are worth sharing.
+var decoder = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(FrameBytesMax), zstd.IgnoreChecksum(true))
+	if err != nil {
+		panic("encode: zstd refuses constant options: " + err.Error())
+	}
+	return d
+})
+
+// OpenFrame returns the bytes of the frame src that belongs in place. They may alias src.
+func OpenFrame(src []byte, place Place) ([]byte, error) {
+	if len(src) < 1+checksumBytes {
+		return nil, damaged("a frame of %d bytes", len(src))
+	}
+	body, sum := src[:len(src)-checksumBytes], binary.LittleEndian.Uint32(src[len(src)-checksumBytes:])
+	if got := place.checksum(body); got != sum {
+		return nil, damaged("frame %d: checksum is %08x, stored %08x", place.Number, got, sum)
+	}
+	switch body[0] {
+	case framePlain:
+		return body[1:], nil
+	case frameZstd:
+		return unpackFrame(body[1:], place)
+	}
+	return nil, damaged("frame %d: codec %d is unknown", place.Number, body[0])
+}
+
+func unpackFrame(body []byte, place Place) ([]byte, error) {
+	r := reader{rest: body}
+	size := r.length(FrameBytesMax)
+	var head zstd.Header
+	if err := head.Decode(r.rest); r.bad || err != nil || !head.HasFCS || head.FrameContentSize != uint64(size) {
+		return nil, damaged("frame %d: head of its compressed bytes", place.Number)
+	}
+	plain, err := decoder().DecodeAll(r.rest, make([]byte, 0, size))
+	if err != nil || len(plain) != size {
+		return nil, damaged("frame %d can't be unpacked to %d bytes: %v", place.Number, size, err)
+	}
+	return plain, nil
+}

@@ -1,0 +1,183 @@
+package encode
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"millimetric/index/event"
+)
+
+func TestFramesComeBackAndOnlyInTheirPlace(t *testing.T) {
+	f := NewFramer()
+	r := rand.New(rand.NewPCG(1, 1))
+	for n := range 200 {
+		plain := make([]byte, r.IntN(1+n*10))
+		for i := range plain {
+			plain[i] = byte(r.IntN(1 + n))
+		}
+		place := Place{Stamp: r.Uint64(), Number: r.Uint32()}
+		src := f.Append(nil, plain, place, n%2 == 0)
+		got, err := OpenFrame(src, place)
+		if err != nil || !bytes.Equal(got, plain) {
+			t.Fatalf("%d bytes: %v", len(plain), err)
+		}
+		for _, other := range []Place{{place.Stamp, place.Number + 1}, {place.Stamp ^ 1<<40, place.Number}} {
+			if _, err := OpenFrame(src, other); !errors.Is(err, event.ErrDamaged) {
+				t.Fatalf("opened in another place: %v", err)
+			}
+		}
+		bit := r.IntN(8 * len(src))
+		src[bit/8] ^= 1 << (bit % 8)
+		if _, err := OpenFrame(src, place); !errors.Is(err, event.ErrDamaged) {
+			t.Fatalf("bit %d flipped: %v", bit, err)
+		}
+	}
+}
+
+func TestCompressionMustPay(t *testing.T) {
+	f := NewFramer()
+	text := []byte(strings.Repeat("/blog/a-page ", 100))
+	noise := make([]byte, 1000)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range noise {
+		noise[i] = byte(r.Uint32())
+	}
+	if src := f.Append(nil, text, Place{}, true); src[0] != frameZstd || len(src) > len(text)/5 {
+		t.Errorf("text: codec %d, %d of %d bytes", src[0], len(src), len(text))
+	}
+	if src := f.Append(nil, noise, Place{}, true); src[0] != framePlain {
+		t.Errorf("noise: codec %d", src[0])
+	}
+}
+
+func hostileTexts(r *rand.Rand, n int) []string {
+	texts := make([]string, n)
+	for i := range texts {
+		switch r.IntN(6) {
+		case 0:
+			texts[i] = ""
+		case 1:
+			texts[i] = string([]byte{0, 0xff, byte(r.Uint32())})
+		case 2:
+			texts[i] = strings.Repeat("ü", r.IntN(2000))
+		default:
+			texts[i] = fmt.Sprintf("/blog/%d/%x", r.IntN(20), r.IntN(1000))
+		}
+	}
+	return texts
+}
+
+func TestTextsComeBackAsTheyWere(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		want := hostileTexts(r, int(seed*5))
+		list, err := ParseTexts(AppendTexts(nil, want))
+		if err != nil || list.Len() != len(want) {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for i, text := range want {
+			if list.At(i) != text {
+				t.Fatalf("seed %d: text %d", seed, i)
+			}
+		}
+		for from, blocks := 0, 0; from < len(want); blocks++ {
+			end := BlockEnd(want, from)
+			if end <= from || blocks > len(want) {
+				t.Fatalf("seed %d: the block from %d ends at %d", seed, from, end)
+			}
+			from = end
+		}
+	}
+}
+
+func TestDictsFindWhatTheyHold(t *testing.T) {
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		want := hostileTexts(r, int(seed*5))
+		slices.Sort(want)
+		want = slices.Compact(want)
+		d, err := ParseDict(AppendDict(nil, want))
+		if err != nil || d.Len() != len(want) {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		for i, text := range want {
+			if at, found := d.Find(text); d.At(i) != text || at != i || !found {
+				t.Fatalf("seed %d: text %d is found at %d, %v", seed, i, at, found)
+			}
+		}
+		for _, text := range hostileTexts(r, 20) {
+			at, found := d.Find(text)
+			plain, plainFound := slices.BinarySearch(want, text)
+			if at != plain || found != plainFound {
+				t.Fatalf("seed %d: %q at %d, %v", seed, text, at, found)
+			}
+		}
+	}
+}
+
+func TestSqueezedIdsComeBack(t *testing.T) {
+	uuid := "0190163d-8694-739b-aea5-966c26f8ad91"
+	hash := strings.ReplaceAll(uuid, "-", "")
+	for id, size := range map[string]int{
+		"": 1, "a": 2, uuid: 17, hash: 17, strings.ToUpper(uuid): 37, strings.ToUpper(hash): 33, uuid[:35]: 36,
+		uuid[:35] + "g": 37, hash[:31] + "\xff": 33, strings.ReplaceAll(uuid, "-", "a"): 37,
+	} {
+		squeezed := Squeeze(id)
+		if got, ok := Unsqueeze(squeezed); !ok || got != id || len(squeezed) != size {
+			t.Errorf("%q: %d bytes, back as %q", id, len(squeezed), got)
+		}
+	}
+	for _, bad := range []string{"", "x", "u123", "?abc"} {
+		if _, ok := Unsqueeze(bad); ok {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+func FuzzTextsNeverPanic(f *testing.F) {
+	f.Add(AppendTexts(nil, []string{"", "a", "bc"}))
+	f.Add(AppendDict(nil, []string{"", "a", "ab", "b"}))
+	f.Add([]byte{3, 0, 200, 1, 1, 255})
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if list, err := ParseTexts(src); err == nil {
+			for i := range list.Len() {
+				_ = list.At(i)
+			}
+		} else if !errors.Is(err, event.ErrDamaged) {
+			t.Fatalf("kind of %v", err)
+		}
+		d, err := ParseDict(src)
+		if err != nil {
+			if !errors.Is(err, event.ErrDamaged) {
+				t.Fatalf("kind of %v", err)
+			}
+			return
+		}
+		for i := range d.Len() {
+			if at, found := d.Find(d.At(i)); !found || at != i {
+				t.Fatalf("text %d is found at %d", i, at)
+			}
+		}
+	})
+}
+
+// The checksum is put right, so that the fuzzer gets at what lies behind it.
+func FuzzFramesNeverPanic(f *testing.F) {
+	framer := NewFramer()
+	for _, plain := range []string{"", "short", strings.Repeat("a longer text ", 20)} {
+		src := framer.Append(nil, []byte(plain), Place{}, true)
+		f.Add(src[:len(src)-checksumBytes])
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		src := binary.LittleEndian.AppendUint32(slices.Clone(body), Place{}.checksum(body))
+		if plain, err := OpenFrame(src, Place{}); err != nil && !errors.Is(err, event.ErrDamaged) || len(plain) > FrameBytesMax {
+			t.Fatalf("%d bytes, kind of %v", len(plain), err)
+		}
+	})
+}

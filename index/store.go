@@ -1,0 +1,244 @@
+package index
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"millimetric/index/encode"
+)
+
+// A text store holds texts that codes, rows or visitors number.
+//
+//	kind    1 byte  storeInline, storeDict, storeListed or storeRaw
+//	count   uv      how many texts
+//	storeInline  a dict (length uv, bytes): small ones tell without a look-up what a segment holds
+//	storeDict    pieces, each a dict; how many texts each holds (uv); the least text and the
+//	             greatest, cut to boundBytes
+//	storeListed  pieces, each a list of squeezed texts in the order of their first row; how many
+//	             texts each holds (uv)
+//	storeRaw     as storeListed, but the texts as they are
+//
+// Where texts hardly recur, sorting them saves nothing and makes their codes random; listed ones
+// have codes that rise.
+const (
+	storeInline = 0
+	storeDict   = 1
+	storeListed = 2
+	storeRaw    = 3
+
+	inlineBytesMax = 512
+	boundBytes     = 32
+	// listedMin and listedShare say where a column's texts are listed instead of sorted.
+	listedMin   = 1024
+	listedShare = 4
+)
+
+type textStore struct {
+	kind   byte
+	count  int
+	inline encode.Dict
+	pieces span
+	firsts []int // the first text of each piece, and count
+	least  string
+	most   string // "" where the greatest had to be cut: then nothing is known of it
+}
+
+// writeSorted writes texts that rise.
+func (b *builder) writeSorted(kind string, texts []string) {
+	plain := encode.AppendDict(nil, texts)
+	if len(plain) <= inlineBytesMax {
+		b.head.out = append(b.head.out, storeInline)
+		b.head.uv(uint64(len(texts)))
+		b.head.text(string(plain))
+		return
+	}
+	b.writeBlocks(storeDict, kind, texts)
+	least, most := texts[0], texts[len(texts)-1]
+	b.head.text(least[:min(len(least), boundBytes)])
+	if len(most) > boundBytes {
+		most = ""
+	}
+	b.head.text(most)
+}
+
+// writeBlocks writes texts in pieces.
+func (b *builder) writeBlocks(store byte, kind string, texts []string) {
+	b.head.out = append(b.head.out, store)
+	b.head.uv(uint64(len(texts)))
+	var pieces []piece
+	var counts []int
+	for from := 0; from < len(texts); {
+		end := encode.BlockEnd(texts, from)
+		var plain []byte
+		if store == storeDict {
+			plain = encode.AppendDict(nil, texts[from:end])
+		} else {
+			plain = encode.AppendTexts(nil, texts[from:end])
+		}
+		pieces = append(pieces, piece{kind: kind, plain: plain, compress: true})
+		counts = append(counts, end-from)
+		from = end
+	}
+	b.head.add(pieces...)
+	for _, n := range counts {
+		b.head.uv(uint64(n))
+	}
+}
+
+func readTextStore(r *headReader) textStore {
+	s := textStore{kind: byte(r.length(storeRaw)), count: r.length(1 << 31)}
+	if s.kind == storeInline {
+		var err error
+		if s.inline, err = encode.ParseDict([]byte(r.text())); err != nil || s.inline.Len() != s.count {
+			r.fail()
+		}
+		return s
+	}
+	s.pieces = r.span()
+	total := 0
+	for range s.pieces.count {
+		s.firsts = append(s.firsts, total)
+		n := r.length(encode.IntsMax)
+		if total += n; n == 0 {
+			r.fail()
+			return s
+		}
+	}
+	s.firsts = append(s.firsts, total)
+	if total != s.count {
+		r.fail()
+	}
+	if s.kind == storeDict {
+		s.least, s.most = r.text(), r.text()
+	}
+	return s
+}
+
+// mayHold reports whether the store may hold text, by what the header says.
+func (s *textStore) mayHold(text string) bool {
+	switch s.kind {
+	case storeInline:
+		_, found := s.inline.Find(text)
+		return found
+	case storeDict:
+		return text >= s.least && (s.most == "" || text <= s.most)
+	}
+	return true
+}
+
+// Dict gives the texts of a store by their codes. It keeps what it has opened; it is not safe for
+// concurrent use.
+type Dict struct {
+	segment *Segment
+	store   *textStore
+	opened  map[int]textPiece
+	frugal  bool // keep only the piece that was opened last
+}
+
+// textPiece is one open piece: a dict or a list.
+type textPiece interface {
+	Len() int
+	At(i int) string
+}
+
+func (s *Segment) dict(store *textStore, frugal bool) *Dict {
+	return &Dict{segment: s, store: store, opened: map[int]textPiece{}, frugal: frugal}
+}
+
+// Len returns how many texts there are.
+func (d *Dict) Len() int { return d.store.count }
+
+// Sorted reports whether greater codes mean greater texts.
+func (d *Dict) Sorted() bool { return d.store.kind <= storeDict }
+
+// At returns the text of a code. It may share memory with thousands of others: whoever keeps it for
+// long clones it.
+func (d *Dict) At(code uint32) (string, error) {
+	if int(code) >= d.store.count {
+		return "", damaged("text %d of %d", code, d.store.count)
+	}
+	if d.store.kind == storeInline {
+		return d.store.inline.At(int(code)), nil
+	}
+	at, found := slices.BinarySearch(d.store.firsts, int(code))
+	if !found {
+		at--
+	}
+	p, err := d.open(at)
+	if err != nil {
+		return "", err
+	}
+	text := p.At(int(code) - d.store.firsts[at])
+	if d.store.kind != storeListed {
+		return text, nil
+	}
+	return unsqueezed(text)
+}
+
+func unsqueezed(text string) (string, error) {
+	id, ok := encode.Unsqueeze(text)
+	if !ok {
+		return "", damaged("a squeezed text of %d bytes", len(text))
+	}
+	return id, nil
+}
+
+func (d *Dict) open(at int) (textPiece, error) {
+	if p, ok := d.opened[at]; ok {
+		return p, nil
+	}
+	plain, err := d.segment.piece(d.store.pieces.first + at)
+	if err != nil {
+		return nil, err
+	}
+	var p textPiece
+	if d.store.kind == storeDict {
+		var dict encode.Dict
+		dict, err = encode.ParseDict(plain)
+		p = &dict
+	} else {
+		var list encode.Texts
+		list, err = encode.ParseTexts(plain)
+		p = &list
+	}
+	if err != nil {
+		return nil, err
+	}
+	if want := d.store.firsts[at+1] - d.store.firsts[at]; p.Len() != want {
+		return nil, damaged("piece %d of a text store has %d texts, not %d", at, p.Len(), want)
+	}
+	if d.frugal {
+		clear(d.opened)
+	}
+	d.opened[at] = p
+	return p, nil
+}
+
+// Find returns the code of a text. In a store that isn't sorted it reads all of it.
+func (d *Dict) Find(text string) (code uint32, found bool, err error) {
+	if !d.store.mayHold(text) {
+		return 0, false, nil
+	}
+	if !d.Sorted() {
+		return d.scan(text)
+	}
+	at, found := sort.Find(d.store.count, func(i int) int {
+		other, failed := d.At(uint32(i))
+		if failed != nil {
+			err = failed
+		}
+		return strings.Compare(text, other)
+	})
+	return uint32(at), found && err == nil, err
+}
+
+func (d *Dict) scan(text string) (uint32, bool, error) {
+	for code := range uint32(d.store.count) {
+		other, err := d.At(code)
+		if err != nil || other == text {
+			return code, err == nil, err
+		}
+	}
+	return 0, false, nil
+}
