@@ -75,6 +75,9 @@ func writeError(ctx *fasthttp.RequestCtx, e *event.Error) int {
 	ctx.Response.ResetBody()
 	ctx.SetStatusCode(status)
 	ctx.SetContentType("application/json")
+	if status == fasthttp.StatusUnauthorized {
+		ctx.Response.Header.Set("WWW-Authenticate", "Bearer") // without it, a 401 is no sound HTTP
+	}
 	if e.RetryIn > 0 {
 		ctx.Response.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryIn.Seconds()))))
 	}

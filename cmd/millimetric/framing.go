@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -67,22 +68,49 @@ func unknownPath(path string) *event.Error {
 	return &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound}
 }
 
-// boundBody says how large a body may be, once the headers are known.
+// boundBody says how large a body may be and how long it may take, once the headers are known. Room
+// for a whole body is taken before its first byte comes, so only a key that holds opens more of it.
 func (s *server) boundBody(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	path, query, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
-	routes := s.routes[string(path)]
-	upload := len(routes) > 0 && routes[0].browser && (len(header.Peek("Authorization")) > 0 || bytes.Contains(query, []byte("key=pk_")))
-	if upload {
-		return fasthttp.RequestConfig{MaxRequestBodySize: event.BodyBytesMax}
+	if size := header.ContentLength(); size == lengthChunked || size > smallBodyMax && size <= event.BodyBytesMax {
+		if r, ok := s.uploadRoute(header); ok {
+			if _, err := s.check(header, r); err == nil {
+				return fasthttp.RequestConfig{MaxRequestBodySize: event.BodyBytesMax, ReadTimeout: uploadTimeout}
+			}
+		}
 	}
 	return fasthttp.RequestConfig{MaxRequestBodySize: smallBodyMax}
+}
+
+// lengthChunked is what the HTTP library gives as the length of a body that comes in chunks.
+const lengthChunked = -1
+
+// uploadRoute finds the route of a request that may bring many events.
+func (s *server) uploadRoute(header *fasthttp.RequestHeader) (route, bool) {
+	path, _, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
+	for _, r := range s.routes[string(path)] {
+		if r.browser && slices.Contains(r.methods, string(header.Method())) {
+			return r, true
+		}
+	}
+	return route{}, false
+}
+
+// tooLarge is the error for a body over its bound. Where a key would have allowed it, what is wrong
+// is the key: a client with a revoked one must not go looking for events to leave out.
+func (s *server) tooLarge(header *fasthttp.RequestHeader) *event.Error {
+	if r, ok := s.uploadRoute(header); ok && header.ContentLength() <= event.BodyBytesMax {
+		if _, err := s.check(header, r); err != nil {
+			return asError(err)
+		}
+	}
+	return &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge}
 }
 
 // expect refuses a body that is too large before it is sent.
 func (s *server) expect(ctx *fasthttp.RequestCtx) int {
 	header := &ctx.Request.Header
 	if header.ContentLength() > s.boundBody(header).MaxRequestBodySize {
-		return writeError(ctx, &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge})
+		return writeError(ctx, s.tooLarge(header))
 	}
 	return fasthttp.StatusContinue
 }
@@ -95,12 +123,13 @@ func (s *server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		e = &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge}
+		e = s.tooLarge(&ctx.Request.Header)
 	case errors.As(err, &small):
 		e = &event.Error{Kind: event.ErrInput, Code: codeHeadersTooLarge}
 	case errors.As(err, &network) && network.Timeout():
 		e = &event.Error{Kind: event.ErrInput, Code: codeRequestTimeout}
 	}
+	guard(ctx)
 	s.allowUnread(ctx)
 	writeError(ctx, e)
 	lingerOn(ctx.Conn())
@@ -115,7 +144,7 @@ func (s *server) allowUnread(ctx *fasthttp.RequestCtx) {
 	}
 	ctx.Response.Header.Add("Vary", "Origin")
 	if origin := string(ctx.Request.Header.Peek("Origin")); origin != "" && s.book.AnyAllows(origin) {
-		ctx.Response.Header.Set("Access-Control-Allow-Origin", origin)
+		allow(ctx, origin)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/valyala/fasthttp"
 )
 
 // raw sends bytes as they are and reads the first answer; closed reports whether the server closed
@@ -94,7 +96,12 @@ func hostileCases(r *running) []hostileCase {
 		{"NUL in the path", "GET /healthz%00 HTTP/1.1\r\nHost: x\r\n\r\n", 404, false},
 		{"star", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404, false},
 		{"promise of a large body", post("Content-Length: 99999999\r\nExpect: 100-continue\r\n", ""), 413, true},
-		{"large body of a stranger", "POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + strings.Repeat("a", 2_000_000), 413, true},
+		{"large body of a stranger", "POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n" + strings.Repeat("a", 2_000_000), 401, true},
+		{"large body with a key that doesn't hold", "POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + r.words["sk"] +
+			"x\r\nContent-Length: 2000000\r\n\r\n" + strings.Repeat("a", 2_000_000), 401, true},
+		{"promise of a large body with a key that may not bring it", "POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + r.words["rk"] +
+			"\r\nContent-Length: 2000000\r\nExpect: 100-continue\r\n\r\n", 403, true},
+		{"large body with a good key", post("Content-Length: 2000000\r\n", `{"event":"x"}`+strings.Repeat(" ", 2_000_000-13)), 202, false},
 		{"large body where none is due", "POST /v1/stats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + r.words["rk"] +
 			"\r\nContent-Length: 2000000\r\n\r\n" + strings.Repeat("a", 2_000_000), 413, true},
 		{"too many chunks", post("Transfer-Encoding: chunked\r\n", strings.Repeat("100000\r\n"+strings.Repeat("a", 1<<20)+"\r\n", 17)+"0\r\n\r\n"), 413, true},
@@ -126,6 +133,36 @@ func TestHostileRequestsGetTheirStatusAndTheServerGoesOn(t *testing.T) {
 		t.Errorf("afterwards: %d", res.StatusCode)
 	}
 	t.Logf("cases=%d", len(cases))
+}
+
+// Room for a body is taken when its length is known: a claim to a key must not be enough for 16 MiB.
+func TestOnlyAKeyThatHoldsOpensRoomForALargeBody(t *testing.T) {
+	r := startServer(t)
+	for _, c := range []struct {
+		name, target, key string
+		want              int
+	}{
+		{"a good key", "/v1/batch", "Bearer " + r.words["sk"], 16 << 20},
+		{"no key", "/v1/batch", "", 1 << 20},
+		{"something else", "/v1/batch", "x", 1 << 20},
+		{"a made-up key", "/v1/batch", "Bearer sk_live_00000000_abc", 1 << 20},
+		{"a key of another kind", "/v1/batch", "Bearer " + r.words["rk"], 1 << 20},
+		{"a beacon's key", "/v1/batch?key=" + r.words["pk"], "", 16 << 20},
+		{"a beacon's key where none may stand", "/v1/track?key=" + r.words["pk"], "", 1 << 20},
+		{"a question", "/v1/stats", "Bearer " + r.words["rk"], 1 << 20},
+	} {
+		var header fasthttp.RequestHeader
+		header.SetMethod("POST")
+		header.SetRequestURI(c.target)
+		header.Set("Origin", "https://shop.example")
+		header.SetContentLength(2 << 20)
+		if c.key != "" {
+			header.Set("Authorization", c.key)
+		}
+		if got := r.server.boundBody(&header); got.MaxRequestBodySize != c.want || got.ReadTimeout > 0 != (c.want > smallBodyMax) {
+			t.Errorf("%s: %d bytes in %v, want %d", c.name, got.MaxRequestBodySize, got.ReadTimeout, c.want)
+		}
+	}
 }
 
 func TestConnectionsBeyondTheBoundAreRefusedWithAnAnswer(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -73,6 +74,7 @@ func routeTable() []route {
 // Limits of the HTTP server; the bounds of bodies are the doors'.
 const (
 	readTimeout     = 10 * time.Second // for a whole request: a slow one is cut
+	uploadTimeout   = 60 * time.Second // for a large body: 16 MiB over a line of 2.5 Mbit/s
 	writeTimeout    = 30 * time.Second
 	idleTimeout     = 60 * time.Second
 	readBufferBytes = 8192 // of a request's line and headers together
@@ -82,8 +84,8 @@ const (
 	// readingMax is how many questions may be under way. Each may use a core and memory of its own;
 	// more of them at once would only make all of them late, and events with them.
 	readingMax = 64
-	// smallBodyMax bounds bodies of requests that can't be an upload of events: strangers must not
-	// make the server hold 16 MiB each.
+	// smallBodyMax bounds bodies of requests that aren't an upload of events with a good key:
+	// strangers must not make the server hold 16 MiB each.
 	smallBodyMax = 1 << 20
 )
 
@@ -149,12 +151,16 @@ func (s *server) serveRequest(ctx *fasthttp.RequestCtx) {
 			writeError(ctx, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal})
 		}
 	}()
-	h := &ctx.Response.Header
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
+	guard(ctx)
 	if err := s.answer(ctx); err != nil {
 		s.refuse(ctx, err)
 	}
+}
+
+// guard sets the headers that every answer has.
+func guard(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	ctx.Response.Header.Set("Cache-Control", "no-store")
 }
 
 // logPanic logs where a panic came from. Its value is left out unless it is the runtime's: it could
@@ -207,9 +213,9 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 	if r.kinds == nil {
 		return r.handle(s, ctx, auth.Grant{})
 	}
-	grant, err := s.check(ctx, r, origin)
+	grant, err := s.check(&ctx.Request.Header, r)
 	if browser && origin != "" && s.mayRead(grant, origin) {
-		ctx.Response.Header.Set("Access-Control-Allow-Origin", origin)
+		allow(ctx, origin)
 	}
 	if err != nil {
 		return err
@@ -236,18 +242,33 @@ func pick(ctx *fasthttp.RequestCtx, routes []route) (route, error) {
 }
 
 // check finds the request's key and turns it into a grant.
-func (s *server) check(ctx *fasthttp.RequestCtx, r route, origin string) (auth.Grant, error) {
-	header := string(ctx.Request.Header.Peek("Authorization"))
-	key, err := auth.Bearer(header)
-	if header == "" && r.beacon {
-		if query := string(ctx.QueryArgs().Peek("key")); strings.HasPrefix(query, "pk_") {
+func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, error) {
+	sent := string(header.Peek("Authorization"))
+	key, err := auth.Bearer(sent)
+	if sent == "" && r.beacon {
+		if query := keyOfQuery(header); strings.HasPrefix(query, "pk_") {
 			key, err = query, nil
 		}
 	}
 	if err != nil {
 		return auth.Grant{}, err
 	}
-	return s.book.Check(auth.Claim{Key: key, Origin: origin, Route: r.kinds})
+	return s.book.Check(auth.Claim{Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds})
+}
+
+// keyOfQuery reads the key from a beacon's address.
+func keyOfQuery(header *fasthttp.RequestHeader) string {
+	_, query, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
+	query, _, _ = bytes.Cut(query, []byte{'#'})
+	var args fasthttp.Args
+	args.ParseBytes(query)
+	return string(args.Peek("key"))
+}
+
+// allow lets a page of that origin read the answer, and of its headers when to try again.
+func allow(ctx *fasthttp.RequestCtx, origin string) {
+	ctx.Response.Header.Set("Access-Control-Allow-Origin", origin)
+	ctx.Response.Header.Set("Access-Control-Expose-Headers", "Retry-After")
 }
 
 // mayRead reports whether a page may read the answer: if its project allows the page's origin, and
