@@ -103,13 +103,15 @@ func initFolder(t *testing.T, dir string, args ...string) madeProject {
 }
 
 func TestExitStatusesTellUsageFromFailure(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "none")
+	dir, made := filepath.Join(t.TempDir(), "none"), filepath.Join(t.TempDir(), "made")
+	initFolder(t, made)
 	for _, c := range []struct {
 		args string
 		code int
 		says string
 	}{
 		{"version", 0, ""},
+		{"--version", 0, ""},
 		{"--help", 0, ""},
 		{"keys --help", 0, ""},
 		{"bogus", 2, "bogus"},
@@ -121,7 +123,12 @@ func TestExitStatusesTellUsageFromFailure(t *testing.T) {
 		{"keys mint --data " + dir, 2, "kind"},
 		{"keys revoke", 2, "prefix"},
 		{"keys list --data " + dir, 1, "no data folder"},
-		{"check --data " + dir, 1, ""},
+		{"keys mint --kind zz --data " + made, 2, "--kind"},
+		{"keys mint --kind ak --project default --data " + made, 2, "--project"},
+		{"keys mint --kind rk --env prod --data " + made, 2, "--env"},
+		{"init --data " + made + " --project two --origin nonsense", 1, "--origin: Expected a whole origin"},
+		{"init --data " + made + " --project default", 1, `--slug: "default" is taken`},
+		{"check --data " + dir, 1, "no data folder"},
 		{"serve --tls-cert x --tls-key y --data " + dir, 1, "certificate"},
 	} {
 		out, errs, code := program(t, strings.Fields(c.args)...)
@@ -150,8 +157,11 @@ func TestTheFirstStartPrintsKeysThatWork(t *testing.T) {
 			}
 		}
 	}
-	if _, errs, code := program(t, "keys", "list", "--data", dir); code != 1 || !strings.Contains(errs, "in use by another process") {
-		t.Errorf("beside a running server: %d %s", code, errs)
+	for _, command := range []string{"keys list", "check"} {
+		args := append(strings.Fields(command), "--data", dir)
+		if _, errs, code := program(t, args...); code != 1 || !strings.Contains(errs, "stop the server first") {
+			t.Errorf("%s beside a running server: %d %s", command, code, errs)
+		}
 	}
 	if err := d.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -177,6 +187,9 @@ func TestKeysAreMintedListedAndRevokedOffline(t *testing.T) {
 	if more := initFolder(t, dir, "--project", "blog"); more.AK == made.AK || more.ProjectID == made.ProjectID {
 		t.Errorf("%+v", more)
 	}
+	if japan := initFolder(t, t.TempDir(), "--project", "日本", "--slug", "nihon"); japan.Slug != "nihon" {
+		t.Errorf("a name of which no slug can be made: %+v", japan)
+	}
 	if _, errs, code := program(t, "init", "--data", dir, "--project", "blog"); code != 1 || !strings.Contains(errs, "taken") {
 		t.Errorf("a name that is taken: %d %s", code, errs)
 	}
@@ -194,9 +207,13 @@ func TestKeysAreMintedListedAndRevokedOffline(t *testing.T) {
 	if _, _, code := program(t, "keys", "revoke", "00000000", "--data", dir); code != 1 {
 		t.Errorf("an unknown prefix: %d", code)
 	}
+	program(t, "keys", "mint", "--data", dir, "--kind", "ak", "--expires", "1ns")
+	if out, _, _ := program(t, "keys", "list", "--data", dir); !strings.Contains(out, "expired 20") {
+		t.Errorf("an expired key: %s", out)
+	}
 	out, _, code = program(t, "keys", "list", "--data", dir, "--json")
 	var list []shownKey
-	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || len(list) != 9 {
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || len(list) != 10 {
 		t.Errorf("%d %d keys: %s", code, len(list), out)
 	}
 	for _, secret := range []string{made.AK, made.SK, key.PrintedKey} {
@@ -223,8 +240,10 @@ func TestWhatWasAcknowledgedOutlivesAKilledProcess(t *testing.T) {
 		_ = d.Wait()
 	}
 	out, errs, code := program(t, "check", "--data", dir, "--json")
-	var report struct{ Events int }
-	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 || report.Events < acked || acked < 90 {
+	var report checked
+	decoder := json.NewDecoder(strings.NewReader(out))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&report); err != nil || code != 0 || report.Events < uint64(acked) || acked < 90 {
 		t.Errorf("%d events of %d that were acknowledged: %d %s %s", report.Events, acked, code, out, errs)
 	}
 }

@@ -18,9 +18,11 @@ type setting struct {
 	help  string
 }
 
-// The settings of serve. The data folder and the root key are settings of the offline commands too.
+// The settings of serve. The data folder and the root key are settings of the offline commands too;
+// settingFolder is the data folder of those that make none.
 var (
 	settingData    = setting{flag: "data", value: "./data", help: "folder that holds everything; made where it is missing"}
+	settingFolder  = setting{flag: "data", value: "./data", help: "folder that holds everything"}
 	settingRootKey = setting{flag: "root-key-file", help: "file with the root key, 64 hex digits (default: root.key in the data folder; MILLIMETRIC_ROOT_KEY, the key itself, goes before it)"}
 
 	serveSettings = []setting{

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/index/event"
 )
 
 // madeProject is what init prints.
@@ -38,6 +41,7 @@ func initCommand() *cobra.Command {
 	}
 	read := bindSettings(cmd, []setting{settingData, settingRootKey})
 	name := cmd.Flags().String("project", "default", "name of the project")
+	slug := cmd.Flags().String("slug", "", "short name for addresses and command lines (default: made from the name)")
 	origins := cmd.Flags().StringArray("origin", nil, "origin of web pages that may send events with the publishable key; may be repeated")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cookieless := cmd.Flags().Bool("cookieless", false, "name visitors that bring no id after their address and agent of the day")
@@ -48,14 +52,31 @@ func initCommand() *cobra.Command {
 		}
 		defer func() { err = errors.Join(err, f.close()) }()
 		made, err := f.addProject(cmd.Context(), auth.NewProject{
-			Name: *name, Origins: *origins, Settings: auth.Settings{Cookieless: *cookieless},
+			Name: *name, Slug: *slug, Origins: *origins, Settings: auth.Settings{Cookieless: *cookieless},
 		})
 		if err != nil {
-			return err
+			return inFlags(err)
 		}
 		return printMade(cmd.OutOrStdout(), made, *asJSON)
 	}
 	return cmd
+}
+
+// inFlags says what is wrong with a project in the words of the command line.
+func inFlags(err error) error {
+	var e *event.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	flags := map[string]string{"name": "--project", "slug": "--slug", "origins": "--origin"}
+	spelt := *e
+	spelt.Fields = event.FieldErrors{}
+	for field, messages := range e.Fields {
+		name, _, _ := strings.Cut(field, ".")
+		name = cmp.Or(flags[name], field)
+		spelt.Fields[name] = append(spelt.Fields[name], messages...)
+	}
+	return &spelt
 }
 
 // addProject adds a project to the first account, which it makes where there is none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -56,6 +57,16 @@ func keysMintCommand() *cobra.Command {
 	expires := cmd.Flags().Duration("expires", 0, "how long the key is good for, such as 720h (default: for ever)")
 	_ = cmd.MarkFlagRequired("kind")
 	offline(cmd, func(cmd *cobra.Command, f *folder, _ []string) (any, error) {
+		switch {
+		case !slices.Contains(auth.Kinds(), auth.Kind(*kind)):
+			return nil, usageError{errors.New("--kind must be pk, sk, rk or ak")}
+		case *env != "live" && *env != "test":
+			return nil, usageError{errors.New("--env must be live or test")}
+		case *kind == string(auth.KindAccount) && *project != "":
+			return nil, usageError{errors.New("--project doesn't go with --kind ak: an account key is good for all projects")}
+		case *expires < 0:
+			return nil, usageError{errors.New("--expires must not be negative")}
+		}
 		account, err := onlyAccount(f.book)
 		if err != nil {
 			return nil, err
@@ -67,9 +78,6 @@ func keysMintCommand() *cobra.Command {
 				return nil, err
 			}
 			want.Project = p.ID
-		}
-		if *expires < 0 {
-			return nil, usageError{errors.New("--expires must not be negative")}
 		}
 		if *expires > 0 {
 			at := time.Now().Add(*expires).UTC()
@@ -120,7 +128,7 @@ func keysRevokeCommand() *cobra.Command {
 
 // offline makes cmd one that opens the data folder, does its work and prints what comes of it.
 func offline(cmd *cobra.Command, work func(*cobra.Command, *folder, []string) (any, error)) {
-	read := bindSettings(cmd, []setting{settingData, settingRootKey})
+	read := bindSettings(cmd, []setting{settingFolder, settingRootKey})
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 		f, err := openOffline(cmd, read(), false)
@@ -135,11 +143,11 @@ func offline(cmd *cobra.Command, work func(*cobra.Command, *folder, []string) (a
 		if *asJSON {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(result)
 		}
-		return printKeys(cmd.OutOrStdout(), result)
+		return printKeys(cmd.OutOrStdout(), result, time.Now())
 	}
 }
 
-func printKeys(out io.Writer, result any) error {
+func printKeys(out io.Writer, result any, now time.Time) error {
 	list, many := result.([]shownKey)
 	if one, ok := result.(shownKey); ok {
 		if one.PrintedKey != "" {
@@ -154,9 +162,12 @@ func printKeys(out io.Writer, result any) error {
 	fmt.Fprintln(table, "PREFIX\tKIND\tENV\tPROJECT\tCREATED\tLAST USED\tSTATE")
 	for _, k := range list {
 		state := "good"
-		if k.Revoked != nil {
+		switch {
+		case k.Revoked != nil:
 			state = "revoked " + day(k.Revoked)
-		} else if k.Expires != nil {
+		case k.Expires != nil && !now.Before(*k.Expires):
+			state = "expired " + day(k.Expires)
+		case k.Expires != nil:
 			state = "expires " + day(k.Expires)
 		}
 		fmt.Fprintln(table, strings.Join([]string{k.Prefix, string(k.Kind), k.Env, orDash(k.Project), day(&k.Created), day(k.LastUsed), state}, "\t"))

@@ -61,9 +61,11 @@ func rootCommand() *cobra.Command {
 		Short:         "Self-hosted web and product analytics: events in over HTTP, exact answers out",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       thisBuild().String(),
 		Args:          refuseArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), versionCommand())
 	root.AddCommand(importer.Commands()...)

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -227,12 +226,16 @@ func quietLog(errs io.Writer) *slog.Logger {
 // openOffline opens the data folder for a command that works while no server runs.
 func openOffline(cmd *cobra.Command, values settings, make bool) (*folder, error) {
 	dir := values.one("data")
-	if _, err := os.Stat(dir); err != nil && !make {
-		return nil, fmt.Errorf("no data folder at %s; see millimetric init --help", strings.TrimSpace(dir))
+	if !exists(dir) && !make {
+		return nil, noFolder(dir)
 	}
 	return openFolder(folderOptions{
 		Dir: dir, RootKeyFile: values.one("root-key-file"), Log: quietLog(cmd.ErrOrStderr()), Now: time.Now,
 		// Keys must be revocable on a full disk.
 		Engine: engine.Options{FreeBytesMin: -1, FreePercentMin: -1},
 	})
+}
+
+func noFolder(dir string) error {
+	return fmt.Errorf("no data folder at %s; see millimetric init --help", strings.TrimSpace(dir))
 }

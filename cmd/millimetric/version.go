@@ -35,6 +35,10 @@ func thisBuild() build {
 	return b
 }
 
+func (b build) String() string {
+	return fmt.Sprintf("millimetric %s (commit %s, %s, %s)", b.Version, b.Commit, b.Go, b.Target)
+}
+
 func versionCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "version", Short: "Say which program this is", Args: refuseArgs}
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
@@ -43,7 +47,7 @@ func versionCommand() *cobra.Command {
 		if *asJSON {
 			return json.NewEncoder(cmd.OutOrStdout()).Encode(b)
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "millimetric %s (commit %s, %s, %s)\n", b.Version, b.Commit, b.Go, b.Target)
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), b)
 		return err
 	}
 	return cmd
