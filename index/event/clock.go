@@ -19,6 +19,8 @@ var timeLayouts = []struct {
 	{"2006-01-02T15:04:05Z0700", true},
 	{"2006-01-02T15:04:05Z07", true},
 	{"2006-01-02T15:04Z07:00", true},
+	{"2006-01-02T15:04Z0700", true},
+	{"2006-01-02T15:04Z07", true},
 	{"2006-01-02T15:04:05", false},
 	{"2006-01-02T15:04", false},
 }
@@ -52,11 +54,15 @@ func ParseTime(text string, zone *time.Location) (Time, error) {
 	return 0, errTime
 }
 
-// civil reads t's clock face in zone. A time that the zone skips is the moment of the skip's end.
+// civil reads t's clock face in zone: the first moment that shows it, or, where the zone skips it,
+// what it would be had the clocks not been changed yet.
 func civil(t time.Time, zone *time.Location) time.Time {
-	hour := CivilStart(t.Year(), t.Month(), t.Day(), t.Hour(), zone)
-	within := time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second + time.Duration(t.Nanosecond())
-	return hour.Add(within)
+	face := t.UTC()
+	if first, ok := firstShowing(face, zone); ok {
+		return first
+	}
+	_, before := face.Add(-24 * time.Hour).In(zone).Zone()
+	return face.Add(-time.Duration(before) * time.Second)
 }
 
 func bounded(t time.Time) (Time, error) {
@@ -71,16 +77,7 @@ func bounded(t time.Time) (Time, error) {
 // where they skip it, the moment of the skip. time.Date leaves both cases open.
 func CivilStart(year int, month time.Month, day, hour int, zone *time.Location) time.Time {
 	face := time.Date(year, month, day, hour, 0, 0, 0, time.UTC)
-	// The offsets that can be in force at this face are those a day before and a day after it.
-	var first time.Time
-	for _, near := range []time.Time{face.Add(-24 * time.Hour), face.Add(24 * time.Hour)} {
-		_, offset := near.In(zone).Zone()
-		t := face.Add(-time.Duration(offset) * time.Second).In(zone)
-		if showsFace(t, face) && (first.IsZero() || t.Before(first)) {
-			first = t
-		}
-	}
-	if !first.IsZero() {
+	if first, ok := firstShowing(face, zone); ok {
 		return first
 	}
 	// Skipped: the offset before the skip puts the face after it; the skip began that zone period.
@@ -89,8 +86,16 @@ func CivilStart(year int, month time.Month, day, hour int, zone *time.Location) 
 	return start
 }
 
-func showsFace(t, face time.Time) bool {
-	y, m, d := t.Date()
-	fy, fm, fd := face.Date()
-	return y == fy && m == fm && d == fd && t.Hour() == face.Hour() && t.Minute() == 0
+// firstShowing returns the first moment at which the clocks of zone show face, which is spelt in
+// UTC. ok is false where they skip it.
+func firstShowing(face time.Time, zone *time.Location) (first time.Time, ok bool) {
+	// The offsets that can be in force at this face are those a day before and a day after it.
+	for _, near := range []time.Time{face.Add(-24 * time.Hour), face.Add(24 * time.Hour)} {
+		_, offset := near.In(zone).Zone()
+		t := face.Add(-time.Duration(offset) * time.Second).In(zone)
+		if _, there := t.Zone(); there == offset && (!ok || t.Before(first)) {
+			first, ok = t, true
+		}
+	}
+	return first, ok
 }

@@ -31,6 +31,11 @@ func TestTimesAreReadInTheZoneWhereTheyNameNone(t *testing.T) {
 		{"2026-11-01", "America/Havana", "2026-11-01T04:00:00.000Z"},    // midnight twice: the first
 		{"2026-03-29T02:30", "Europe/Berlin", "2026-03-29T01:30:00.000Z"},
 		{"2026-10-25T02:30", "Europe/Berlin", "2026-10-25T00:30:00.000Z"},
+		{"2026-05-01T12:00+0530", "UTC", "2026-05-01T06:30:00.000Z"},
+		{"2026-05-01T12:00-03", "UTC", "2026-05-01T15:00:00.000Z"},
+		{"2026-10-04T02:45", "Australia/Lord_Howe", "2026-10-03T15:45:00.000Z"}, // skipped from 02:00 to 02:30 only
+		{"2026-10-04T02:15", "Australia/Lord_Howe", "2026-10-03T15:45:00.000Z"},
+		{"2026-04-05T01:45", "Australia/Lord_Howe", "2026-04-04T14:45:00.000Z"}, // twice: the first
 	} {
 		got, err := ParseTime(c.text, zone(t, c.zone))
 		if err != nil || got.Std().Format("2006-01-02T15:04:05.000Z07:00") != c.want {
