@@ -302,7 +302,7 @@ func (q *request) sharedMember(key string, v jsontext.Value) {
 		}
 	case "user_agent":
 		if text, ok := q.serverText(key, v); ok {
-			d.agent = q.form.bounded(key, text, bounds{0, agentMax})
+			d.agent = text[:min(len(text), agentMax)]
 		}
 	}
 }

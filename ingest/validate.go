@@ -15,8 +15,9 @@ import (
 // fieldErrorsMax bounds the answer to a request in which everything is wrong.
 const fieldErrorsMax = 50
 
-// agentMax bounds a user agent that a server passes on. Real ones stay below 500; the parser that
-// reads them should not be fed a whole body.
+// agentMax is how many bytes are read of a user agent that a server passes on. Real ones stay below
+// 500. A longer one is cut, not refused: it is its visitor's doing, and must not cost the server the
+// rest of its batch.
 const agentMax = 2048
 
 // What clients are told. Programs match on some of these, so they don't change.
