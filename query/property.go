@@ -127,6 +127,7 @@ func newPropertyTest(f Filter) *propertyTest {
 		}
 	}
 	slices.Sort(t.texts)
+	slices.SortFunc(t.decimals, func(a, b decimal) int { return a.compare(&b) })
 	return t
 }
 
@@ -166,7 +167,8 @@ func (t *propertyTest) equalsScalar(value string) bool {
 		return false
 	}
 	t.scratch.read(value)
-	return slices.ContainsFunc(t.decimals, func(d decimal) bool { return t.scratch.compare(&d) == 0 })
+	_, found := slices.BinarySearchFunc(t.decimals, &t.scratch, func(d decimal, want *decimal) int { return d.compare(want) })
+	return found
 }
 
 // stands tells whether the value stands in the order, or holds the text, that the op asks for.

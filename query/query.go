@@ -65,9 +65,17 @@ type Match struct {
 // each takes some tens of bytes. Beyond, the question is refused rather than the server lost.
 const entriesMax = 20_000_000
 
-// lookEvery is how many events are scanned between two looks at the budgets: rare enough to cost
-// nothing, often enough to stop within a millisecond.
+// lookEvery is how much work a scan does between two looks at the budgets: rare enough to cost
+// nothing, often enough to stop within milliseconds. To pass over an event is a work of 1.
 const lookEvery = 4096
+
+// What a filter costs with an event, in the unit of lookEvery. A property is looked for in all of an
+// event's properties, each filter by itself: a stranger's question can make that thousands of times
+// the work of passing over the event.
+const (
+	leavesPerWork        = 8
+	propertyBytesPerWork = 256
+)
 
 const codeTooLarge = "query_too_large"
 
@@ -105,10 +113,14 @@ type run struct {
 // have made so far.
 func (r *run) scan(matches []Match, size func() int, visit func(*event.Event)) error {
 	match := compile(matches, r.common.Filters)
+	leaves, properties := leavesOf(r.common.Filters)
+	work := 0
 	var stopped error
 	r.source.Scan(r.common.From, r.common.To, func(e *event.Event) bool {
 		r.cost.Scanned++
-		if r.cost.Scanned%lookEvery == 0 {
+		work += 1 + leaves/leavesPerWork + properties*len(e.Properties)/propertyBytesPerWork
+		if work >= lookEvery {
+			work = 0
 			if stopped = r.overBudget(size()); stopped != nil {
 				return false
 			}
@@ -121,6 +133,22 @@ func (r *run) scan(matches []Match, size func() int, visit func(*event.Event)) e
 		return true
 	})
 	return stopped
+}
+
+// leavesOf counts the filters that compare something, and those of them that compare a property.
+func leavesOf(filters []Filter) (leaves, properties int) {
+	for _, f := range filters {
+		if f.Join != JoinNone {
+			of, ofProperties := leavesOf(f.Of)
+			leaves, properties = leaves+of, properties+ofProperties
+			continue
+		}
+		leaves++
+		if f.Property != "" {
+			properties++
+		}
+	}
+	return leaves, properties
 }
 
 func (r *run) overBudget(size int) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -156,6 +157,37 @@ func TestAQuestionThatNeedsTooMuchMemoryIsRefused(t *testing.T) {
 	var e *event.Error
 	if err := r.overBudget(entriesMax + 1); !errors.As(err, &e) || e.Code != "query_too_large" || !errors.Is(err, event.ErrLimit) {
 		t.Errorf("over the budget: %v", err)
+	}
+}
+
+// heavy yields events with as many properties as one may have.
+type heavy struct{ left int }
+
+func (h *heavy) AsOf() event.Seq { return 1 }
+
+func (h *heavy) Scan(_, _ event.Time, yield func(*event.Event) bool) {
+	e := event.Event{Seq: 1, Properties: `{"x":"` + strings.Repeat("y", 8000) + `"}`}
+	for h.left > 0 && yield(&e) {
+		h.left--
+	}
+}
+
+func (h *heavy) Links(func(event.Link) bool) {}
+
+// With many filters a few events are as much work as many otherwise: a hundred must not go by
+// without a look at the time.
+func TestManyFiltersOverLargePropertiesEndWithTheBudgetToo(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+	var some []Filter
+	for range filtersMax - 1 {
+		some = append(some, Filter{Property: "x", Op: OpContains, Values: []Literal{{Kind: LiteralText, Text: "z"}}})
+	}
+	question := &Stats{Common: Common{To: 1, Zone: time.UTC, Filters: []Filter{{Join: JoinOr, Of: some}}}, Metric: MetricCount, Limit: 1}
+	source := &heavy{left: 100}
+	var e *event.Error
+	if _, err := Run(ctx, source, question); !errors.As(err, &e) || e.Code != codeTooLarge || source.left < 90 {
+		t.Errorf("%d of 100 events were left: %v", source.left, err)
 	}
 }
 
