@@ -136,6 +136,9 @@ func (e *Engine) openStore() error {
 		return err
 	}
 	e.lock = lock
+	if err := e.checkRoom(); err != nil {
+		return errors.Join(err, lock.Close())
+	}
 	isNew, err := e.openPebble()
 	if err == nil && isNew {
 		if err = e.db.Close(); err == nil {

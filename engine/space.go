@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/index/event"
 )
 
 // keepWatch looks at free space until the engine closes. Pebble on a full disk neither fails nor
@@ -43,4 +47,36 @@ func (e *Engine) watchSpace() {
 func (e *Engine) reserve(usage vfs.DiskUsage) uint64 {
 	share := usage.TotalBytes / 100 * uint64(max(e.opt.FreePercentMin, 0))
 	return max(share, uint64(max(e.opt.FreeBytesMin, 0)))
+}
+
+// openBytesMin is what opening a store writes beside what its logs hold: a manifest, options, markers.
+const openBytesMin = 1 << 20
+
+// checkRoom refuses to open a store whose logs have no room to become tables. On a full disk Pebble
+// would try that for ever, in a loop that no signal ends. What was acknowledged stays in the logs.
+func (e *Engine) checkRoom() error {
+	usage, err := e.opt.FS.GetDiskUsage(e.dir)
+	if err != nil {
+		return nil // the file system can't say
+	}
+	names, err := e.opt.FS.List(e.dir)
+	if err != nil {
+		return fmt.Errorf("open store %s: %w", e.dir, err)
+	}
+	need := uint64(openBytesMin)
+	for _, name := range names {
+		if filepath.Ext(name) != ".log" {
+			continue
+		}
+		facts, err := e.opt.FS.Stat(e.opt.FS.PathJoin(e.dir, name))
+		if err != nil {
+			return fmt.Errorf("open store %s: %w", e.dir, err)
+		}
+		need += uint64(facts.Size())
+	}
+	if usage.AvailBytes >= need {
+		return nil
+	}
+	return &event.Error{Kind: event.ErrLimit, Code: event.CodeDiskLow, Notes: []string{fmt.Sprintf(
+		"open store %s: the disk is full: %d bytes are free, and %d are needed; nothing is lost, but make room first", e.dir, usage.AvailBytes, need)}}
 }

@@ -257,6 +257,26 @@ func TestLowSpaceRefusesEventsButNotRecords(t *testing.T) {
 	}
 }
 
+// Pebble would not come back from opening a store on a disk without any room.
+func TestAFullDiskIsSaidWhenTheStoreIsOpened(t *testing.T) {
+	mem := vfs.NewMem()
+	e := opened(t, Options{FS: mem})
+	if err := e.Append(context.Background(), 1, one("x")); err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, e)
+	mem.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: 1 << 30, AvailBytes: openBytesMin})
+	if _, err := Open("store", Options{FS: mem, Now: time.Now}); codeOf(err) != event.CodeDiskLow {
+		t.Errorf("without room for the log: %v", err)
+	}
+	mem.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: 1 << 30, AvailBytes: 64 << 20})
+	again := opened(t, Options{FS: mem})
+	if got := again.Snapshot(1).AsOf(); got != 1 {
+		t.Errorf("with room again: %d events", got)
+	}
+	mustClose(t, again)
+}
+
 func TestTheReserveIsTheGreaterOfShareAndBytes(t *testing.T) {
 	for _, c := range []struct {
 		opt   Options
