@@ -124,7 +124,6 @@ func TestExitStatusesTellUsageFromFailure(t *testing.T) {
 		{"keys revoke", 2, "prefix"},
 		{"keys list --data " + dir, 1, "no data folder"},
 		{"keys mint --kind zz --data " + made, 2, "--kind"},
-		{"keys mint --kind ak --project default --data " + made, 2, "--project"},
 		{"keys mint --kind rk --env prod --data " + made, 2, "--env"},
 		{"init --data " + made + " --project two --origin nonsense", 1, "--origin: Expected a whole origin"},
 		{"init --data " + made + " --project default", 1, `--slug: "default" is taken`},
@@ -201,7 +200,13 @@ func TestKeysAreMintedListedAndRevokedOffline(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &key); err != nil || code != 0 || !strings.HasPrefix(key.PrintedKey, "rk_live_"+key.Prefix+"_") {
 		t.Fatalf("%d %s %s", code, out, errs)
 	}
-	if out, _, code := program(t, "keys", "revoke", key.Prefix, "--data", dir); code != 0 || !strings.Contains(out, "revoked") {
+	if _, errs, code := program(t, "keys", "revoke", key.Prefix, "--data", dir, "--project", "my-shop"); code != 1 || !strings.Contains(errs, "not of project") {
+		t.Errorf("another project's key: %d %s", code, errs)
+	}
+	if out, _, code := program(t, "keys", "list", "--data", dir, "--project", "blog"); code != 0 || strings.Count(out, "_") != 4 || !strings.Contains(out, key.Prefix) {
+		t.Errorf("the keys of one project: %d %s", code, out)
+	}
+	if out, _, code := program(t, "keys", "revoke", key.Prefix, "--data", dir, "--project", "blog"); code != 0 || !strings.Contains(out, "revoked") {
 		t.Errorf("%d %s", code, out)
 	}
 	if _, _, code := program(t, "keys", "revoke", "00000000", "--data", dir); code != 1 {

@@ -52,7 +52,7 @@ func keysMintCommand() *cobra.Command {
 		Args:    refuseArgs,
 	}
 	kind := cmd.Flags().String("kind", "", "pk (web pages), sk (servers), rk (questions) or ak (all projects)")
-	project := cmd.Flags().String("project", "", "id or slug of the key's project; not needed where there is one only")
+	project := cmd.Flags().String("project", "", "id, slug or name of the key's project; not needed where there is one only")
 	env := cmd.Flags().String("env", "live", "live or test")
 	expires := cmd.Flags().Duration("expires", 0, "how long the key is good for, such as 720h (default: for ever)")
 	_ = cmd.MarkFlagRequired("kind")
@@ -62,8 +62,6 @@ func keysMintCommand() *cobra.Command {
 			return nil, usageError{errors.New("--kind must be pk, sk, rk or ak")}
 		case *env != "live" && *env != "test":
 			return nil, usageError{errors.New("--env must be live or test")}
-		case *kind == string(auth.KindAccount) && *project != "":
-			return nil, usageError{errors.New("--project doesn't go with --kind ak: an account key is good for all projects")}
 		case *expires < 0:
 			return nil, usageError{errors.New("--expires must not be negative")}
 		}
@@ -72,12 +70,14 @@ func keysMintCommand() *cobra.Command {
 			return nil, err
 		}
 		want := auth.NewKey{Kind: auth.Kind(*kind), Env: *env, Account: account.ID}
-		if want.Kind != auth.KindAccount {
+		if want.Kind != auth.KindAccount || *project != "" {
 			p, err := pickProject(f.book, account.ID, *project)
 			if err != nil {
 				return nil, err
 			}
-			want.Project = p.ID
+			if want.Kind != auth.KindAccount { // an account key is good for all projects
+				want.Project = p.ID
+			}
 		}
 		if *expires > 0 {
 			at := time.Now().Add(*expires).UTC()
@@ -93,11 +93,21 @@ func keysMintCommand() *cobra.Command {
 }
 
 func keysListCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List all keys, without their secrets", Args: refuseArgs}
+	cmd := &cobra.Command{
+		Use: "list", Short: "List keys, without their secrets", Args: refuseArgs,
+		Example: "  millimetric keys list\n  millimetric keys list --project shop --json",
+	}
+	project := cmd.Flags().String("project", "", "id, slug or name of a project: list its keys only")
 	offline(cmd, func(_ *cobra.Command, f *folder, _ []string) (any, error) {
+		only, err := f.projectID(*project)
+		if err != nil {
+			return nil, err
+		}
 		list := []shownKey{}
 		for _, k := range f.book.Keys() {
-			list = append(list, shown(k, ""))
+			if only == "" || k.Project == only {
+				list = append(list, shown(k, ""))
+			}
 		}
 		return list, nil
 	})
@@ -116,7 +126,17 @@ func keysRevokeCommand() *cobra.Command {
 			return nil
 		},
 	}
+	project := cmd.Flags().String("project", "", "id, slug or name of the project that the key must be of")
 	offline(cmd, func(cmd *cobra.Command, f *folder, args []string) (any, error) {
+		only, err := f.projectID(*project)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range f.book.Keys() {
+			if k.Prefix == args[0] && only != "" && k.Project != only {
+				return nil, fmt.Errorf("key %s is not of project %q", k.Prefix, *project)
+			}
+		}
 		key, err := f.book.Revoke(cmd.Context(), args[0])
 		if err != nil {
 			return nil, err
@@ -124,6 +144,19 @@ func keysRevokeCommand() *cobra.Command {
 		return shown(key, ""), nil
 	})
 	return cmd
+}
+
+// projectID finds the id of a project that a flag names; "" where it names none.
+func (f *folder) projectID(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	account, err := onlyAccount(f.book)
+	if err != nil {
+		return "", err
+	}
+	p, err := pickProject(f.book, account.ID, name)
+	return p.ID, err
 }
 
 // offline makes cmd one that opens the data folder, does its work and prints what comes of it.
@@ -205,7 +238,7 @@ func pickProject(book *auth.Book, account, name string) (auth.Project, error) {
 	}
 	var slugs []string
 	for _, p := range projects {
-		if p.ID == name || p.Slug == name {
+		if p.ID == name || p.Slug == name || p.Name == name {
 			return p, nil
 		}
 		slugs = append(slugs, p.Slug)
