@@ -1,6 +1,10 @@
 package privacy
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"strings"
 	"testing"
@@ -53,6 +57,19 @@ func TestVisitorsStayThemselvesBetweenReleases(t *testing.T) {
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestDigestsAreTheStandardHMAC(t *testing.T) {
+	secret := [32]byte{1, 2, 3, 31: 4}
+	for size := range 600 {
+		message := bytes.Repeat([]byte{'m'}, size)
+		mac := hmac.New(sha256.New, secret[:])
+		mac.Write([]byte(purposeDay))
+		mac.Write(message)
+		if got, want := digest(secret, purposeDay, message), hex.EncodeToString(mac.Sum(nil)[:digestBytes]); got != want {
+			t.Fatalf("%d bytes: %s, want %s", size, got, want)
 		}
 	}
 }

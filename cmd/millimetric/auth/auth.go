@@ -224,11 +224,12 @@ func (b *Book) find(ix *index, shown presented) (*entry, bool) {
 		return nil, false
 	}
 	found, ok := ix.keys[shown.prefix]
-	stored := make([]byte, len(hash))
+	var nobodys [len(hash)]byte
+	stored := nobodys[:]
 	if ok {
 		stored = found.Hash
 	}
-	return found, hmac.Equal(hash, stored) && ok
+	return found, hmac.Equal(hash[:], stored) && ok
 }
 
 // originHolds reports whether a page may use the project's publishable key. Where the route is open

@@ -3,6 +3,8 @@ package auth
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"maps"
 	"slices"
@@ -372,6 +374,18 @@ func BenchmarkCheck(b *testing.B) {
 	for b.Loop() {
 		if _, err := book.Check(Claim{Key: ak.Text, Route: readRoute}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestSecretsAreHashedByTheStandardHMAC(t *testing.T) {
+	pepper := [32]byte{9, 8, 7, 31: 6}
+	for size := range 2 * secretMax {
+		secret := strings.Repeat("s", size)
+		mac := hmac.New(sha256.New, pepper[:])
+		mac.Write([]byte(secret))
+		if got := hashSecret(pepper, secret); !hmac.Equal(got[:], mac.Sum(nil)) {
+			t.Fatalf("%d bytes: %x", size, got)
 		}
 	}
 }

@@ -191,7 +191,8 @@ func (b *Book) mint(want NewKey) Minted {
 		prefix = newHex(prefixLen / 2)
 	}
 	secret := newSecret()
-	key := Key{Prefix: prefix, Kind: want.Kind, Env: env, Hash: hashSecret(b.pepper, secret),
+	hash := hashSecret(b.pepper, secret)
+	key := Key{Prefix: prefix, Kind: want.Kind, Env: env, Hash: hash[:],
 		Account: want.Account, Project: want.Project, Created: b.now().UTC(), Expires: want.Expires}
 	return Minted{Key: key, Text: string(want.Kind) + "_" + env + "_" + prefix + "_" + secret}
 }
