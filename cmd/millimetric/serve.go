@@ -83,7 +83,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	}
 	var upkeep sync.WaitGroup
 	stopped, stop := context.WithCancel(ctx)
-	upkeep.Go(func() { f.keepUp(stopped, log) })
+	upkeep.Go(func() { f.keepUp(stopped, s.salts, log) })
 	err = s.serve(ctx, ln, secure)
 	stop()
 	upkeep.Wait()
@@ -93,13 +93,15 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 
 // newServer puts the doors over an open folder.
 func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() time.Time) (*server, error) {
-	pipeline, err := ingest.New(ingest.Options{Appender: f.engine, Salts: f.ring, Now: now})
+	salts := &saltMemo{ring: f.ring, now: now}
+	pipeline, err := ingest.New(ingest.Options{Appender: f.engine, Salts: salts, Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("make pipeline: %w", err)
 	}
 	s := &server{
 		book:    f.book,
 		ring:    f.ring,
+		salts:   salts,
 		intake:  &intake.Door{Pipeline: pipeline},
 		api:     &api.Door{Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now},
 		ready:   f.engine.Ready,
@@ -115,7 +117,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 const upkeepEvery = time.Minute
 
 // keepUp does every minute what no request waits for.
-func (f *folder) keepUp(ctx context.Context, log *slog.Logger) {
+func (f *folder) keepUp(ctx context.Context, salts *saltMemo, log *slog.Logger) {
 	ticker := time.NewTicker(upkeepEvery)
 	defer ticker.Stop()
 	for {
@@ -124,6 +126,7 @@ func (f *folder) keepUp(ctx context.Context, log *slog.Logger) {
 			return
 		case <-ticker.C:
 		}
+		salts.drop()
 		if err := f.ring.Rotate(); err != nil {
 			log.Error("salts whose time is over could not be destroyed; trying again in a minute", "cause", err)
 		}

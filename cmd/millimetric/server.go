@@ -29,6 +29,7 @@ import (
 type server struct {
 	book    *auth.Book
 	ring    *keyring.Keyring
+	salts   *saltMemo
 	intake  *intake.Door
 	api     *api.Door
 	ready   func() error // nil while events are taken
