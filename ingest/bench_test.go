@@ -33,8 +33,8 @@ func benchPipeline(b *testing.B) *Pipeline {
 	return p
 }
 
-// BenchmarkDecode walks and validates, and makes no events.
-func BenchmarkDecode(b *testing.B) {
+// BenchmarkWalk walks strictly and validates, and makes no events.
+func BenchmarkWalk(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
 			body := benchBatch(n)
@@ -43,16 +43,37 @@ func BenchmarkDecode(b *testing.B) {
 			b.SetBytes(int64(len(body)))
 			for range b.N {
 				r.open(body)
-				q := request{reader: &r, form: form{now: 1777636800789, place: placeNone}}
+				q := request{reader: &r, many: true, form: form{now: 1777636800789, place: placeNone}}
 				// A mistake at hand keeps events from being made.
 				q.form.fail("bench", "")
-				if err := q.batch(); err != nil || q.form.count != 1 {
+				if err := q.walk(); err != nil || q.form.count != 1 {
 					b.Fatal(err, q.form.fields)
 				}
 			}
 			perEvent(b, n)
 		})
 	}
+}
+
+// BenchmarkScan reads the same bodies with the quick scanner alone.
+func BenchmarkScan(b *testing.B) {
+	body := benchBatch(1000)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body)))
+	for range b.N {
+		s := scanner{body: body, text: string(body)}
+		s.take('{')
+		var known keys
+		if _, ok := s.key(&known); !ok || !s.take('[') {
+			b.Fatal("no list")
+		}
+		for more := true; more; more = s.take(',') {
+			if _, ok := s.value(0); !ok {
+				b.Fatal("no event at", s.at)
+			}
+		}
+	}
+	perEvent(b, 1000)
 }
 
 // BenchmarkPipeline is all that happens between the body and the Appender.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -18,24 +20,38 @@ import (
 type reader struct {
 	source  bytes.Buffer
 	decoder jsontext.Decoder
+	body    []byte
 
 	// text is the body as a string. Values without escapes are cut out of it, so that reading a
-	// request costs one allocation and not one for each of its strings.
+	// request costs no allocation for each of its strings. At the first glance it shares the body's
+	// memory: of what comes of that, nothing but events outlives the request, and own.go moves what
+	// they keep. The strict walk, of which errors may quote the text, has a copy.
 	text string
+
+	room   arena
+	visits visitMemo
 }
 
 func (r *reader) open(body []byte) {
+	r.body, r.text = body, unsafe.String(unsafe.SliceData(body), len(body))
+}
+
+// rewind puts the decoder at the beginning of the body.
+func (r *reader) rewind() {
+	r.text = string(r.body)
 	// Over a bytes.Buffer the decoder reads in place: it neither copies nor changes the body.
-	r.source = *bytes.NewBuffer(body)
+	r.source = *bytes.NewBuffer(r.body)
 	r.decoder.Reset(&r.source)
-	r.text = string(body)
 }
 
 // close lets go of the body.
 func (r *reader) close() {
-	r.source = bytes.Buffer{}
-	r.decoder.Reset(&r.source)
-	r.text = ""
+	if r.source.Cap() > 0 {
+		r.source = bytes.Buffer{}
+		r.decoder.Reset(&r.source)
+	}
+	r.body, r.text = nil, ""
+	r.room.Reset()
 }
 
 // end checks that nothing comes after the value.
@@ -55,21 +71,44 @@ func (r *reader) stop(why string) error {
 	return event.Invalid(event.CodeInvalidPayload, why+" at byte "+strconv.FormatInt(r.decoder.InputOffset(), 10))
 }
 
+// value is one value of the body.
+type value struct {
+	kind    jsontext.Kind
+	raw     string // as written; a part of the reader's text
+	outline outline
+}
+
+// unquote returns what a string says.
+func (v value) unquote() string {
+	if strings.IndexByte(v.raw, '\\') < 0 {
+		return v.raw[1 : len(v.raw)-1]
+	}
+	plain, err := jsontext.AppendUnquote(nil, v.raw)
+	if err != nil {
+		panic(fmt.Sprintf("a string was accepted that can't be unquoted: %v", err))
+	}
+	return string(plain)
+}
+
 // value reads the next value whole. Of an object or array it first looks at the outline, because
 // the decoder bounds neither its recursion nor its memory closely enough for strangers.
-func (r *reader) value() (jsontext.Value, outline, error) {
+func (r *reader) value() (value, error) {
 	var o outline
 	if kind := r.decoder.PeekKind(); kind == '{' || kind == '[' {
 		o = outlineOf(r.decoder.UnreadBuffer())
 		if o.depth > depthMax {
-			return nil, o, r.stop("JSON too deep")
+			return value{}, r.stop("JSON too deep")
 		}
 		if o.members > membersMax {
-			return nil, o, r.stop("Too many keys")
+			return value{}, r.stop("Too many keys")
 		}
 	}
 	v, err := r.decoder.ReadValue()
-	return v, o, err
+	if err != nil {
+		return value{}, err
+	}
+	end := int(r.decoder.InputOffset())
+	return value{kind: v.Kind(), raw: r.text[end-len(v) : end], outline: o}, nil
 }
 
 // object walks the object that comes next; member is called before each value and must read it.
@@ -81,11 +120,11 @@ func (r *reader) object(member func(key string) error) error {
 		if members == membersMax {
 			return r.stop("Too many keys")
 		}
-		key, err := r.decoder.ReadValue()
+		key, err := r.value()
 		if err != nil {
 			return err
 		}
-		if err := member(r.unquote(key)); err != nil {
+		if err := member(key.unquote()); err != nil {
 			return err
 		}
 	}
@@ -93,75 +132,54 @@ func (r *reader) object(member func(key string) error) error {
 	return err
 }
 
-// unquote returns the string that was read last.
-func (r *reader) unquote(v jsontext.Value) string {
-	if bytes.IndexByte(v, '\\') < 0 {
-		quoted := r.raw(v)
-		return quoted[1 : len(quoted)-1]
-	}
-	plain, err := jsontext.AppendUnquote(nil, v)
-	if err != nil {
-		panic(fmt.Sprintf("the decoder accepted a string that can't be unquoted: %v", err))
-	}
-	return string(plain)
-}
-
-// raw returns the value that was read last, as written.
-func (r *reader) raw(v jsontext.Value) string {
-	end := int(r.decoder.InputOffset())
-	return r.text[end-len(v) : end]
-}
-
 // request is the walk over one request: what was read, what is wrong with it, what came of it.
 type request struct {
 	*reader
+	many     bool // a batch
 	form     form
 	enricher enricher
 	events   []event.Event
 }
 
-// track walks the body of a single event.
-func (q *request) track() error {
-	return q.single(q.eventMember)
-}
-
-// identify walks the body of a call to identify.
-func (q *request) identify() error {
-	q.form.identify = true
-	return q.single(q.identifyMember)
-}
-
-func (q *request) single(member func(key string) error) error {
-	if q.decoder.PeekKind() != '{' {
-		return q.noObject()
+// walk reads the whole body, strictly, and says of a bad one what is wrong with it.
+func (q *request) walk() error {
+	q.rewind()
+	var err error
+	switch {
+	case q.decoder.PeekKind() != '{':
+		err = q.noObject()
+	case q.many:
+		err = q.batch()
+	default:
+		err = q.one()
 	}
-	return q.one(member)
+	if err != nil {
+		return err
+	}
+	return q.end()
 }
 
 // noObject reads a body that is no object, so that malformed JSON is called that.
 func (q *request) noObject() error {
-	v, _, err := q.value()
+	v, err := q.value()
 	if err != nil {
 		return err
 	}
-	return event.Invalid(event.CodeInvalidPayload, expected("object", v.Kind()))
+	return event.Invalid(event.CodeInvalidPayload, expected("object", v.kind))
 }
 
 // batch walks the body of many events.
 func (q *request) batch() error {
-	if q.decoder.PeekKind() != '{' {
-		return q.noObject()
-	}
 	found := false
 	member := func(key string) error {
 		if key == "events" && q.decoder.PeekKind() == '[' {
 			found = true
 			return q.list()
 		}
-		v, _, err := q.value()
-		if err == nil && key == "events" && v.Kind() != 'n' {
+		v, err := q.value()
+		if err == nil && key == "events" && v.kind != 'n' {
 			found = true
-			q.form.fail(key, expected("array", v.Kind()))
+			q.form.fail(key, expected("array", v.kind))
 		}
 		return err
 	}
@@ -180,25 +198,21 @@ func (q *request) list() error {
 	if _, err := q.decoder.ReadToken(); err != nil {
 		return err
 	}
-	start := q.decoder.InputOffset()
 	count := 0
 	for ; q.decoder.PeekKind() != ']'; count++ {
 		q.form.place = count
 		if q.decoder.PeekKind() == '{' && count < event.BatchEventsMax {
-			if err := q.one(q.eventMember); err != nil {
+			if err := q.one(); err != nil {
 				return err
-			}
-			if count == 0 {
-				q.expect(q.decoder.InputOffset() - start)
 			}
 			continue
 		}
-		v, _, err := q.value()
+		v, err := q.value()
 		if err != nil {
 			return err
 		}
-		if count < event.BatchEventsMax && v.Kind() != '{' {
-			q.form.fail("", expected("object", v.Kind()))
+		if count < event.BatchEventsMax && v.kind != '{' {
+			q.form.fail("", expected("object", v.kind))
 		}
 	}
 	q.form.place = placeNone
@@ -209,43 +223,83 @@ func (q *request) list() error {
 	return err
 }
 
-// expect makes room for the events of a batch whose first took size bytes.
-func (q *request) expect(size int64) {
-	left := int64(len(q.decoder.UnreadBuffer())) / size
-	if len(q.events) == 1 && left > 0 {
-		grown := make([]event.Event, 1, 1+min(left, event.BatchEventsMax-1))
-		grown[0] = q.events[0]
-		q.events = grown
-	}
-}
-
 // one walks the object of one event and, unless the request is bad already, makes the event.
-func (q *request) one(member func(key string) error) error {
-	q.form.draft = draft{}
-	if q.form.identify {
-		q.form.draft.name = event.EventIdentify
+func (q *request) one() error {
+	q.begin()
+	member := func(key string) error {
+		v, err := q.value()
+		if err == nil {
+			q.field(key, v)
+		}
+		return err
 	}
 	if err := q.object(member); err != nil {
 		return err
 	}
+	return q.finish()
+}
+
+// begin starts the draft of the next event.
+func (q *request) begin() {
+	q.form.draft = draft{}
+	if q.form.identify {
+		q.form.draft.name = event.EventIdentify
+	}
+}
+
+// finish makes an event of a draft that was read to its end, unless the request is bad already.
+func (q *request) finish() error {
 	q.form.finish()
 	if q.form.failed() {
 		return nil
 	}
-	e, err := q.enricher.enrich(&q.form.draft)
-	if err != nil {
-		return err
+	if len(q.events) == cap(q.events) {
+		q.events = slices.Grow(q.events, 1)
 	}
-	q.events = append(q.events, e)
-	return nil
+	q.events = q.events[:len(q.events)+1]
+	return q.enricher.enrich(&q.events[len(q.events)-1], &q.form.draft)
 }
 
-// eventMember reads one member of an event. A null counts as absent, as clients mean it.
-func (q *request) eventMember(key string) error {
-	v, o, err := q.value()
-	if err != nil || v.Kind() == 'n' {
-		return err
+// field takes one member of an event or of a call to identify. A null counts as absent, as clients
+// mean it. Unknown fields, and those that only the server fills, are ignored: a client that copies
+// back what it read, or that is newer than this server, must not lose its events.
+func (q *request) field(key string, v value) {
+	if v.kind == 'n' {
+		return
 	}
+	d := &q.form.draft
+	switch key {
+	case "event_id":
+		d.id = q.take(key, v, bounds{1, event.IDMax})
+	case "timestamp":
+		if text, ok := q.string(key, v); ok {
+			d.time, d.timed = q.form.moment(key, text), true
+		}
+	case "anonymous_id":
+		d.anonymousID = q.take(key, v, bounds{1, event.AnonymousIDMax})
+	case "user_id":
+		d.userID = q.take(key, v, bounds{1, event.UserIDMax})
+	case "ip":
+		if text, ok := q.serverString(key, v); ok {
+			d.addr = q.form.address(key, text)
+		}
+	case "user_agent":
+		if text, ok := q.serverString(key, v); ok {
+			d.agent = text[:min(len(text), agentMax)]
+		}
+	case "traits":
+		if q.form.identify {
+			q.takeObject(key, v)
+		}
+	default:
+		if !q.form.identify {
+			q.eventField(key, v)
+		}
+	}
+}
+
+// eventField takes a member that calls to identify don't have.
+func (q *request) eventField(key string, v value) {
 	d := &q.form.draft
 	switch key {
 	case "event":
@@ -259,74 +313,30 @@ func (q *request) eventMember(key string) error {
 	case "referrer":
 		d.referrer = q.take(key, v, bounds{0, event.ReferrerMax})
 	case "properties":
-		q.takeObject(key, v, o)
-	default:
-		q.sharedMember(key, v)
-	}
-	return nil
-}
-
-// identifyMember reads one member of a call to identify.
-func (q *request) identifyMember(key string) error {
-	v, o, err := q.value()
-	if err != nil || v.Kind() == 'n' {
-		return err
-	}
-	if key == "traits" {
-		q.takeObject(key, v, o)
-	} else {
-		q.sharedMember(key, v)
-	}
-	return nil
-}
-
-// sharedMember takes the fields that events and calls to identify have in common. Unknown fields,
-// and those that only the server fills, are ignored: a client that copies back what it read, or
-// that is newer than this server, must not lose its events.
-func (q *request) sharedMember(key string, v jsontext.Value) {
-	d := &q.form.draft
-	switch key {
-	case "event_id":
-		d.id = q.take(key, v, bounds{1, event.IDMax})
-	case "timestamp":
-		if text, ok := q.text(key, v); ok {
-			d.time, d.timed = q.form.moment(key, text), true
-		}
-	case "anonymous_id":
-		d.anonymousID = q.take(key, v, bounds{1, event.AnonymousIDMax})
-	case "user_id":
-		d.userID = q.take(key, v, bounds{1, event.UserIDMax})
-	case "ip":
-		if text, ok := q.serverText(key, v); ok {
-			d.addr = q.form.address(key, text)
-		}
-	case "user_agent":
-		if text, ok := q.serverText(key, v); ok {
-			d.agent = text[:min(len(text), agentMax)]
-		}
+		q.takeObject(key, v)
 	}
 }
 
-// text reads a string.
-func (q *request) text(field string, v jsontext.Value) (string, bool) {
-	if v.Kind() != '"' {
-		q.form.fail(field, expected("string", v.Kind()))
+// string reads a string.
+func (q *request) string(field string, v value) (string, bool) {
+	if v.kind != '"' {
+		q.form.fail(field, expected("string", v.kind))
 		return "", false
 	}
-	return q.unquote(v), true
+	return v.unquote(), true
 }
 
-// serverText reads a string that only servers may send. From anyone else it is not looked at.
-func (q *request) serverText(field string, v jsontext.Value) (string, bool) {
+// serverString reads a string that only servers may send. From anyone else it is not looked at.
+func (q *request) serverString(field string, v value) (string, bool) {
 	if !q.form.server {
 		return "", false
 	}
-	return q.text(field, v)
+	return q.string(field, v)
 }
 
 // take reads a string of bounded length, "" where it is bad.
-func (q *request) take(field string, v jsontext.Value, b bounds) string {
-	text, ok := q.text(field, v)
+func (q *request) take(field string, v value, b bounds) string {
+	text, ok := q.string(field, v)
 	if !ok {
 		return ""
 	}
@@ -334,13 +344,13 @@ func (q *request) take(field string, v jsontext.Value, b bounds) string {
 }
 
 // takeObject takes the properties, as they were written.
-func (q *request) takeObject(field string, v jsontext.Value, o outline) {
-	if v.Kind() != '{' {
-		q.form.fail(field, expected("object", v.Kind()))
+func (q *request) takeObject(field string, v value) {
+	if v.kind != '{' {
+		q.form.fail(field, expected("object", v.kind))
 		return
 	}
-	if q.form.fits(field, o) {
-		q.form.draft.properties, q.form.draft.propertiesBytes = q.raw(v), o.bytes
+	if q.form.fits(field, v.outline) {
+		q.form.draft.properties, q.form.draft.propertiesBytes = v.raw, v.outline.bytes
 	}
 }
 

@@ -3,10 +3,8 @@ package ingest
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"millimetric/index/event"
-	"millimetric/ingest/classify"
 	"millimetric/ingest/privacy"
 )
 
@@ -16,12 +14,16 @@ const (
 )
 
 // enricher adds to the drafts of one request what the server knows. The events of a batch share
-// most of it, so it remembers: a salt per day, and what the last address and the last device came to.
+// most of it, so it remembers: a salt per day, and what the last address and the last agent came to.
 type enricher struct {
 	pipeline *Pipeline
+	reader   *reader
 	caller   *Caller
 	now      event.Time
-	salts    map[int64][32]byte // by day; asked for once each
+	salts    map[int64][32]byte // by day, where there are several; asked for once each
+	salt     [32]byte           // of the last day, where salted
+	day      int64
+	salted   bool
 	place    place
 	device   device
 }
@@ -34,16 +36,15 @@ type place struct {
 	hash    string
 }
 
-// device is what an agent and a referrer came to.
+// device is what an agent came to.
 type device struct {
-	text, referrer string
-	known          bool
-	agent          privacy.Agent
+	text  string
+	known bool
+	agent privacy.Agent
 }
 
-// enrich makes the event. The source is read from the URLs as they were sent, because what is
-// stripped from them may tell it; they are stripped before they get into the event.
-func (en *enricher) enrich(d *draft) (event.Event, error) {
+// enrich fills in the event.
+func (en *enricher) enrich(e *event.Event, d *draft) error {
 	at := en.now
 	if d.timed {
 		at = d.time
@@ -53,58 +54,28 @@ func (en *enricher) enrich(d *draft) (event.Event, error) {
 	if en.caller.Server {
 		addr, agent = d.addr, d.agent
 	}
-	where, err := en.placeOf(addr, int64(at)/dayMS)
-	if err != nil {
-		return event.Event{}, err
+	day := int64(at) / dayMS
+	if err := en.placeOf(addr, day); err != nil {
+		return err
 	}
-	visitor, err := en.visitorOf(d, addr, agent, int64(at)/dayMS)
+	visitor, err := en.visitorOf(d, addr, agent, day)
 	if err != nil {
-		return event.Event{}, err
+		return err
 	}
-	touch := classify.Classify(classify.Input{
-		URL: d.url, Referrer: d.referrer, InternalHosts: en.caller.Site.InternalHosts,
-	})
-	machine := en.deviceOf(agent, d.referrer)
-	url, path := strippedPlace(d)
-	e := event.Event{
+	v, owned := en.reader.visits.visitOf(&en.caller.Site, d)
+	machine := en.deviceOf(agent, v.spam)
+	*e = event.Event{
 		Time: at,
 		Name: d.name, ID: d.id, AnonymousID: visitor, UserID: d.userID,
 		SessionID: d.sessionID, SessionDerived: d.sessionID == "",
-		URL: url, Path: path, Referrer: privacy.StripURL(d.referrer),
-		Source: label(touch.Source), Medium: label(touch.Medium), Campaign: label(touch.Campaign),
-		SourceConfidence: touch.Confidence, SourceRule: touch.Rule,
-		Country: where.country, IPHash: where.hash,
+		URL: v.url, Path: v.path, Referrer: v.referrer,
+		Source: v.source, Medium: v.medium, Campaign: v.campaign,
+		SourceConfidence: v.confidence, SourceRule: v.rule,
+		Country: en.place.country, IPHash: en.place.hash,
 		Device: machine.Device, Browser: machine.Browser, OS: machine.OS, Bot: machine.Bot,
 	}
-	own(&e, d)
-	return e, nil
-}
-
-// label cleans what comes from a utm parameter. Mailing tools put e-mail addresses there: what the
-// URL may not keep must not come back as its source. And unescaping can make the one character that
-// no text of an event may hold.
-func label(text string) string {
-	if strings.IndexByte(text, '@') >= 0 {
-		text = privacy.StripURL(text)
-	}
-	return strings.ReplaceAll(text, "\x00", "\uFFFD")
-}
-
-// strippedPlace returns the URL and the path, that of the URL where none was sent, without personal
-// data.
-func strippedPlace(d *draft) (url, path string) {
-	url = privacy.StripURL(d.url)
-	if d.path != "" || d.url == "" {
-		return url, privacy.StripURL(d.path)
-	}
-	path = d.page.Path
-	if path == "" {
-		path = "/"
-	}
-	if url == d.url {
-		return url, path // nothing was in the URL, so nothing is in its path
-	}
-	return url, privacy.StripURL(path)
+	en.reader.room.own(e, d, owned)
+	return nil
 }
 
 // visitorOf returns the visitor that was sent, else one that the server makes:
@@ -131,53 +102,57 @@ func (en *enricher) visitorOf(d *draft, addr netip.Addr, agent string, day int64
 	return privacy.RandomVisitor(), nil
 }
 
-// placeOf returns the country and the hash of an address, both missing where it is.
-func (en *enricher) placeOf(addr netip.Addr, day int64) (place, error) {
+// placeOf sets place to the country and the hash of an address, both missing where it is.
+func (en *enricher) placeOf(addr netip.Addr, day int64) error {
 	if !addr.IsValid() {
-		return place{}, nil
+		en.place = place{}
+		return nil
 	}
 	if en.place.addr == addr && en.place.day == day {
-		return en.place, nil
+		return nil
 	}
 	salt, err := en.saltOf(day)
 	if err != nil {
-		return place{}, err
+		return err
 	}
 	en.place = place{addr: addr, day: day, country: privacy.Country(addr), hash: privacy.IPHash(salt, addr)}
-	return en.place, nil
+	return nil
 }
 
 // saltOf returns the salt of a day of event time.
 func (en *enricher) saltOf(day int64) ([32]byte, error) {
-	if salt, ok := en.salts[day]; ok {
-		return salt, nil
+	if en.salted && en.day == day {
+		return en.salt, nil
 	}
-	salt, err := en.pipeline.salts.Salt(en.caller.Site.Project, day, en.caller.Import)
-	if err != nil {
-		return salt, fmt.Errorf("read salt of day %d: %w", day, err)
+	salt, ok := en.salts[day]
+	if !ok {
+		var err error
+		if salt, err = en.pipeline.salts.Salt(en.caller.Site.Project, day, en.caller.Import); err != nil {
+			return salt, fmt.Errorf("read salt of day %d: %w", day, err)
+		}
 	}
-	if en.salts == nil {
-		en.salts = map[int64][32]byte{}
+	if en.salted && en.salts == nil { // most requests are about one day and need no map
+		en.salts = map[int64][32]byte{en.day: en.salt}
 	}
-	en.salts[day] = salt
+	if en.salts != nil {
+		en.salts[day] = salt
+	}
+	en.salt, en.day, en.salted = salt, day, true
 	return salt, nil
 }
 
 // deviceOf returns what an agent says about the device, and why it is held to be a machine's if it
 // is. A server that passes no agent on has said nothing; a browser that sends none is no browser.
-func (en *enricher) deviceOf(agent, referrer string) privacy.Agent {
+func (en *enricher) deviceOf(agent string, spam bool) privacy.Agent {
 	if agent == "" && en.caller.Server {
 		return privacy.Agent{}
 	}
-	if en.device.known && en.device.text == agent && en.device.referrer == referrer {
-		return en.device.agent
+	if !en.device.known || en.device.text != agent {
+		en.device = device{text: agent, known: true, agent: en.pipeline.agents.Parse(agent)}
 	}
-	found := en.pipeline.agents.Parse(agent)
-	if found.Bot == "" && referrer != "" {
-		if u, ok := event.SplitURL(referrer); ok && privacy.SpamReferrer(u.Host) {
-			found.Bot = privacy.BotReferrerSpam
-		}
+	found := en.device.agent
+	if found.Bot == "" && spam {
+		found.Bot = privacy.BotReferrerSpam
 	}
-	en.device = device{text: agent, referrer: referrer, known: true, agent: found}
 	return found
 }

@@ -22,8 +22,9 @@ import (
 	"millimetric/ingest/privacy"
 )
 
-// Appender keeps events. It returns when they are kept for good and seen by every later question,
-// and it owns the slice from the call on.
+// Appender keeps events. It returns when they are kept for good and seen by every later question.
+// Where it returns nil, the slice is the caller's again, though not what its strings hold; after an
+// error the appender may be using both for longer.
 type Appender interface {
 	Append(ctx context.Context, project event.Project, events []event.Event) error
 }
@@ -69,6 +70,7 @@ type Pipeline struct {
 	now      func() time.Time
 	agents   *privacy.Agents
 	readers  sync.Pool // of *reader: a JSON decoder's tables are larger than most requests
+	slices   sync.Pool // of *[]event.Event, empty
 }
 
 // New returns a pipeline.
@@ -89,7 +91,7 @@ func New(opt Options) (*Pipeline, error) {
 // Track appends the one event of body and returns its event_id, "" where none was sent. Nothing
 // refers to body once Track has returned; the same goes for Batch and Identify.
 func (p *Pipeline) Track(ctx context.Context, caller Caller, body []byte) (eventID string, err error) {
-	events, err := p.read(caller, body, (*request).track)
+	events, err := p.read(caller, body, track)
 	if err != nil {
 		return "", err
 	}
@@ -99,7 +101,7 @@ func (p *Pipeline) Track(ctx context.Context, caller Caller, body []byte) (event
 
 // Batch appends all events of body, or none where one of them is bad, and returns their number.
 func (p *Pipeline) Batch(ctx context.Context, caller Caller, body []byte) (count int, err error) {
-	events, err := p.read(caller, body, (*request).batch)
+	events, err := p.read(caller, body, batch)
 	if err != nil {
 		return 0, err
 	}
@@ -109,7 +111,7 @@ func (p *Pipeline) Batch(ctx context.Context, caller Caller, body []byte) (count
 
 // Identify appends the event that links the visitor and the user of body.
 func (p *Pipeline) Identify(ctx context.Context, caller Caller, body []byte) error {
-	events, err := p.read(caller, body, (*request).identify)
+	events, err := p.read(caller, body, identify)
 	if err != nil {
 		return err
 	}
@@ -120,11 +122,35 @@ func (p *Pipeline) append(ctx context.Context, caller Caller, events []event.Eve
 	if err := p.appender.Append(ctx, caller.Site.Project, events); err != nil {
 		return fmt.Errorf("append events: %w", err)
 	}
+	p.recycle(events)
 	return nil
 }
 
-// read walks body with one of the request's walks and returns its events.
-func (p *Pipeline) read(caller Caller, body []byte, walk func(*request) error) ([]event.Event, error) {
+// recycle keeps the slice of a batch for the next one. Zeroing and collecting these slices costs as
+// much as reading the JSON of the events.
+func (p *Pipeline) recycle(events []event.Event) {
+	if cap(events) < recycleMin {
+		return
+	}
+	clear(events)
+	events = events[:0]
+	p.slices.Put(&events)
+}
+
+// recycleMin keeps small requests from holding the slices of large ones.
+const recycleMin = 50
+
+// call is one of the pipeline's three.
+type call int
+
+const (
+	track call = iota
+	batch
+	identify
+)
+
+// read returns the events of body.
+func (p *Pipeline) read(caller Caller, body []byte, what call) ([]event.Event, error) {
 	r := p.readers.Get().(*reader)
 	r.open(body)
 	// The reader goes back without its body: a pool must not keep what strangers sent.
@@ -136,18 +162,48 @@ func (p *Pipeline) read(caller Caller, body []byte, walk func(*request) error) (
 	now := event.TimeOf(p.now())
 	q := request{
 		reader:   r,
-		form:     form{server: caller.Server, now: now, oldest: caller.Site.Oldest, place: placeNone},
-		enricher: enricher{pipeline: p, caller: &caller, now: now},
+		many:     what == batch,
+		form:     form{server: caller.Server, identify: what == identify, now: now, oldest: caller.Site.Oldest, place: placeNone},
+		enricher: enricher{pipeline: p, reader: r, caller: &caller, now: now},
 	}
-	err := walk(&q)
-	if err == nil {
-		err = r.end()
+	q.makeRoom(len(body))
+	if q.glance() {
+		return q.events, nil
 	}
-	if err != nil {
+	q.restart()
+	if err := q.walk(); err != nil {
 		return nil, readError(err)
 	}
 	if err := q.form.err(); err != nil {
 		return nil, err
 	}
 	return q.events, nil
+}
+
+// eventBytesLeast is about what a small event takes in a body; for smaller ones the slice grows.
+const eventBytesLeast = 256
+
+// makeRoom gives the events of a body a place.
+func (q *request) makeRoom(size int) {
+	if !q.many {
+		q.events = make([]event.Event, 0, 1)
+		return
+	}
+	expected := min(size/eventBytesLeast+1, event.BatchEventsMax)
+	if expected < recycleMin {
+		q.events = make([]event.Event, 0, expected)
+		return
+	}
+	if old, ok := q.enricher.pipeline.slices.Get().(*[]event.Event); ok {
+		q.events = *old
+		return
+	}
+	q.events = make([]event.Event, 0, expected)
+}
+
+// restart forgets what came of the body so far.
+func (q *request) restart() {
+	clear(q.events)
+	q.events = q.events[:0]
+	q.form.fields, q.form.count, q.form.place = nil, 0, placeNone
 }

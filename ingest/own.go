@@ -7,60 +7,93 @@ import (
 	"millimetric/index/event"
 )
 
-// own moves the text of an event into one allocation of its own, and writes what is only made here:
-// the derived session and the compact properties.
+// arena is memory that the events of a request share. The zero value is ready.
+type arena struct {
+	strings.Builder
+}
+
+// arenaBytes is how much an arena takes at once while the events of a batch come in. A single event
+// gets what it needs and no more.
+const arenaBytes = 16 << 10
+
+// own moves the text of an event into the arena, and writes what is only made here: the derived
+// session and the compact properties. owned says that the texts of the event's visit lie in memory
+// that is kept anyway.
 //
-// Until then the event's strings lie in the text of the whole request, with everything in it that
-// the event must not keep: the address, the agent, what was stripped from the URLs. An event lives
-// long, and one string in it would keep all of that in memory.
-func own(e *event.Event, d *draft) {
-	texts := [...]*string{
-		&e.Name, &e.ID, &e.UserID, &e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign, &e.IPHash,
-	}
+// Until then the event's strings lie in the body of the request, which is overwritten by the next
+// one, and which holds everything that the event must not keep: the address, the agent, what was
+// stripped from the URLs.
+func (a *arena) own(e *event.Event, d *draft, owned bool) {
+	own := [...]*string{&e.Name, &e.ID, &e.UserID, &e.IPHash}
+	visit := [...]*string{&e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign}
 	size := len(e.AnonymousID) + len(e.SessionID) + d.propertiesBytes
-	for _, text := range texts {
+	for _, text := range own {
 		size += len(*text)
+	}
+	if !owned {
+		for _, text := range visit {
+			size += len(*text)
+		}
 	}
 	var number [20]byte
 	session := number[:0]
 	if e.SessionDerived {
 		session = strconv.AppendInt(append(session, '-'), int64(e.Time)/halfHourMS, 10)
 	}
-	var arena strings.Builder
-	arena.Grow(size + len(session))
+	a.ready(size + len(session))
 
-	for _, text := range texts {
-		*text = moved(&arena, *text)
+	for _, text := range own {
+		a.move(text)
 	}
-	visitor := arena.Len()
-	e.AnonymousID = moved(&arena, e.AnonymousID)
+	if !owned {
+		for _, text := range visit {
+			a.move(text)
+		}
+	}
+	visitor := a.Len()
+	a.move(&e.AnonymousID)
 	if e.SessionDerived {
 		// The visitor's id is the first part of the session's: both lie in the same bytes.
-		arena.Write(session)
-		e.SessionID = arena.String()[visitor:]
+		a.Write(session)
+		e.SessionID = a.String()[visitor:]
 	} else {
-		e.SessionID = moved(&arena, e.SessionID)
+		a.move(&e.SessionID)
 	}
 	e.Properties = "{}"
 	if d.propertiesBytes > len(e.Properties) {
-		start := arena.Len()
-		writeProperties(&arena, d)
-		e.Properties = arena.String()[start:]
+		start := a.Len()
+		writeProperties(&a.Builder, d)
+		e.Properties = a.String()[start:]
 	}
 }
 
-// moved copies text into the arena. Room was made before: growing would leave earlier strings in
-// another allocation, which costs memory but breaks nothing.
-func moved(arena *strings.Builder, text string) string {
-	start := arena.Len()
-	arena.WriteString(text)
-	return arena.String()[start:]
-}
-
-func writeProperties(arena *strings.Builder, d *draft) {
-	if len(d.properties) == d.propertiesBytes {
-		arena.WriteString(d.properties)
+// ready makes room for size bytes. What was written before stays where it is.
+func (a *arena) ready(size int) {
+	if a.Cap()-a.Len() >= size {
 		return
 	}
-	writeCompact(arena, d.properties)
+	first := a.Cap() == 0
+	a.Reset()
+	if !first {
+		size = max(size, arenaBytes)
+	}
+	a.Grow(size)
+}
+
+// move copies a text into the arena, which has room for it.
+func (a *arena) move(text *string) {
+	if *text == "" {
+		return
+	}
+	start := a.Len()
+	a.WriteString(*text)
+	*text = a.String()[start:]
+}
+
+func writeProperties(b *strings.Builder, d *draft) {
+	if len(d.properties) == d.propertiesBytes {
+		b.WriteString(d.properties)
+		return
+	}
+	writeCompact(b, d.properties)
 }

@@ -1,0 +1,117 @@
+package ingest
+
+import (
+	"slices"
+	"strings"
+
+	"millimetric/index/event"
+	"millimetric/ingest/classify"
+	"millimetric/ingest/privacy"
+)
+
+// visit is what the URLs of an event came to. Its texts lie in those URLs or are constants, unless
+// it comes from a memo, which has copies of its own.
+type visit struct {
+	url, path, referrer      string // without personal data
+	source, medium, campaign string
+	confidence, rule         string
+	spam                     bool     // the referrer is a spammer's
+	hosts                    []string // the site's further hosts, on which the source depends
+}
+
+// visitPlace is all that a visit depends on besides the site's hosts.
+type visitPlace struct {
+	project             event.Project
+	url, path, referrer string
+}
+
+const (
+	// visitsMax bounds a memo. Beyond it all are forgotten: what recurs comes back at once, and a
+	// flood of URLs that never do costs no more than that.
+	visitsMax = 2048
+	// visitBytesMax keeps long URLs, which seldom recur, from filling the memory.
+	visitBytesMax = 512
+)
+
+// visitMemo remembers visits, since the same pages are seen again and again. It holds only visits
+// in whose URLs nothing personal was found: what an event may not keep, a memo may not keep either.
+// The zero value is ready; it is not safe for concurrent use.
+type visitMemo struct {
+	known map[visitPlace]visit
+}
+
+// visitOf returns the visit of a draft; owned says that it shares no memory with the draft.
+func (m *visitMemo) visitOf(site *Site, d *draft) (v visit, owned bool) {
+	at := visitPlace{project: site.Project, url: d.url, path: d.path, referrer: d.referrer}
+	if v, ok := m.known[at]; ok && slices.Equal(v.hosts, site.InternalHosts) {
+		return v, true
+	}
+	v = newVisit(site, d)
+	clean := v.url == d.url && v.referrer == d.referrer && (d.path == "" || v.path == d.path)
+	if !clean || len(d.url)+len(d.path)+len(d.referrer) > visitBytesMax {
+		return v, false
+	}
+	v = v.clone()
+	at.url, at.referrer = v.url, v.referrer
+	if at.path != "" {
+		at.path = v.path
+	}
+	if m.known == nil || len(m.known) >= visitsMax {
+		m.known = map[visitPlace]visit{}
+	}
+	m.known[at] = v
+	return v, true
+}
+
+// newVisit reads the URLs. The source is read from them as they were sent, because what is stripped
+// from them may tell it; they are stripped before they get into the event.
+func newVisit(site *Site, d *draft) visit {
+	touch := classify.Classify(classify.Input{URL: d.url, Referrer: d.referrer, InternalHosts: site.InternalHosts})
+	v := visit{
+		referrer: privacy.StripURL(d.referrer),
+		source:   label(touch.Source), medium: label(touch.Medium), campaign: label(touch.Campaign),
+		confidence: touch.Confidence, rule: touch.Rule,
+		hosts: site.InternalHosts,
+	}
+	v.url, v.path = strippedPlace(d)
+	if d.referrer != "" {
+		from, ok := event.SplitURL(d.referrer)
+		v.spam = ok && privacy.SpamReferrer(from.Host)
+	}
+	return v
+}
+
+func (v visit) clone() visit {
+	for _, text := range []*string{&v.url, &v.path, &v.referrer, &v.source, &v.medium, &v.campaign} {
+		*text = strings.Clone(*text)
+	}
+	v.hosts = slices.Clone(v.hosts)
+	return v
+}
+
+// label cleans what comes from a utm parameter. Mailing tools put e-mail addresses there: what the
+// URL may not keep must not come back as its source. And unescaping can make the one character that
+// no text of an event may hold.
+func label(text string) string {
+	if strings.IndexByte(text, '@') >= 0 {
+		text = privacy.StripURL(text)
+	}
+	return strings.ReplaceAll(text, "\x00", "\uFFFD")
+}
+
+// strippedPlace returns the URL and the path, that of the URL where none was sent, without personal
+// data.
+func strippedPlace(d *draft) (url, path string) {
+	url = privacy.StripURL(d.url)
+	if d.path != "" || d.url == "" {
+		return url, privacy.StripURL(d.path)
+	}
+	path = d.page.Path
+	if path == "" {
+		path = "/"
+	}
+	if url == d.url {
+		return url, path // nothing was in the URL, so nothing is in its path
+	}
+	return url, privacy.StripURL(path)
+}
