@@ -25,7 +25,9 @@ type request struct {
 const eventBytes = 336
 
 // Append makes events durable and visible, in their order and all or none, and returns then. The
-// events belong to the engine from here on; it gives them their positions. An event whose ID the
+// slice belongs to the engine until then, and after an error for good; the engine gives the events
+// their positions. It keeps the texts of events where they are (not their words, such as URLs, which
+// it interns), so they must not lie in something larger that would stay in memory with them. An event whose ID the
 // project has already is acknowledged and not kept again: the first one stays, within one call as
 // well. Such an acknowledgement, too, comes only when the first is durable.
 //
@@ -48,7 +50,6 @@ func (e *Engine) Append(ctx context.Context, project event.Project, events []eve
 	if bytes > appendBytesMax {
 		return &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge, Notes: []string{"Too many bytes at once"}}
 	}
-	encode.OwnTexts(events)
 	r := e.newRequest()
 	r.project, r.events, r.bytes = project, events, bytes
 	return e.await(ctx, r)

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -63,6 +64,11 @@ func (e *Engine) take(g *group) bool {
 	for !e.due() {
 		e.work.Wait()
 	}
+	// Whoever is about to enqueue gets the turn first. Else a burst's first request would be a group
+	// of its own, and all others would wait for its sync.
+	e.mu.Unlock()
+	runtime.Gosched()
+	e.mu.Lock()
 	bytes, n := 0, 0
 	for n < len(e.waiting) && (n == 0 || bytes+e.waiting[n].bytes <= groupBytesMax) {
 		bytes += e.waiting[n].bytes

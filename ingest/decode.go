@@ -28,8 +28,9 @@ type reader struct {
 	// they keep. The strict walk, of which errors may quote the text, has a copy.
 	text string
 
-	room   arena
+	owner  owner
 	visits visitMemo
+	places placeMemo
 }
 
 func (r *reader) open(body []byte) {
@@ -51,7 +52,9 @@ func (r *reader) close() {
 		r.decoder.Reset(&r.source)
 	}
 	r.body, r.text = nil, ""
-	r.room.Reset()
+	r.owner.texts.Reset()
+	r.owner.words.Reset()
+	r.places.forget()
 }
 
 // end checks that nothing comes after the value.

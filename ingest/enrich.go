@@ -14,11 +14,12 @@ const (
 )
 
 // enricher adds to the drafts of one request what the server knows. The events of a batch share
-// most of it, so it remembers: a salt per day, and what the last address and the last agent came to.
+// most of it, so it remembers: a salt per day, and what addresses and the last agent came to.
 type enricher struct {
 	pipeline *Pipeline
 	reader   *reader
 	caller   *Caller
+	many     bool // a batch
 	now      event.Time
 	salts    map[int64][32]byte // by day, where there are several; asked for once each
 	salt     [32]byte           // of the last day, where salted
@@ -34,6 +35,26 @@ type place struct {
 	day     int64
 	country string
 	hash    string
+}
+
+// placeMemo holds the places of one request, since in a batch the visitors of a moment come again
+// and again. An address has one slot, by its last byte, and loses it to the next one.
+type placeMemo struct {
+	slots [256]place
+	used  bool
+}
+
+func (m *placeMemo) slot(addr netip.Addr) *place {
+	m.used = true
+	bytes := addr.As16()
+	return &m.slots[bytes[15]]
+}
+
+// forget forgets all places: no address may outlive its request.
+func (m *placeMemo) forget() {
+	if m.used {
+		*m = placeMemo{}
+	}
 }
 
 // device is what an agent came to.
@@ -74,7 +95,7 @@ func (en *enricher) enrich(e *event.Event, d *draft) error {
 		Country: en.place.country, IPHash: en.place.hash,
 		Device: machine.Device, Browser: machine.Browser, OS: machine.OS, Bot: machine.Bot,
 	}
-	en.reader.room.own(e, d, owned)
+	en.reader.owner.own(e, d, owned)
 	return nil
 }
 
@@ -111,11 +132,21 @@ func (en *enricher) placeOf(addr netip.Addr, day int64) error {
 	if en.place.addr == addr && en.place.day == day {
 		return nil
 	}
+	var slot *place
+	if en.many {
+		if slot = en.reader.places.slot(addr); slot.addr == addr && slot.day == day {
+			en.place = *slot
+			return nil
+		}
+	}
 	salt, err := en.saltOf(day)
 	if err != nil {
 		return err
 	}
 	en.place = place{addr: addr, day: day, country: privacy.Country(addr), hash: privacy.IPHash(salt, addr)}
+	if slot != nil {
+		*slot = en.place
+	}
 	return nil
 }
 

@@ -18,7 +18,7 @@ func (w world) newRequest(caller *Caller, what call, body string) *request {
 	return &request{
 		reader: r, many: what == batch,
 		form:     form{server: caller.Server, identify: what == identify, now: now, place: placeNone},
-		enricher: enricher{pipeline: w.Pipeline, reader: r, caller: caller, now: now},
+		enricher: enricher{pipeline: w.Pipeline, reader: r, caller: caller, many: what == batch, now: now},
 	}
 }
 

@@ -164,7 +164,7 @@ func (p *Pipeline) read(caller Caller, body []byte, what call) ([]event.Event, e
 		reader:   r,
 		many:     what == batch,
 		form:     form{server: caller.Server, identify: what == identify, now: now, oldest: caller.Site.Oldest, place: placeNone},
-		enricher: enricher{pipeline: p, reader: r, caller: &caller, now: now},
+		enricher: enricher{pipeline: p, reader: r, caller: &caller, many: what == batch, now: now},
 	}
 	q.makeRoom(len(body))
 	if q.glance() {

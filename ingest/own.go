@@ -16,40 +16,37 @@ type arena struct {
 // gets what it needs and no more.
 const arenaBytes = 16 << 10
 
-// own moves the text of an event into the arena, and writes what is only made here: the derived
-// session and the compact properties. owned says that the texts of the event's visit lie in memory
-// that is kept anyway.
+// owner moves the text of events into memory of their own.
+//
+// The texts that are nearly unique to an event stay in memory as long as the event does. Words, of
+// which the store keeps one copy each, lie apart: else that memory would hold them as well.
+type owner struct {
+	texts, words arena
+}
+
+// own moves the text of an event, and writes what is only made here: the derived session and the
+// compact properties. owned says that the texts of the event's visit lie in memory that is kept
+// anyway.
 //
 // Until then the event's strings lie in the body of the request, which is overwritten by the next
 // one, and which holds everything that the event must not keep: the address, the agent, what was
 // stripped from the URLs.
-func (a *arena) own(e *event.Event, d *draft, owned bool) {
-	own := [...]*string{&e.Name, &e.ID, &e.UserID, &e.IPHash}
-	visit := [...]*string{&e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign}
-	size := len(e.AnonymousID) + len(e.SessionID) + d.propertiesBytes
-	for _, text := range own {
-		size += len(*text)
-	}
+func (o *owner) own(e *event.Event, d *draft, owned bool) {
+	words := [...]*string{&e.Name, &e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign}
+	o.words.moveAll(words[:1])
 	if !owned {
-		for _, text := range visit {
-			size += len(*text)
-		}
+		o.words.moveAll(words[1:])
 	}
 	var number [20]byte
 	session := number[:0]
 	if e.SessionDerived {
 		session = strconv.AppendInt(append(session, '-'), int64(e.Time)/halfHourMS, 10)
 	}
-	a.ready(size + len(session))
-
-	for _, text := range own {
-		a.move(text)
-	}
-	if !owned {
-		for _, text := range visit {
-			a.move(text)
-		}
-	}
+	a := &o.texts
+	a.ready(len(e.ID) + len(e.UserID) + len(e.IPHash) + len(e.AnonymousID) + len(e.SessionID) + len(session) + d.propertiesBytes)
+	a.move(&e.ID)
+	a.move(&e.UserID)
+	a.move(&e.IPHash)
 	visitor := a.Len()
 	a.move(&e.AnonymousID)
 	if e.SessionDerived {
@@ -64,6 +61,18 @@ func (a *arena) own(e *event.Event, d *draft, owned bool) {
 		start := a.Len()
 		writeProperties(&a.Builder, d)
 		e.Properties = a.String()[start:]
+	}
+}
+
+// moveAll makes room for texts and moves them.
+func (a *arena) moveAll(texts []*string) {
+	size := 0
+	for _, text := range texts {
+		size += len(*text)
+	}
+	a.ready(size)
+	for _, text := range texts {
+		a.move(text)
 	}
 }
 

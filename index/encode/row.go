@@ -2,7 +2,6 @@ package encode
 
 import (
 	"encoding/binary"
-	"strings"
 
 	"millimetric/index/event"
 )
@@ -139,32 +138,7 @@ func (r *reader) varint() int64 {
 	return v
 }
 
-// OwnTexts moves the texts of events into one string that nothing else uses. Without it, an event
-// that is kept for long would pin the whole request that it came in.
-func OwnTexts(events []event.Event) {
-	size := 0
-	for i := range events {
-		for _, t := range texts(&events[i]) {
-			size += len(*t)
-		}
-	}
-	var joined strings.Builder
-	joined.Grow(size)
-	for i := range events {
-		for _, t := range texts(&events[i]) {
-			joined.WriteString(*t)
-		}
-	}
-	text := joined.String()
-	for i := range events {
-		for _, t := range texts(&events[i]) {
-			n := len(*t)
-			*t, text = text[:n], text[n:]
-		}
-	}
-}
-
-// OwnWords does for the words of an event what OwnTexts does for its texts; equal ones share memory.
+// OwnWords moves the words of an event into memory that nothing else uses but equal words.
 func (w *Words) OwnWords(e *event.Event) {
 	for _, word := range words(e) {
 		*word = w.Text(*word)

@@ -32,13 +32,13 @@ func (d *Door) Track(ctx *fasthttp.RequestCtx, caller ingest.Caller) error {
 	if err != nil {
 		return err
 	}
-	quoted := []byte("null")
+	quoted := "null"
 	if id != "" {
 		if quoted, err = quote(id); err != nil {
 			return fmt.Errorf("write answer: %w", err)
 		}
 	}
-	answer(ctx, fasthttp.StatusAccepted, `{"ok":true,"event_id":`+string(quoted)+`}`)
+	answer(ctx, fasthttp.StatusAccepted, `{"ok":true,"event_id":`+quoted+`}`)
 	return nil
 }
 
@@ -80,12 +80,25 @@ func answer(ctx *fasthttp.RequestCtx, status int, body string) {
 }
 
 // quote writes a string as JSON, as plainly as JSON allows.
-func quote(text string) ([]byte, error) {
+func quote(text string) (string, error) {
+	if isPlain(text) {
+		return `"` + text + `"`, nil
+	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(text); err != nil {
-		return nil, err
+		return "", err
 	}
-	return bytes.TrimSpace(b.Bytes()), nil
+	return string(bytes.TrimSpace(b.Bytes())), nil
+}
+
+// isPlain reports whether a text is the same within quotes.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
