@@ -26,8 +26,10 @@ func (w world) newRequest(caller *Caller, what call, body string) *request {
 func show(events []event.Event) string {
 	var lines strings.Builder
 	for _, e := range events {
-		if strings.HasPrefix(e.AnonymousID, "r_") && strings.HasPrefix(e.SessionID, e.AnonymousID) {
-			e.SessionID = strings.TrimPrefix(e.SessionID, e.AnonymousID)
+		if strings.HasPrefix(e.AnonymousID, "r_") {
+			if e.SessionDerived {
+				e.SessionID = strings.TrimPrefix(e.SessionID, e.AnonymousID)
+			}
 			e.AnonymousID = "random"
 		}
 		fmt.Fprintf(&lines, "%+v\n", e)
@@ -58,7 +60,7 @@ func checkGlance(t *testing.T, w world, body string) (accepted bool) {
 	return accepted
 }
 
-// FuzzGlance also runs on the corpora of the other targets and on the case files, by its seeds.
+// FuzzGlance begins with the bodies of the case files.
 func FuzzGlance(f *testing.F) {
 	for _, body := range bodies(f) {
 		f.Add(body)

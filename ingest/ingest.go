@@ -1,9 +1,10 @@
 // Package ingest turns the bytes of a request into events and hands them to be appended.
 //
-// A request goes through five stops, one file each: decode.go walks its JSON, validate.go holds
-// each field against its rule, enrich.go adds what the server knows (visitor, session, source,
-// country, device), own.go moves the result into memory of its own, and Pipeline's methods append
-// all events of the request at once or none.
+// A request goes through five stops, one file each: glance.go reads its JSON in a quick pass, or
+// decode.go strictly where that meets anything wrong or unusual; validate.go holds each field
+// against its rule; enrich.go adds what the server knows (visitor, session, country, device, and
+// from visit.go the source); own.go moves the result into memory of its own; and Pipeline's methods
+// append all events of the request at once or none.
 //
 // The package does not know HTTP, API keys or storage: a Caller says who speaks, an Appender keeps
 // the events. It starts no goroutines and writes nothing to disk. The address and the agent of a
@@ -70,6 +71,7 @@ type Pipeline struct {
 	now      func() time.Time
 	agents   *privacy.Agents
 	readers  sync.Pool // of *reader: a JSON decoder's tables are larger than most requests
+	singles  sync.Pool // of *[1]event.Event, zero
 	slices   sync.Pool // of *[]event.Event, empty
 }
 
@@ -126,18 +128,21 @@ func (p *Pipeline) append(ctx context.Context, caller Caller, events []event.Eve
 	return nil
 }
 
-// recycle keeps the slice of a batch for the next one. Zeroing and collecting these slices costs as
-// much as reading the JSON of the events.
+// recycle keeps the place of one event, or of a large batch, for the next request. Zeroing and
+// collecting these costs as much as reading the JSON of the events. Batches in between get slices
+// of their own: they must not hold those of large ones.
 func (p *Pipeline) recycle(events []event.Event) {
-	if cap(events) < recycleMin {
-		return
-	}
 	clear(events)
-	events = events[:0]
-	p.slices.Put(&events)
+	switch {
+	case cap(events) == 1:
+		p.singles.Put((*[1]event.Event)(events[:1]))
+	case cap(events) >= recycleMin:
+		events = events[:0]
+		p.slices.Put(&events)
+	}
 }
 
-// recycleMin keeps small requests from holding the slices of large ones.
+// recycleMin is from how many events on a batch is large.
 const recycleMin = 50
 
 // call is one of the pipeline's three.
@@ -186,7 +191,11 @@ const eventBytesLeast = 256
 // makeRoom gives the events of a body a place.
 func (q *request) makeRoom(size int) {
 	if !q.many {
-		q.events = make([]event.Event, 0, 1)
+		one, ok := q.enricher.pipeline.singles.Get().(*[1]event.Event)
+		if !ok {
+			one = new([1]event.Event)
+		}
+		q.events = one[:0]
 		return
 	}
 	expected := min(size/eventBytesLeast+1, event.BatchEventsMax)
