@@ -3,7 +3,7 @@
 // A group is what one sync makes durable: runs of events of one or more projects, each with
 // consecutive positions. Nothing is lost on the way: what Decode gives is what Append was given,
 // to the byte. The package knows nothing of files, keys or clocks: it starts no goroutines and
-// writes nothing to disk.
+// writes nothing to disk. Rows are encrypted by a Cipher that the caller gives.
 //
 // Bytes that come back are not trusted. Decode checks the checksum first, then each length against
 // a limit, and only then allocates; whatever it is given, it answers or returns an error of kind
@@ -34,10 +34,10 @@ import (
 //	project    4 bytes
 //	first      uv       position of the first event; the others follow without a gap
 //	events     uv       how many, 1 to PartEventsMax
-//	packed     uv       length of the rest
-//	rows       packed   s2 block of what row.go lays out
+//	encrypted  uv       length of the rest
+//	rows       encrypted   what the Cipher makes of an s2 block of what row.go lays out
 const (
-	groupFormat   = 1
+	groupFormat   = 2
 	checksumBytes = 4
 
 	// PartEventsMax bounds the events of one part, so that a reader can bound what it allocates.
@@ -60,12 +60,32 @@ type Group struct {
 	Parts     []Part
 }
 
-// Encoder encodes groups, reusing its buffers. The zero value is ready; it is not safe for
-// concurrent use.
+// Place is where a part stands in the log.
+type Place struct {
+	Group   uint64
+	Project event.Project
+	// Head is all that the group and the part say in clear, up to the length of the rows. It lies
+	// there unprotected: a part beside another head must not decrypt.
+	Head []byte
+}
+
+// Cipher makes the rows of a part unreadable, and readable again at the same place only. Both
+// append to dst. A part that doesn't decrypt is an error of kind event.ErrDamaged.
+type Cipher interface {
+	Encrypt(dst, plain []byte, at Place) []byte
+	Decrypt(dst, encrypted []byte, at Place) ([]byte, error)
+}
+
+// Encoder encodes groups, reusing its buffers. It is not safe for concurrent use. Without a Cipher
+// the rows stand in clear, which is for tests of this package only.
 type Encoder struct {
-	rows   rowBuffers
-	plain  []byte
-	packed []byte
+	Cipher Cipher
+
+	rows      rowBuffers
+	plain     []byte
+	packed    []byte
+	head      []byte
+	encrypted []byte
 }
 
 // Append encodes g behind dst. It panics where a part breaks the rules of a part: such a group
@@ -76,13 +96,14 @@ func (c *Encoder) Append(dst []byte, g *Group) []byte {
 	dst = binary.AppendUvarint(dst, g.Number)
 	dst = binary.AppendUvarint(dst, uint64(g.Committed))
 	dst = binary.AppendUvarint(dst, uint64(len(g.Parts)))
+	c.head = append(c.head[:0], dst[start:]...)
 	for i := range g.Parts {
-		dst = c.appendPart(dst, &g.Parts[i])
+		dst = c.appendPart(dst, g.Number, &g.Parts[i])
 	}
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 }
 
-func (c *Encoder) appendPart(dst []byte, p *Part) []byte {
+func (c *Encoder) appendPart(dst []byte, number uint64, p *Part) []byte {
 	checkPart(p)
 	c.plain = c.rows.appendRows(c.plain[:0], p.Events)
 	if len(c.plain) > PartBytesMax {
@@ -91,12 +112,19 @@ func (c *Encoder) appendPart(dst []byte, p *Part) []byte {
 	if most := s2.MaxEncodedLen(len(c.plain)); cap(c.packed) < most {
 		c.packed = make([]byte, most)
 	}
-	packed := s2.Encode(c.packed[:cap(c.packed)], c.plain)
+	rows := s2.Encode(c.packed[:cap(c.packed)], c.plain)
+	start := len(dst)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(p.Project))
 	dst = binary.AppendUvarint(dst, uint64(p.Events[0].Seq))
 	dst = binary.AppendUvarint(dst, uint64(len(p.Events)))
-	dst = binary.AppendUvarint(dst, uint64(len(packed)))
-	return append(dst, packed...)
+	if c.Cipher != nil {
+		groupHead := len(c.head)
+		c.head = append(c.head, dst[start:]...)
+		c.encrypted = c.Cipher.Encrypt(c.encrypted[:0], rows, Place{Group: number, Project: p.Project, Head: c.head})
+		c.head, rows = c.head[:groupHead], c.encrypted
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(rows)))
+	return append(dst, rows...)
 }
 
 func checkPart(p *Part) {
@@ -111,10 +139,14 @@ func checkPart(p *Part) {
 	}
 }
 
-// Decoder decodes groups. The zero value is ready; it is not safe for concurrent use.
+// Decoder decodes groups. It is not safe for concurrent use. Its Cipher is the Encoder's.
 type Decoder struct {
-	Words Words // what the events' words share memory through
-	plain []byte
+	Cipher Cipher
+	Words  Words // what the events' words share memory through
+
+	head   []byte
+	packed []byte
+	plain  []byte
 }
 
 // Decode decodes src, which is the group with this number. The events don't alias src.
@@ -135,8 +167,9 @@ func (d *Decoder) Decode(src []byte, number uint64) (Group, error) {
 		return Group{}, damaged("group %d stands in the place of %d", g.Number, number)
 	}
 	parts := r.length(len(body))
+	d.head = append(d.head[:0], body[:len(body)-len(r.rest)]...)
 	for range parts {
-		part, err := d.part(&r)
+		part, err := d.part(&r, g.Number)
 		if err != nil {
 			return Group{}, err
 		}
@@ -148,13 +181,24 @@ func (d *Decoder) Decode(src []byte, number uint64) (Group, error) {
 	return g, nil
 }
 
-func (d *Decoder) part(r *reader) (Part, error) {
+func (d *Decoder) part(r *reader, number uint64) (Part, error) {
+	before := r.rest
 	p := Part{Project: event.Project(r.uint32())}
 	first := event.Seq(r.uvarint())
 	count := r.length(PartEventsMax)
+	head := before[:len(before)-len(r.rest)]
 	packed := r.bytes(r.length(len(r.rest)))
 	if r.bad || p.Project == 0 || first == 0 || count == 0 || first+event.Seq(count) < first {
 		return Part{}, damaged("head of a part")
+	}
+	if d.Cipher != nil {
+		groupHead := len(d.head)
+		d.head = append(d.head, head...)
+		rows, err := d.Cipher.Decrypt(d.packed[:0], packed, Place{Group: number, Project: p.Project, Head: d.head})
+		if d.head = d.head[:groupHead]; err != nil {
+			return Part{}, err
+		}
+		packed, d.packed = rows, rows
 	}
 	size, err := s2.DecodedLen(packed)
 	if err != nil || size > PartBytesMax || size < count*rowBytesMin {
