@@ -23,7 +23,7 @@ import (
 // The file, in order:
 //
 //	magic     4  "MMKR"
-//	version   1  1
+//	version   1  1, or 2 where there are cipher keys: programs that don't know them must not drop them
 //	root      8  tells which root key it was written under, without helping to guess that key
 //	encrypted n  nonce (12), AES-256-GCM of the contents as JSON, tag (16); magic to root are bound in
 //	checksum  4  CRC-32C of all before, big-endian
@@ -33,7 +33,8 @@ const (
 	fileName     = "keyring"
 	fileNameNew  = "keyring.new"
 	fileMagic    = "MMKR"
-	fileVersion  = 1
+	versionFirst = 1
+	versionKeys  = 2
 	rootMarkLen  = 8
 	headerLen    = len(fileMagic) + 1 + rootMarkLen
 	checksumLen  = 4
@@ -70,46 +71,50 @@ func (s *secret) UnmarshalText(text []byte) error {
 // String keeps secrets out of logs.
 func (s secret) String() string { return "secret" }
 
-// cipherKeys are what the root key is turned into; the root key itself encrypts nothing.
-type cipherKeys struct {
+// rootCipher is what the root key is turned into; the root key itself encrypts nothing.
+type rootCipher struct {
 	aead cipher.AEAD
 	mark [rootMarkLen]byte
 }
 
-func deriveCipherKeys(root [32]byte) (cipherKeys, error) {
+func deriveRootCipher(root [32]byte) (rootCipher, error) {
 	key, err := hkdf.Key(sha256.New, root[:], nil, "millimetric keyring encryption 1", 32)
 	if err != nil {
-		return cipherKeys{}, err
+		return rootCipher{}, err
 	}
 	mark, err := hkdf.Key(sha256.New, root[:], nil, "millimetric keyring mark 1", rootMarkLen)
 	if err != nil {
-		return cipherKeys{}, err
+		return rootCipher{}, err
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return cipherKeys{}, err
+		return rootCipher{}, err
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return cipherKeys{}, err
+		return rootCipher{}, err
 	}
-	return cipherKeys{aead: aead, mark: [rootMarkLen]byte(mark)}, nil
+	return rootCipher{aead: aead, mark: [rootMarkLen]byte(mark)}, nil
 }
 
 // encode gives the file's bytes.
-func (c cipherKeys) encode(held contents) ([]byte, error) {
+func (c rootCipher) encode(held contents) ([]byte, error) {
 	plain, err := json.Marshal(held)
 	if err != nil {
 		return nil, err
 	}
-	file := append([]byte(fileMagic), fileVersion)
+	version := byte(versionFirst)
+	if len(held.Ciphers) > 0 {
+		version = versionKeys
+	}
+	file := append([]byte(fileMagic), version)
 	file = append(file, c.mark[:]...)
 	file = c.aead.Seal(file, nil, plain, file[:headerLen:headerLen])
 	return binary.BigEndian.AppendUint32(file, crc32.Checksum(file, castagnoli())), nil
 }
 
 // decode reads what encode gave. It never panics, whatever the bytes are.
-func (c cipherKeys) decode(file []byte) (contents, error) {
+func (c rootCipher) decode(file []byte) (contents, error) {
 	if len(file) < headerLen+c.aead.Overhead()+checksumLen {
 		return contents{}, ErrDamaged
 	}
@@ -117,7 +122,7 @@ func (c cipherKeys) decode(file []byte) (contents, error) {
 	if crc32.Checksum(body, castagnoli()) != binary.BigEndian.Uint32(checksum) || string(body[:len(fileMagic)]) != fileMagic {
 		return contents{}, ErrDamaged
 	}
-	if version := body[len(fileMagic)]; version != fileVersion {
+	if version := body[len(fileMagic)]; version != versionFirst && version != versionKeys {
 		return contents{}, fmt.Errorf("%w (version %d)", ErrVersion, version)
 	}
 	header := body[:headerLen]

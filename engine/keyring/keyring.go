@@ -1,11 +1,13 @@
 // Package keyring keeps the secrets that give stored events their meaning: the pepper of the API
-// keys, one identity secret per project, and the salts that turn addresses into visitors of a day.
+// keys, one identity secret per project, the salts that turn addresses into visitors of a day, and
+// the cipher keys under which everything in the store is encrypted.
 //
 // A salt is the reason why an address can be forgotten: once it is gone, nobody can tell whose
 // visit it was. So salts must really go. They live here, in one small encrypted file that is
 // replaced as a whole, and not in the store of events, whose logs and checkpoints would keep old
 // copies. What the file system or the disk itself may keep of a replaced file is beyond this
-// package; the root key, held elsewhere, is what stands between such a copy and a reader.
+// package; the root key, held elsewhere, is what stands between such a copy and a reader. The same
+// holds for cipher keys: what was encrypted under one is gone with it, wherever copies lie.
 //
 // The package holds no events and no API keys, and it starts no goroutines: the salts of a day that
 // has ended go at the first call of Rotate or Salt after it. Only the file "keyring" (and, while it
@@ -55,13 +57,13 @@ type Options struct {
 
 // Keyring is the open keyring. It is safe for concurrent use.
 type Keyring struct {
-	fs     vfs.FS
-	dir    string
-	cipher cipherKeys
-	now    func() time.Time
+	fs  vfs.FS
+	dir string
+	now func() time.Time
 
-	mu   sync.RWMutex // guards held; file writes happen inside, at most a few per minute
-	held contents
+	mu     sync.RWMutex // guards both; file writes happen inside, at most a few per minute
+	cipher rootCipher   // from the root key
+	held   contents     // what cipher encrypts
 }
 
 // contents is what the file holds. It is replaced, never changed in place: what is in memory is
@@ -69,8 +71,9 @@ type Keyring struct {
 type contents struct {
 	Pepper   secret
 	Projects map[event.Project]secret
-	Today    *master          `json:",omitempty"` // nil before the first salt and after a day's end
-	Leases   map[string]lease `json:",omitempty"`
+	Today    *master             `json:",omitempty"` // nil before the first salt and after a day's end
+	Leases   map[string]lease    `json:",omitempty"`
+	Ciphers  map[cipherID]secret `json:",omitempty"`
 }
 
 // master is the secret from which all salts of one day of the server's clock are made.
@@ -91,7 +94,7 @@ type lease struct {
 
 // Open reads the keyring of a data folder, or makes one where there is none.
 func Open(fs vfs.FS, dir string, root [32]byte, opt Options) (*Keyring, error) {
-	keys, err := deriveCipherKeys(root)
+	keys, err := deriveRootCipher(root)
 	if err != nil {
 		return nil, fmt.Errorf("open keyring: %w", err)
 	}
@@ -297,6 +300,10 @@ func (c contents) clone() contents {
 	c.Leases = maps.Clone(c.Leases)
 	if c.Leases == nil {
 		c.Leases = map[string]lease{}
+	}
+	c.Ciphers = maps.Clone(c.Ciphers)
+	if c.Ciphers == nil {
+		c.Ciphers = map[cipherID]secret{}
 	}
 	return c
 }

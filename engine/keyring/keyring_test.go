@@ -373,7 +373,7 @@ func crashAt(t *testing.T, cut, unsynced int, seed uint64) (disk *vfs.MemFS, han
 }
 
 func FuzzDecodeNeverPanics(f *testing.F) {
-	keys, err := deriveCipherKeys([32]byte{7})
+	keys, err := deriveRootCipher([32]byte{7})
 	if err != nil {
 		f.Fatal(err)
 	}
