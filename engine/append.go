@@ -50,6 +50,9 @@ func (e *Engine) Append(ctx context.Context, project event.Project, events []eve
 	if bytes > appendBytesMax {
 		return &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge, Notes: []string{"Too many bytes at once"}}
 	}
+	if err := e.ciphers.prepare(cipherID{project, BucketLog}); err != nil {
+		return err
+	}
 	r := e.newRequest()
 	r.project, r.events, r.bytes = project, events, bytes
 	return e.await(ctx, r)

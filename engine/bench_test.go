@@ -7,24 +7,33 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"millimetric/engine"
+	"millimetric/engine/enginetest"
 	"millimetric/index/event"
 	"millimetric/index/event/eventtest"
 )
 
 // BenchmarkAppend appends to a store on the real disk: 64 callers with one event each, as visitors
-// come, and four callers with batches.
+// come, and four callers with batches; as it is, and without encryption.
 func BenchmarkAppend(b *testing.B) {
 	for _, c := range []struct{ callers, batch int }{{64, 1}, {4, 100}, {4, 1000}} {
-		b.Run(fmt.Sprintf("callers=%d/batch=%d", c.callers, c.batch), func(b *testing.B) { benchmarkAppend(b, c.callers, c.batch) })
+		name := fmt.Sprintf("callers=%d/batch=%d", c.callers, c.batch)
+		b.Run(name, func(b *testing.B) { benchmarkAppend(b, c.callers, c.batch, benchOptions()) })
+		b.Run(name+"/clear", func(b *testing.B) { benchmarkAppend(b, c.callers, c.batch, engine.InClear(benchOptions())) })
 	}
 }
 
-func benchmarkAppend(b *testing.B, callers, batch int) {
+func benchOptions() engine.Options {
+	return engine.Options{Now: clock, CipherKey: enginetest.CipherKey, FreeBytesMin: -1, FreePercentMin: -1}
+}
+
+func benchmarkAppend(b *testing.B, callers, batch int, opt engine.Options) {
 	folder := b.TempDir()
-	e, err := engine.Open(folder, engine.Options{Now: clock, FreeBytesMin: -1, FreePercentMin: -1})
+	e, err := engine.Open(folder, opt)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -36,6 +45,7 @@ func benchmarkAppend(b *testing.B, callers, batch int) {
 	b.SetParallelism((callers + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
 	b.ReportAllocs()
 	b.ResetTimer()
+	before := cpu(b)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			from := int(turn.Add(1)) * batch % (len(made) - batch)
@@ -47,18 +57,30 @@ func benchmarkAppend(b *testing.B, callers, batch int) {
 		}
 	})
 	b.StopTimer()
+	busy := cpu(b) - before
 	events := float64(e.Snapshot(1).AsOf())
+	b.ReportMetric(float64(busy.Nanoseconds())/events, "cpu-ns/event")
 	if err := e.Close(); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/events, "ns/event")
 	b.ReportMetric(events/b.Elapsed().Seconds(), "events/s")
-	report, err := engine.Check(folder, engine.Options{Now: clock})
+	report, err := engine.Check(folder, opt)
 	if err != nil || len(report.Problems) > 0 {
 		b.Fatal(report.Problems, err)
 	}
 	b.ReportMetric(float64(report.Bytes)/events, "log-B/event")
 	b.ReportMetric(float64(size(b, folder))/events, "disk-B/event")
+}
+
+// cpu is what the process has used so far. Times on the clock are the disk's more than ours.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func size(b *testing.B, folder string) (total int64) {
@@ -79,10 +101,14 @@ func size(b *testing.B, folder string) (total int64) {
 	return total
 }
 
-// BenchmarkOpen opens a store of 200,000 events.
+// BenchmarkOpen opens a store of 200,000 events; as it is, and without encryption.
 func BenchmarkOpen(b *testing.B) {
+	b.Run("encrypted", func(b *testing.B) { benchmarkOpen(b, benchOptions()) })
+	b.Run("clear", func(b *testing.B) { benchmarkOpen(b, engine.InClear(benchOptions())) })
+}
+
+func benchmarkOpen(b *testing.B, opt engine.Options) {
 	folder := b.TempDir()
-	opt := engine.Options{Now: clock, FreeBytesMin: -1, FreePercentMin: -1}
 	e, err := engine.Open(folder, opt)
 	if err != nil {
 		b.Fatal(err)

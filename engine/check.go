@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -24,10 +25,14 @@ type Report struct {
 const problemsMax = 100
 
 // Check reads the whole store in dir, which no process may have open, and verifies it: every block's
-// and every group's checksum, that every group decodes, that positions have no gaps, and that no
-// ID of an event occurs twice in a project. It changes nothing. The error tells of a store that
+// and every group's checksum, that every value decrypts and every group decodes, that positions
+// have no gaps, and that no ID of an event occurs twice in a project. It changes nothing, as long
+// as Options.CipherKey makes no cipher keys. The error tells of a store that
 // can't be read at all; what is wrong in one that can stands in the report.
 func Check(dir string, opt Options) (report Report, err error) {
+	if opt.CipherKey == nil {
+		return Report{}, errors.New("check store: no cipher keys were given")
+	}
 	e := newEngine(dir, opt.withDefaults())
 	defer func() { err = errors.Join(err, e.care.Close()) }()
 	if e.lock, err = lockFolder(dir, e.opt.FS); err != nil {
@@ -41,7 +46,7 @@ func Check(dir string, opt Options) (report Report, err error) {
 		return Report{}, storeError("open store "+dir, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	c := checker{projects: map[event.Project]*checked{}}
+	c := checker{ciphers: e.ciphers, decoder: encode.Decoder{Cipher: logCipher{e.ciphers}}, projects: map[event.Project]*checked{}}
 	c.run(db)
 	return c.report, nil
 }
@@ -49,6 +54,7 @@ func Check(dir string, opt Options) (report Report, err error) {
 // checker reads what recover reads, but goes on after a problem.
 type checker struct {
 	report   Report
+	ciphers  *ciphers
 	decoder  encode.Decoder
 	number   uint64
 	projects map[event.Project]*checked
@@ -60,12 +66,13 @@ type checked struct {
 }
 
 func (c *checker) run(db *pebble.DB) {
-	number, err := readFormat(db)
+	number, err := readFormat(db, c.ciphers)
 	switch {
 	case err != nil:
-		c.problem("%v", err)
-	case number != formatNumber:
-		c.problem("the store has format %d, this program writes %d", number, formatNumber)
+		c.problem("%v", err) // and all else would only follow from it
+		return
+	case number == 0:
+		c.problem("the store has no format number")
 	}
 	for _, prefix := range []struct {
 		first byte
@@ -83,14 +90,15 @@ func (c *checker) run(db *pebble.DB) {
 	c.report.Projects = len(c.projects)
 }
 
-func (c *checker) record(key, _ []byte) {
+func (c *checker) record(key, value []byte) {
 	c.report.Records++
-	for i, b := range key {
-		if b == 0 && i > 1 {
-			return
-		}
+	if bytes.IndexByte(key, 0) <= 1 {
+		c.problem("store key %x is none of a record", key)
+		return
 	}
-	c.problem("store key %x is none of a record", key)
+	if _, err := c.ciphers.decryptValue(key, value); err != nil {
+		c.problem("%v", err)
+	}
 }
 
 func (c *checker) group(key, value []byte) {
@@ -106,7 +114,7 @@ func (c *checker) group(key, value []byte) {
 	c.report.Groups++
 	g, err := c.decoder.Decode(value, number)
 	if err != nil {
-		c.problem("%v", damagedGroup(number, err))
+		c.problem("%v", unreadable(number, err))
 		return
 	}
 	for i := range g.Parts {

@@ -18,6 +18,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"millimetric/engine"
+	"millimetric/engine/enginetest"
 	"millimetric/index/event"
 	"millimetric/index/event/eventtest"
 )
@@ -34,7 +35,7 @@ func childRole() string { return os.Getenv(childVariable) }
 func child(role string) {
 	switch role {
 	case "hold the lock":
-		e, err := engine.Open(os.Getenv(folderVariable), engine.Options{Now: clock, FreeBytesMin: -1, FreePercentMin: -1})
+		e, err := engine.Open(os.Getenv(folderVariable), engine.Options{Now: clock, CipherKey: enginetest.CipherKey, FreeBytesMin: -1, FreePercentMin: -1})
 		if err != nil {
 			fmt.Println("open:", err)
 			os.Exit(1)
@@ -74,7 +75,7 @@ func TestASecondProcessIsRefusedTheFolder(t *testing.T) {
 	if _, err := io.ReadFull(out, line); err != nil || string(line) != "open" {
 		t.Fatalf("the child says %q, %v", line, err)
 	}
-	opt := engine.Options{Now: clock, FreeBytesMin: -1, FreePercentMin: -1}
+	opt := engine.Options{Now: clock, CipherKey: enginetest.CipherKey, FreeBytesMin: -1, FreePercentMin: -1}
 	_, err = engine.Open(folder, opt)
 	wantInUse(t, err)
 	if !strings.Contains(fmt.Sprint(err), folder) {
@@ -101,7 +102,7 @@ func appendUntilSyncFails() {
 		return nil
 	})}
 	e, err := engine.Open(os.Getenv(folderVariable), engine.Options{
-		FS: errorfs.Wrap(vfs.Default, failing), Now: clock, FreeBytesMin: -1, FreePercentMin: -1,
+		FS: errorfs.Wrap(vfs.Default, failing), Now: clock, CipherKey: enginetest.CipherKey, FreeBytesMin: -1, FreePercentMin: -1,
 	})
 	if err != nil {
 		fmt.Println("open:", err)
@@ -135,7 +136,7 @@ func TestAFailedSyncEndsTheProcessAndIsNeverAcknowledged(t *testing.T) {
 	if got := strings.Count(string(out), "acknowledged"); got != 20 {
 		t.Errorf("%d events were acknowledged:\n%s", got, out)
 	}
-	e, err := engine.Open(folder, engine.Options{Now: clock, FreeBytesMin: -1, FreePercentMin: -1})
+	e, err := engine.Open(folder, engine.Options{Now: clock, CipherKey: enginetest.CipherKey, FreeBytesMin: -1, FreePercentMin: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func appendPastFailingWrite() {
 		return nil
 	}))
 	e, err := engine.Open(os.Getenv(folderVariable), engine.Options{
-		FS: disk, Now: clock, FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10,
+		FS: disk, Now: clock, CipherKey: enginetest.CipherKey, FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10,
 	})
 	if err != nil {
 		fmt.Println("open:", err)
@@ -206,7 +207,7 @@ func TestNoFailingWriteLosesWhatWasAcknowledged(t *testing.T) {
 			ended++
 		}
 		acked := strings.Count(out, "acknowledged ")
-		e, err := engine.Open(folder, engine.Options{Now: clock, FreeBytesMin: -1, FreePercentMin: -1})
+		e, err := engine.Open(folder, engine.Options{Now: clock, CipherKey: enginetest.CipherKey, FreeBytesMin: -1, FreePercentMin: -1})
 		if err != nil {
 			t.Fatalf("seed=%d write %d: %v", seed, fail, err)
 		}

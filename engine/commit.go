@@ -181,10 +181,11 @@ func (e *Engine) apply(g *group) error {
 		failed = batch.Set(appendGroupKey(key[:0], g.content.Number), g.value, nil)
 	}
 	for _, record := range g.records {
+		key := recordKey(record.Kind, record.ID)
 		if record.Value == nil {
-			failed = errors.Join(failed, batch.Delete(recordKey(record.Kind, record.ID), nil))
+			failed = errors.Join(failed, batch.Delete(key, nil))
 		} else {
-			failed = errors.Join(failed, batch.Set(recordKey(record.Kind, record.ID), record.Value, nil))
+			failed = errors.Join(failed, batch.Set(key, e.ciphers.encryptValue(nil, key, record.Value), nil))
 		}
 	}
 	if failed == nil {

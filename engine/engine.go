@@ -10,7 +10,8 @@
 // that notice when the disk stalls.
 //
 // Everything on disk is in one Pebble store in one folder, which a lock keeps to one process.
-// FORMAT.md has the layout; keys.go alone spells store keys.
+// FORMAT.md has the layout; keys.go alone spells store keys. All values are encrypted, under cipher
+// keys that come from outside (cipher.go).
 //
 // Where a sync fails, nobody knows what is on disk, and trying again can falsely succeed.
 // The engine then ends the process and acknowledges nothing; the next start replays what is really
@@ -40,6 +41,8 @@ type Engine struct {
 	lock *pebble.Lock
 	fs   vfs.FS    // Options.FS, ordered and with disk health checks around it
 	care io.Closer // of these checks
+
+	ciphers *ciphers
 
 	// Owned by the gathering goroutine, and before that by Open.
 	projects map[event.Project]*project
@@ -87,8 +90,8 @@ const (
 // Open opens the store in dir, and makes it where there is none. It returns once all that was ever
 // acknowledged is visible.
 func Open(dir string, opt Options) (*Engine, error) {
-	if opt.Now == nil {
-		return nil, errors.New("open store: no clock was given")
+	if opt.Now == nil || opt.CipherKey == nil {
+		return nil, errors.New("open store: no clock or no cipher keys were given")
 	}
 	e := newEngine(dir, opt.withDefaults())
 	if err := e.openStore(); err != nil {
@@ -112,7 +115,9 @@ func newEngine(dir string, opt Options) *Engine {
 		groups:   make(chan *group, 1),
 		free:     make(chan *group, 3),
 		stop:     make(chan struct{}),
+		ciphers:  newCiphers(&opt),
 	}
+	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
 	// it fails to open.
@@ -158,7 +163,7 @@ func (e *Engine) openPebble() (isNew bool, err error) {
 	if err != nil {
 		return false, storeError("open store "+e.dir, err)
 	}
-	isNew, err = checkFormat(db)
+	isNew, err = checkFormat(db, e.ciphers)
 	if err != nil {
 		return false, errors.Join(fmt.Errorf("open store %s: %w", e.dir, err), db.Close())
 	}

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -13,7 +15,7 @@ import (
 // The store keys, and nobody else spells them:
 //
 //	L number(8 bytes, big-endian)   a group of the log; numbers begin at 1, without gaps
-//	M "format"                      our own format number, decimal
+//	M "format"                      our own format number, decimal; a zero byte and the canary
 //	R kind 0x00 id                  a record; kinds hold no 0x00, so records sort by kind, then id
 //
 // All are written by the committer, but M, which is written when the store is made.
@@ -25,8 +27,11 @@ const (
 	groupKeyBytes = 9
 
 	// formatNumber is what this program writes, and the newest that it reads.
-	formatNumber = 1
+	formatNumber = 2
 )
+
+// canary stands encrypted behind the format number. It tells wrong cipher keys from damage.
+const canary = "millimetric"
 
 var formatKey = []byte{prefixFormat, 'f', 'o', 'r', 'm', 'a', 't'}
 
@@ -54,16 +59,12 @@ func span(prefix []byte) *pebble.IterOptions {
 	return &pebble.IterOptions{LowerBound: prefix, UpperBound: upper}
 }
 
-// checkFormat refuses a store of a newer format, and marks a new store with ours.
-func checkFormat(db *pebble.DB) (isNew bool, err error) {
-	number, err := readFormat(db)
-	switch {
-	case err != nil:
+// checkFormat refuses a store of another format or under other cipher keys, and marks a new store
+// with ours.
+func checkFormat(db *pebble.DB, c *ciphers) (isNew bool, err error) {
+	number, err := readFormat(db, c)
+	if err != nil || number > 0 {
 		return false, err
-	case number > formatNumber:
-		return false, fmt.Errorf("the store has format %d, this program reads up to %d: use a newer program", number, formatNumber)
-	case number > 0:
-		return false, nil
 	}
 	empty, err := isEmpty(db)
 	if err != nil {
@@ -72,11 +73,16 @@ func checkFormat(db *pebble.DB) (isNew bool, err error) {
 	if !empty {
 		return false, &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: errors.New("the store has no format number but is not empty")}
 	}
-	return true, db.Set(formatKey, fmt.Append(nil, formatNumber), pebble.Sync)
+	if err := c.prepare(recordsID); err != nil {
+		return false, err
+	}
+	value := fmt.Appendf(nil, "%d\x00", formatNumber)
+	return true, db.Set(formatKey, c.encryptValue(value, formatKey, []byte(canary)), pebble.Sync)
 }
 
-// readFormat returns 0 where the store has no format number.
-func readFormat(db *pebble.DB) (int, error) {
+// readFormat returns 0 where the store has no format number. A store of another format is refused
+// before a cipher key is asked for: that could make one, and change the keyring of an older program.
+func readFormat(db *pebble.DB, c *ciphers) (int, error) {
 	value, closer, err := db.Get(formatKey)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
@@ -85,12 +91,27 @@ func readFormat(db *pebble.DB) (int, error) {
 		return 0, storeError("read format", err)
 	}
 	defer closer.Close()
-	var number int
-	if _, err := fmt.Sscanf(string(value), "%d", &number); err != nil || number < 1 {
-		return 0, &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf("format number is %q", value)}
+	digits, encrypted, whole := bytes.Cut(value, []byte{0})
+	number, err := strconv.Atoi(string(digits))
+	switch {
+	case err != nil || number < 1:
+		return 0, &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf("format number is %q", digits)}
+	case number > formatNumber:
+		return 0, fmt.Errorf("the store has format %d, this program reads %d: use a newer program", number, formatNumber)
+	case number < formatNumber:
+		return 0, fmt.Errorf("the store has format %d, this program reads %d: import again into a new data folder, or use the older program", number, formatNumber)
+	case !whole:
+		return 0, damagedValue(formatKey, errors.New("nothing stands behind the format number"))
 	}
-	return number, nil
+	plain, err := c.decryptValue(formatKey, encrypted)
+	if errors.Is(err, event.ErrDamaged) || err == nil && string(plain) != canary {
+		return 0, errWrongKeys
+	}
+	return number, err
 }
+
+// errWrongKeys is said of the canary alone: nothing else was read by then.
+var errWrongKeys = fmt.Errorf("%w: the store was written under other cipher keys; put back the keyring that belongs to it", event.ErrDenied)
 
 func isEmpty(db *pebble.DB) (empty bool, err error) {
 	it, err := db.NewIter(nil)

@@ -6,14 +6,20 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/index/event"
 )
 
-// Options say how to open a store. Only Now must be set.
+// Options say how to open a store. Only Now and CipherKey must be set.
 type Options struct {
 	// FS is the file system; the real one where nil. Disk health checks are put around it.
 	FS vfs.FS
 	// Now is the clock. Commit times never go back, even where it does.
 	Now func() time.Time
+	// CipherKey returns 32 secret bytes under which the values of a project and a bucket are
+	// encrypted: the same ones at each call, and durable before it returns. It is called once for
+	// each pair that is used, from any goroutine.
+	CipherKey func(project event.Project, bucket int32) ([32]byte, error)
 	// Notify is told what an operator should know. It is called from many goroutines, at times
 	// with Pebble's locks held: it must be quick, and must not call the engine.
 	Notify func(Notice)
@@ -34,6 +40,10 @@ type Options struct {
 	FreePercentMin int
 	// MemTableBytes bounds one of Pebble's tables in memory: 16 MiB.
 	MemTableBytes int
+
+	// inClear leaves out the encryption. It is there to measure what the encryption costs, and to
+	// show that a search of the disk would find what isn't encrypted; nothing outside can set it.
+	inClear bool
 }
 
 const (

@@ -13,7 +13,7 @@ import (
 // recover replays the log into the live lists. A gap or damage is an error: a store that starts
 // without some of its data would answer wrongly, and nobody would know.
 func (e *Engine) recover() error {
-	var decoder encode.Decoder
+	decoder := encode.Decoder{Cipher: logCipher{e.ciphers}}
 	var events uint64
 	err := walkLog(e.db, func(number uint64, value []byte) error {
 		if number != e.number+1 {
@@ -21,7 +21,7 @@ func (e *Engine) recover() error {
 		}
 		g, err := decoder.Decode(value, number)
 		if err != nil {
-			return damagedGroup(number, err)
+			return unreadable(number, err)
 		}
 		for i := range g.Parts {
 			if err := e.replay(&g.Parts[i]); err != nil {
@@ -100,14 +100,19 @@ func walk(db *pebble.DB, prefix []byte, visit func(key, value []byte) error) (er
 	return nil
 }
 
+// unreadable says which group can't be read. It is damage, but where a cipher key can't be had.
+func unreadable(number uint64, cause error) error {
+	if !errors.Is(cause, event.ErrDamaged) {
+		return fmt.Errorf("read group %d: %w", number, cause)
+	}
+	return damagedGroup(number, cause)
+}
+
 // damagedGroup names the group that is damaged, as Pebble's tools would find it.
 func damagedGroup(number uint64, cause error) error {
 	var inner *event.Error
 	if errors.As(cause, &inner) && inner.Cause != nil {
 		cause = inner.Cause
 	}
-	return &event.Error{
-		Kind: event.ErrDamaged, Code: event.CodeDamaged,
-		Cause: fmt.Errorf("group %d (store key %x): %w", number, appendGroupKey(nil, number), cause),
-	}
+	return damagedValue(appendGroupKey(nil, number), fmt.Errorf("group %d: %w", number, cause))
 }

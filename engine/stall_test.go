@@ -49,6 +49,9 @@ func (g *gate) hold() (release func()) {
 func opened(t *testing.T, opt Options) *Engine {
 	t.Helper()
 	opt.Now = func() time.Time { return time.UnixMilli(1774612800000) }
+	opt.CipherKey = func(project event.Project, bucket int32) ([32]byte, error) {
+		return [32]byte{byte(project), byte(bucket)}, nil
+	}
 	e, err := Open("store", opt)
 	if err != nil {
 		t.Fatal(err)

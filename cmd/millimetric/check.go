@@ -22,17 +22,24 @@ type checked struct {
 	Problems []string `json:"problems"`
 }
 
-// checkCommand verifies a data folder. It writes nothing, so it needs no root key either.
+// checkCommand verifies a data folder. It needs the root key, as it decrypts all there is. It changes
+// nothing in the store, and in the keyring only what any opening does: salts of ended days go.
 func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Read the whole store and verify it, while the server is stopped",
 		Args:  refuseArgs,
 	}
-	read := bindSettings(cmd, []setting{settingFolder})
+	read := bindSettings(cmd, []setting{settingFolder, settingRootKey})
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		report, err := checkFolder(read().one("data"))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		opt := offlineOptions(cmd, read())
+		ring, _, lock, err := lockedRing(opt)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lock.Close()) }()
+		report, err := engine.Check(filepath.Join(opt.Dir, storeName), engine.Options{Now: time.Now, CipherKey: ring.KnownCipherKey})
 		if err != nil {
 			return err
 		}
@@ -55,18 +62,4 @@ func checkCommand() *cobra.Command {
 		return err
 	}
 	return cmd
-}
-
-// checkFolder verifies the store of a data folder that no server has open.
-func checkFolder(dir string) (report engine.Report, err error) {
-	store := filepath.Join(dir, storeName)
-	if !exists(store) {
-		return report, noFolder(dir)
-	}
-	lock, err := lockFolder(dir)
-	if err != nil {
-		return report, err
-	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
-	return engine.Check(store, engine.Options{Now: time.Now})
 }

@@ -141,7 +141,7 @@ func TestTheFirstStartPrintsKeysThatWork(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	d := startDaemon(t, "--data", dir)
 	commands := regexp.MustCompile(`(?m)^  (curl .*)$`).FindAllStringSubmatch(d.out.String(), -1)
-	if len(commands) != 2 {
+	if len(commands) != 2 || !strings.Contains(d.out.String(), "the root key in "+filepath.Join(dir, rootKeyName)) {
 		t.Fatalf("%s", d.out.String())
 	}
 	key := regexp.MustCompile(`sk_live_\w+`).FindString(commands[0][1])

@@ -33,6 +33,7 @@ type folder struct {
 	engine *engine.Engine
 	ring   *keyring.Keyring
 	book   *auth.Book
+	root   foundKey
 }
 
 // folderOptions say how to open a data folder.
@@ -49,8 +50,8 @@ type folderOptions struct {
 //  1. The lock comes first: of two processes that start at once, one must find all made.
 //  2. The root key comes before the keyring, which is encrypted under it. It is made only while
 //     there is no keyring: a new one beside an old keyring would open nothing.
-//  3. The keyring comes before the store: the store's keys and visitors mean nothing without it, so
-//     a store without a keyring is an error and never a reason to make one.
+//  3. The keyring comes before the store: nothing in the store can be read without it, so a store
+//     without a keyring is an error and never a reason to make one.
 func openFolder(opt folderOptions) (_ *folder, err error) {
 	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
@@ -64,18 +65,10 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 			err = errors.Join(err, f.close())
 		}
 	}()
-	store := filepath.Join(opt.Dir, storeName)
-	if !keyring.Exists(vfs.Default, opt.Dir) && exists(store) {
-		return nil, fmt.Errorf("open data folder: %s holds events but no keyring, without which they can't be used; put the file \"keyring\" back from its newest copy", opt.Dir)
-	}
-	root, err := rootKey(opt)
-	if err != nil {
-		return nil, fmt.Errorf("open data folder: %w", err)
-	}
-	if f.ring, err = keyring.Open(vfs.Default, opt.Dir, root, keyring.Options{Now: opt.Now}); err != nil {
+	if f.ring, f.root, err = openRing(opt); err != nil {
 		return nil, err
 	}
-	opt.Engine.Now = opt.Now
+	opt.Engine.Now, opt.Engine.CipherKey = opt.Now, f.ring.CipherKey
 	opt.Engine.Notify = func(n engine.Notice) {
 		if n.Urgent() {
 			opt.Log.Warn(n.String())
@@ -83,11 +76,42 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 			opt.Log.Info(n.String())
 		}
 	}
-	if f.engine, err = engine.Open(store, opt.Engine); err != nil {
+	if f.engine, err = engine.Open(filepath.Join(opt.Dir, storeName), opt.Engine); err != nil {
 		return nil, err
 	}
 	f.book, err = auth.Open(auth.Options{Store: records{f.engine}, Pepper: f.ring.Pepper(), Now: opt.Now})
 	return f, err
+}
+
+// openRing does steps 2 and 3 for the keyring alone. The caller has the lock.
+func openRing(opt folderOptions) (*keyring.Keyring, foundKey, error) {
+	if !keyring.Exists(vfs.Default, opt.Dir) && exists(filepath.Join(opt.Dir, storeName)) {
+		return nil, foundKey{}, fmt.Errorf("open data folder: %s holds events but no keyring, without which they can't be read; put the file \"keyring\" back from its newest copy", opt.Dir)
+	}
+	root, err := rootKey(opt)
+	if err != nil {
+		return nil, foundKey{}, fmt.Errorf("open data folder: %w", err)
+	}
+	ring, err := keyring.Open(vfs.Default, opt.Dir, root.key, keyring.Options{Now: opt.Now})
+	if errors.Is(err, keyring.ErrRootKey) && root.file != "" {
+		return finishRotation(opt, root, err)
+	}
+	return ring, root, err
+}
+
+// lockedRing opens the keyring alone, for commands that need no store. It makes nothing.
+func lockedRing(opt folderOptions) (_ *keyring.Keyring, _ foundKey, lock io.Closer, err error) {
+	if !keyring.Exists(vfs.Default, opt.Dir) && !exists(filepath.Join(opt.Dir, storeName)) {
+		return nil, foundKey{}, nil, noFolder(opt.Dir)
+	}
+	if lock, err = lockFolder(opt.Dir); err != nil {
+		return nil, foundKey{}, nil, err
+	}
+	ring, root, err := openRing(opt)
+	if err != nil {
+		return nil, foundKey{}, nil, errors.Join(err, lock.Close())
+	}
+	return ring, root, lock, nil
 }
 
 // close writes what is only in memory and closes all that is open.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"io/fs"
 	"os"
 	"os/signal"
@@ -130,7 +131,7 @@ func TestNoAddressAndNoAgentOfAnImportIsLeftAnywhere(t *testing.T) {
 	addresses, agents := secretsOf(t, log)
 	leaks(t, "the heap", dump, addresses, agents)
 	leaks(t, "the server's output", []byte(w.out.String()+w.errs.String()), addresses, agents)
-	leaks(t, "the stored events", storedText(t, filepath.Join(w.data, storeName)), addresses, agents)
+	leaks(t, "the stored events", storedText(t, w.data), addresses, agents)
 	err = filepath.WalkDir(w.data, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -145,16 +146,16 @@ func TestNoAddressAndNoAgentOfAnImportIsLeftAnywhere(t *testing.T) {
 }
 
 // storedText is every text of every event of the first project, decoded.
-func storedText(t *testing.T, store string) []byte {
+func storedText(t *testing.T, data string) []byte {
 	t.Helper()
-	e, err := engine.Open(store, engine.Options{Now: time.Now, FreeBytesMin: -1, FreePercentMin: -1})
+	f, err := openFolder(folderOptions{Dir: data, Log: quietLog(io.Discard), Now: time.Now, Engine: engine.Options{FreeBytesMin: -1, FreePercentMin: -1}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.Close()
+	defer f.close()
 	var text bytes.Buffer
 	events := 0
-	e.Snapshot(1).Scan(event.TimeMin, event.TimeMax, func(ev *event.Event) bool {
+	f.engine.Snapshot(1).Scan(event.TimeMin, event.TimeMax, func(ev *event.Event) bool {
 		events++
 		for _, s := range []string{ev.Name, ev.ID, ev.AnonymousID, ev.UserID, ev.SessionID, ev.URL, ev.Path, ev.Referrer, ev.Source,
 			ev.Medium, ev.Campaign, ev.Country, ev.Device, ev.Browser, ev.OS, ev.IPHash, ev.Bot, ev.Properties} {

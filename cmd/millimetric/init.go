@@ -57,7 +57,11 @@ func initCommand() *cobra.Command {
 		if err != nil {
 			return inFlags(err)
 		}
-		return printMade(cmd.OutOrStdout(), made, *asJSON)
+		if err := printMade(cmd.OutOrStdout(), made, *asJSON); err != nil || *asJSON {
+			return err
+		}
+		_, err = fmt.Fprint(cmd.OutOrStdout(), "\n"+f.root.advice())
+		return err
 	}
 	return cmd
 }

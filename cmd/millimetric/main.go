@@ -3,9 +3,9 @@
 // This package is the front desk: it reads settings, opens the data folder, joins ingestion, engine
 // and questions, and speaks HTTP. It knows what is allowed to whom, and neither what events mean
 // nor how they are kept. Only serve starts goroutines: the HTTP server's and one that ends salts
-// and notes the use of keys every minute. On disk it makes the data folder, its lock and, where
-// none was given, the file with the root key; all else in there belongs to the engine and the
-// keyring.
+// and notes the use of keys every minute. On disk it makes the data folder, its lock and files with
+// root keys, where none was given or a new one is asked for; all else in the folder belongs to the
+// engine and the keyring.
 package main
 
 import (
@@ -67,7 +67,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), versionCommand())
+	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), rootkeyCommand(), versionCommand())
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(benchcmd.Commands()...)

@@ -17,35 +17,61 @@ import (
 // rootKeyVariable holds the root key itself, for those who keep it away from the disk.
 const rootKeyVariable = "MILLIMETRIC_ROOT_KEY"
 
+// foundKey is a root key and where it was found.
+type foundKey struct {
+	key  [32]byte
+	file string // empty where it came from the environment
+	made bool   // just now, for a new data folder
+}
+
+// advice says what to do about a root key that was made just now; nothing about another.
+func (k foundKey) advice() string {
+	if !k.made {
+		return ""
+	}
+	return fmt.Sprintf(`All that is kept is encrypted under the root key in %s.
+Move that file off the disk that holds the data, name its new place with --root-key-file or
+MILLIMETRIC_ROOT_KEY_FILE, and keep a copy. Whoever has both can read everything; without the root
+key the data is lost.
+
+`, k.file)
+}
+
 // rootKey finds the key under which the keyring is encrypted: in the environment, else in a file.
 // For a new data folder, and only then, it makes the file.
-func rootKey(opt folderOptions) ([32]byte, error) {
+func rootKey(opt folderOptions) (found foundKey, err error) {
 	if text := os.Getenv(rootKeyVariable); text != "" {
-		key, err := parseRootKey(text)
-		if err != nil {
-			return key, fmt.Errorf("%s: %w", rootKeyVariable, err)
+		if found.key, err = parseRootKey(text); err != nil {
+			return found, fmt.Errorf("%s: %w", rootKeyVariable, err)
 		}
-		return key, nil
+		return found, nil
 	}
 	name := opt.RootKeyFile
 	if name == "" {
 		name = filepath.Join(opt.Dir, rootKeyName)
 	}
-	text, err := os.ReadFile(name)
+	found.file = name
+	found.key, err = readRootKey(name)
 	if errors.Is(err, os.ErrNotExist) {
 		if keyring.Exists(vfs.Default, opt.Dir) {
-			return [32]byte{}, fmt.Errorf("the root key is missing: %s isn't there and %s isn't set, but the keyring can only be read with it", name, rootKeyVariable)
+			return found, fmt.Errorf("the root key is missing: %s isn't there and %s isn't set, but the keyring can only be read with it", name, rootKeyVariable)
 		}
-		return makeRootKey(name)
+		found.made = true
+		found.key, err = makeRootKey(name)
+		return found, err
 	}
-	if err != nil {
-		return [32]byte{}, fmt.Errorf("read root key: %w", err)
-	}
-	if file, err := os.Stat(name); err == nil && file.Mode().Perm()&0o077 != 0 {
+	if file, stat := os.Stat(name); stat == nil && file.Mode().Perm()&0o077 != 0 {
 		opt.Log.Warn("the root key can be read by others than its owner: chmod 600 it", "file", name)
 	}
-	key, err := parseRootKey(string(text))
+	return found, err
+}
+
+func readRootKey(name string) (key [32]byte, err error) {
+	text, err := os.ReadFile(name)
 	if err != nil {
+		return key, fmt.Errorf("read root key: %w", err)
+	}
+	if key, err = parseRootKey(string(text)); err != nil {
 		return key, fmt.Errorf("%s: %w", name, err)
 	}
 	return key, nil

@@ -164,7 +164,7 @@ Count events by name:
 The publishable key works from no origin yet. A project for a web site:
   millimetric init --data %s --project NAME --origin https://YOUR.SITE   (while the server is stopped)
 
-`, made.PK, made.SK, made.RK, made.AK, url, made.SK, url, year, year+1, made.RK, f.dir)
+%s`, made.PK, made.SK, made.RK, made.AK, url, made.SK, url, year, year+1, made.RK, f.dir, f.root.advice())
 	return err
 }
 
@@ -232,11 +232,15 @@ func openOffline(cmd *cobra.Command, values settings, make bool) (*folder, error
 	if !exists(dir) && !make {
 		return nil, noFolder(dir)
 	}
-	return openFolder(folderOptions{
-		Dir: dir, RootKeyFile: values.one("root-key-file"), Log: quietLog(cmd.ErrOrStderr()), Now: time.Now,
+	return openFolder(offlineOptions(cmd, values))
+}
+
+func offlineOptions(cmd *cobra.Command, values settings) folderOptions {
+	return folderOptions{
+		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: quietLog(cmd.ErrOrStderr()), Now: time.Now,
 		// Keys must be revocable on a full disk.
 		Engine: engine.Options{FreeBytesMin: -1, FreePercentMin: -1},
-	})
+	}
 }
 
 func noFolder(dir string) error {

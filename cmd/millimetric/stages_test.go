@@ -16,6 +16,7 @@ import (
 
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/engine"
+	"millimetric/engine/enginetest"
 	"millimetric/index/event"
 	"millimetric/query"
 	"millimetric/query/querytest"
@@ -39,7 +40,7 @@ func once[T any](make func(t *testing.T, load []event.Event) T) func(t *testing.
 
 func openMemory(t *testing.T, fs vfs.FS) *engine.Engine {
 	t.Helper()
-	e, err := engine.Open("store", engine.Options{FS: fs, Now: func() time.Time { return testNow }, FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10})
+	e, err := engine.Open("store", engine.Options{FS: fs, CipherKey: enginetest.CipherKey, Now: func() time.Time { return testNow }, FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}

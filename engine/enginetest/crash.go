@@ -164,6 +164,7 @@ func options(fs vfs.FS, random *rand.Rand) engine.Options {
 	var ticks atomic.Int64
 	return engine.Options{
 		FS:            fs,
+		CipherKey:     CipherKey,
 		Now:           func() time.Time { return time.UnixMilli(int64(eventtest.Start) + ticks.Add(1)) },
 		MemTableBytes: 64 << 10 << random.IntN(5), // the small ones flush and rotate logs all the time
 		CommitWait:    time.Hour,

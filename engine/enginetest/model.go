@@ -1,5 +1,6 @@
 // Package enginetest tests the engine from outside: Model is a store so simple that it can be seen
-// to be right, and Crash cuts the power at random moments and looks at what is left.
+// to be right, and Crash cuts the power at random moments and looks at what is left. CipherKey gives
+// a store its cipher keys where no keyring is at hand.
 //
 // Crash starts goroutines that send events and waits for them. Nothing reaches the real disk: the
 // file systems are in memory.

@@ -60,8 +60,8 @@ type Group struct {
 	Parts     []Part
 }
 
-// Place is where a part stands in the log.
-type Place struct {
+// PartPlace is where a part stands in the log.
+type PartPlace struct {
 	Group   uint64
 	Project event.Project
 	// Head is all that the group and the part say in clear, up to the length of the rows. It lies
@@ -72,8 +72,8 @@ type Place struct {
 // Cipher makes the rows of a part unreadable, and readable again at the same place only. Both
 // append to dst. A part that doesn't decrypt is an error of kind event.ErrDamaged.
 type Cipher interface {
-	Encrypt(dst, plain []byte, at Place) []byte
-	Decrypt(dst, encrypted []byte, at Place) ([]byte, error)
+	Encrypt(dst, plain []byte, at PartPlace) []byte
+	Decrypt(dst, encrypted []byte, at PartPlace) ([]byte, error)
 }
 
 // Encoder encodes groups, reusing its buffers. It is not safe for concurrent use. Without a Cipher
@@ -120,7 +120,7 @@ func (c *Encoder) appendPart(dst []byte, number uint64, p *Part) []byte {
 	if c.Cipher != nil {
 		groupHead := len(c.head)
 		c.head = append(c.head, dst[start:]...)
-		c.encrypted = c.Cipher.Encrypt(c.encrypted[:0], rows, Place{Group: number, Project: p.Project, Head: c.head})
+		c.encrypted = c.Cipher.Encrypt(c.encrypted[:0], rows, PartPlace{Group: number, Project: p.Project, Head: c.head})
 		c.head, rows = c.head[:groupHead], c.encrypted
 	}
 	dst = binary.AppendUvarint(dst, uint64(len(rows)))
@@ -194,7 +194,7 @@ func (d *Decoder) part(r *reader, number uint64) (Part, error) {
 	if d.Cipher != nil {
 		groupHead := len(d.head)
 		d.head = append(d.head, head...)
-		rows, err := d.Cipher.Decrypt(d.packed[:0], packed, Place{Group: number, Project: p.Project, Head: d.head})
+		rows, err := d.Cipher.Decrypt(d.packed[:0], packed, PartPlace{Group: number, Project: p.Project, Head: d.head})
 		if d.head = d.head[:groupHead]; err != nil {
 			return Part{}, err
 		}
