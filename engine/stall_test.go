@@ -48,15 +48,20 @@ func (g *gate) hold() (release func()) {
 
 func opened(t *testing.T, opt Options) *Engine {
 	t.Helper()
-	opt.Now = func() time.Time { return time.UnixMilli(1774612800000) }
-	opt.CipherKey = func(project event.Project, bucket int32) ([32]byte, error) {
-		return [32]byte{byte(project), byte(bucket)}, nil
-	}
-	e, err := Open("store", opt)
+	e, err := Open("store", fixed(opt))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
+}
+
+// fixed gives options a clock that stands still and cipher keys that are no secret.
+func fixed(opt Options) Options {
+	opt.Now = func() time.Time { return time.UnixMilli(1774612800000) }
+	opt.CipherKey = func(project event.Project, bucket int32) ([32]byte, error) {
+		return [32]byte{byte(project), byte(bucket)}, nil
+	}
+	return opt
 }
 
 func mustClose(t *testing.T, e *Engine) {
@@ -269,7 +274,7 @@ func TestAFullDiskIsSaidWhenTheStoreIsOpened(t *testing.T) {
 	}
 	mustClose(t, e)
 	mem.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: 1 << 30, AvailBytes: openBytesMin})
-	if _, err := Open("store", Options{FS: mem, Now: time.Now}); codeOf(err) != event.CodeDiskLow {
+	if _, err := Open("store", fixed(Options{FS: mem})); codeOf(err) != event.CodeDiskLow {
 		t.Errorf("without room for the log: %v", err)
 	}
 	mem.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: 1 << 30, AvailBytes: 64 << 20})
