@@ -62,6 +62,22 @@ func (c *calendar) number(t event.Time) uint32 {
 	return c.latest.number
 }
 
+// bucketsMax bounds the buckets that an answer lists whether or not they hold anything: more than
+// ten years of hours.
+const bucketsMax = 100_000
+
+// over returns the numbers of all buckets of a range, in their order; ok is false where there are
+// more than bucketsMax.
+func (c *calendar) over(from, to event.Time) (numbers []uint32, ok bool) {
+	for at := from; at < to; at = c.latest.end {
+		if len(numbers) == bucketsMax {
+			return nil, false
+		}
+		numbers = append(numbers, c.number(at))
+	}
+	return numbers, true
+}
+
 // text is the start of a bucket, with its offset.
 func (c *calendar) text(number uint32) string {
 	return c.starts[number].Std().In(c.zone).Format(time.RFC3339)

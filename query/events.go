@@ -35,12 +35,25 @@ func (q *Events) own() []Member {
 func (q *Events) answer(r *run) (*Answer, error) {
 	kept := &newest{limit: q.Limit}
 	size := func() int { return len(kept.events) }
-	if err := r.scan(q.Matches, size, kept.add); err != nil {
+	shown := place{time: q.Page.Time, seq: q.Page.Seq}
+	found := 0
+	err := r.scan(q.Matches, size, func(e *event.Event) {
+		if shown.seq == 0 || (place{time: e.Time, seq: e.Seq}).before(shown) {
+			found++
+			kept.add(e)
+		}
+	})
+	if err != nil {
 		return nil, err
 	}
 	answer := &Answer{Columns: eventColumns(q.IncludeBots)}
-	for _, e := range kept.sorted() {
+	sorted := kept.sorted()
+	for _, e := range sorted {
 		answer.Rows = append(answer.Rows, eventRow(e, q.IncludeBots))
+	}
+	if q.Explain && found > len(sorted) {
+		last := sorted[len(sorted)-1]
+		answer.Cut = []Member{{"next", Text(q.Cursor(r.asOf, Page{Time: last.Time, Seq: last.Seq}))}}
 	}
 	return answer, nil
 }

@@ -10,6 +10,7 @@ const (
 	digitsRatio   = 4
 	digitsSeconds = 3
 	digitsCredit  = 6
+	digitsAverage = 6 // as many as money of any currency, and a credit, has
 )
 
 // Rounded is x to so many decimals, half to even, without zeros at the end: 0.25, 1, 1800.

@@ -20,7 +20,14 @@ const (
 // Form is the fields of a question as they were sent, not yet understood. A field came either as
 // the text of a URL's parameter or as JSON.
 type Form struct {
-	fields map[string]field
+	fields  map[string]field
+	project event.Project // whose cursors are taken and given
+}
+
+// For returns the form as one that asks a project: cursors that another project gave are refused.
+func (f Form) For(project event.Project) Form {
+	f.project = project
+	return f
 }
 
 type field struct {

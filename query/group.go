@@ -36,19 +36,17 @@ func unpair(p uint64) (high, low uint32) { return uint32(p >> 32), uint32(p) }
 // pair of the combination before its last column and that column's value, so that finding an
 // event's group makes no garbage.
 type groups struct {
-	read   []func(*event.Event) string
-	values []*numbering[string]
-	pairs  []*numbering[uint64] // pairs[i] joins columns 0..i with column i+1
+	columns []groupColumn
+	values  []*numbering[string]
+	pairs   []*numbering[uint64] // pairs[i] joins columns 0..i with column i+1
+	heavy   int                  // what the values' own text weighs, in entries of a table
+	met     int                  // groups numbered so far
 }
 
 func newGroups(columns []event.Column) *groups {
 	g := &groups{}
 	for i, column := range columns {
-		read, ok := textColumn(column)
-		if !ok {
-			panic("group by " + string(column) + ", which is no text column")
-		}
-		g.read = append(g.read, read)
+		g.columns = append(g.columns, newGroupColumn(column))
 		g.values = append(g.values, newNumbering[string]())
 		if i > 0 {
 			g.pairs = append(g.pairs, newNumbering[uint64]())
@@ -59,18 +57,27 @@ func newGroups(columns []event.Column) *groups {
 
 // number returns the group of an event; without columns, all events are group 0.
 func (g *groups) number(e *event.Event) uint32 {
-	if len(g.read) == 0 {
-		return 0
+	var id uint32
+	for i := range g.columns {
+		values := g.values[i]
+		known := len(values.list)
+		value := g.columns[i].read(e)
+		number := values.number(value)
+		if len(values.list) > known {
+			g.heavy += len(value) / wideWeight
+		}
+		if i == 0 {
+			id = number
+		} else {
+			id = g.pairs[i-1].number(pair(id, number))
+		}
 	}
-	id := g.values[0].number(g.read[0](e))
-	for i, p := range g.pairs {
-		id = p.number(pair(id, g.values[i+1].number(g.read[i+1](e))))
-	}
+	g.met = max(g.met, int(id)+1)
 	return id
 }
 
 func (g *groups) size() int {
-	n := 0
+	n := g.heavy
 	for _, v := range g.values {
 		n += len(v.list)
 	}
@@ -82,7 +89,7 @@ func (g *groups) size() int {
 
 // valuesOf returns the values of a group, one per column.
 func (g *groups) valuesOf(group uint32) []string {
-	values := make([]string, len(g.read))
+	values := make([]string, len(g.columns))
 	for i := len(values) - 1; i > 0; i-- {
 		var last uint32
 		group, last = unpair(g.pairs[i-1].list[group])
@@ -94,14 +101,22 @@ func (g *groups) valuesOf(group uint32) []string {
 	return values
 }
 
-// compareValues orders groups by their values, by bytes, with missing ones last.
-func compareValues(a, b []string) int {
-	return slices.CompareFunc(a, b, func(x, y string) int {
-		if (x == "") != (y == "") {
-			return cmp.Compare(len(y), len(x)) // the one that isn't empty first
+// compare orders groups by their values, those that are missing last.
+func (g *groups) compare(a, b []string) int {
+	for i, column := range g.columns {
+		if order := column.compare(a[i], b[i]); order != 0 {
+			return order
 		}
-		return cmp.Compare(x, y)
-	})
+	}
+	return 0
+}
+
+// show appends the values of a group to a row; a missing one is null.
+func (g *groups) show(row []Value, values []string) []Value {
+	for i, column := range g.columns {
+		row = append(row, column.show(values[i]))
+	}
+	return row
 }
 
 // tally counts, per dense number, either every call or every distinct actor.
@@ -146,18 +161,19 @@ func (t *tally) size() int { return len(t.counts) + len(t.seen) }
 // group is a group that an answer may show.
 type group struct {
 	number uint32
-	total  int64
+	total  amount
 	values []string
 }
 
-// greatest returns the groups with the greatest totals, those first; equal ones by their values.
-func (g *groups) greatest(totals []int64, limit int) []group {
-	all := make([]group, len(totals))
-	for i, total := range totals {
-		all[i] = group{number: uint32(i), total: total, values: g.valuesOf(uint32(i))}
+// ranked returns all groups, those with the greatest totals first; equal ones by their values.
+func (g *groups) ranked(total func(group uint32) amount) []group {
+	all := make([]group, g.met)
+	for i := range all {
+		number := uint32(i)
+		all[i] = group{number: number, total: total(number), values: g.valuesOf(number)}
 	}
 	slices.SortFunc(all, func(a, b group) int {
-		return cmp.Or(cmp.Compare(b.total, a.total), compareValues(a.values, b.values))
+		return cmp.Or(b.total.compare(a.total), g.compare(a.values, b.values))
 	})
-	return all[:min(limit, len(all))]
+	return all
 }

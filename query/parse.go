@@ -22,10 +22,14 @@ const (
 	ActorSession Actor = "session"
 )
 
-// Parse reads the question of that name: query, stats or sources. Everything that is wrong is
+// Parse reads the question of that name: query, stats, sources, paths or live. Everything that is wrong is
 // reported at once, by field. A field that the question doesn't have is refused: a misspelt
 // setting must not change an answer silently.
 func Parse(name string, form Form) (Question, error) {
+	form, page, err := form.resume(name)
+	if err != nil {
+		return nil, err
+	}
 	r := newReader(form)
 	var question Question
 	switch name {
@@ -38,6 +42,8 @@ func Parse(name string, form Form) (Question, error) {
 	default:
 		return nil, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"There is no question of this name"}}
 	}
+	common := question.Settings()
+	common.name, common.form, common.Page = name, form, page
 	return question, r.finish()
 }
 

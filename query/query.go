@@ -28,7 +28,7 @@ type Source interface {
 	Links(yield func(event.Link) bool)
 }
 
-// Question is one of the questions of this package: *Events, *Stats or *Sources.
+// Question is one of the questions of this package: *Events, *Stats, *Sources, *Paths or *Live.
 type Question interface {
 	// Settings returns what every question has.
 	Settings() *Common
@@ -47,8 +47,12 @@ type Common struct {
 	AsOf        event.Seq // meaningful if Replay
 	Replay      bool
 	Explain     bool
+	Page        Page       // what earlier answers showed
+	Now         event.Time // the clock, for the questions that look at it; set by who asks
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
+	name        string // what was parsed, for cursors
+	form        Form
 }
 
 // Settings returns c: it makes every question that embeds Common answer for it.
@@ -112,11 +116,16 @@ type run struct {
 // scan visits the events that the question is about. size tells how many table entries the visits
 // have made so far.
 func (r *run) scan(matches []Match, size func() int, visit func(*event.Event)) error {
+	return r.scanRange(r.common.From, r.common.To, matches, size, visit)
+}
+
+// scanRange visits the events of another range by the same rules.
+func (r *run) scanRange(from, to event.Time, matches []Match, size func() int, visit func(*event.Event)) error {
 	match := compile(matches, r.common.Filters)
 	leaves, properties := leavesOf(r.common.Filters)
 	work := 0
 	var stopped error
-	r.source.Scan(r.common.From, r.common.To, func(e *event.Event) bool {
+	r.source.Scan(from, to, func(e *event.Event) bool {
 		r.cost.Scanned++
 		work += 1 + leaves/leavesPerWork + properties*len(e.Properties)/propertyBytesPerWork
 		if work >= lookEvery {

@@ -20,6 +20,7 @@ const mediumPaid = "paid"
 type Sources struct {
 	Common
 	Breakdown string // source_medium or source
+	Compare   bool   // each row has what was in the previous period
 	Limit     int
 }
 
@@ -27,12 +28,14 @@ func parseSources(r *reader) Question {
 	return &Sources{
 		Common:    r.common(),
 		Breakdown: r.choice("breakdown", breakdownSourceMedium, breakdownSource),
+		Compare:   r.compare(),
 		Limit:     r.limit("limit", sourcesLimit, sourcesLimitMax),
 	}
 }
 
 func (q *Sources) own() []Member {
-	return []Member{{"breakdown", Text(q.Breakdown)}, {"limit", Int(int64(q.Limit))}}
+	members := append([]Member{{"breakdown", Text(q.Breakdown)}}, compareSettings(&q.Common, q.Compare)...)
+	return append(members, Member{"limit", Int(int64(q.Limit))})
 }
 
 // Columns are the columns that the question breaks down by.
@@ -43,29 +46,93 @@ func (q *Sources) Columns() []event.Column {
 	return []event.Column{event.ColumnSource, event.ColumnMedium}
 }
 
+// origins is what is counted of one period, per group.
+type origins struct {
+	events, uniques, paid *tally
+}
+
+func (o *origins) size() int { return o.events.size() + o.uniques.size() + o.paid.size() }
+
+// members are what a row has beside its group.
+func (o *origins) members(group uint32) []Member {
+	events := o.events.of(group)
+	return []Member{{"events", Int(events)}, {"uniques", Int(o.uniques.of(group))}, {"paid_share", Ratio(o.paid.of(group), events)}}
+}
+
+// gather counts each period's events that only wants, in groups by the columns; a nil only wants
+// all.
+func (q *Sources) gather(r *run, by *groups, only predicate) (periods []*origins, err error) {
+	ranges := [][2]event.Time{{q.From, q.To}}
+	if q.Compare {
+		from, to := q.previous()
+		ranges = append(ranges, [2]event.Time{from, to})
+	}
+	who := r.actors()
+	size := func() int {
+		n := by.size() + who.size()
+		for _, o := range periods {
+			n += o.size()
+		}
+		return n
+	}
+	for _, span := range ranges {
+		o := &origins{events: newTally(false), uniques: newTally(true), paid: newTally(false)}
+		periods = append(periods, o)
+		err := r.scanRange(span[0], span[1], nil, size, func(e *event.Event) {
+			if only != nil && !only(e) {
+				return
+			}
+			group := by.number(e)
+			o.events.add(group, 0)
+			if actor, ok := who.number(e); ok {
+				o.uniques.add(group, actor)
+			}
+			if e.Medium == mediumPaid {
+				o.paid.add(group, 0)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return periods, nil
+}
+
+// row is what all periods have of a group: the first one's members, and the second's in one more.
+func row(periods []*origins, group uint32) []Member {
+	members := periods[0].members(group)
+	if len(periods) > 1 {
+		members = append(members, Member{"previous", Object(periods[1].members(group)...)})
+	}
+	return members
+}
+
 func (q *Sources) answer(r *run) (*Answer, error) {
 	by := newGroups(q.Columns())
-	events, uniques, paid := newTally(false), newTally(true), newTally(false)
-	who := r.actors()
-	size := func() int { return by.size() + events.size() + uniques.size() + paid.size() + who.size() }
-	err := r.scan(nil, size, func(e *event.Event) {
-		group := by.number(e)
-		events.add(group, 0)
-		if actor, ok := who.number(e); ok {
-			uniques.add(group, actor)
-		}
-		if e.Medium == mediumPaid {
-			paid.add(group, 0)
-		}
-	})
+	periods, err := q.gather(r, by, nil)
 	if err != nil {
 		return nil, err
 	}
-	answer := &Answer{Head: []Member{{"breakdown", Text(q.Breakdown)}}}
-	answer.Columns = append(names(q.Columns()), "events", "uniques", "paid_share")
-	for _, g := range by.greatest(events.counts, q.Limit) {
-		row := append(groupValues(nil, g.values), Int(g.total), Int(uniques.of(g.number)), Ratio(paid.of(g.number), g.total))
-		answer.Rows = append(answer.Rows, row)
+	ranked := by.ranked(func(group uint32) amount { return countAmount(periods[0].events.of(group)) })
+	shown, end := q.page(ranked, q.Limit)
+	answer := &Answer{Head: []Member{{"breakdown", Text(q.Breakdown)}}, Columns: names(q.Columns())}
+	for _, m := range row(periods, 0) {
+		answer.Columns = append(answer.Columns, m.Name)
+	}
+	for _, g := range shown {
+		values := by.show(nil, g.values)
+		for _, m := range row(periods, g.number) {
+			values = append(values, m.Value)
+		}
+		answer.Rows = append(answer.Rows, values)
+	}
+	if q.Explain && end < len(ranked) {
+		marks := rest(ranked, end)
+		whole, err := q.gather(r, newGroups(nil), func(e *event.Event) bool { return marks[by.number(e)] })
+		if err != nil {
+			return nil, err
+		}
+		answer.Cut = r.cut(ranked, end, Object(row(whole, 0)...))
 	}
 	return answer, nil
 }

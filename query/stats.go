@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index/event"
@@ -14,41 +13,37 @@ const (
 
 const codeInvalidGroupBy = "invalid_group_by"
 
-// Metric says what Stats counts.
-type Metric string
-
-// The metrics.
-const (
-	MetricCount   Metric = "count"
-	MetricUniques Metric = "uniques"
-)
+// fillZero is the one way to fill buckets that hold nothing.
+const fillZero = "zero"
 
 // Stats asks for one number per group and bucket.
 type Stats struct {
 	Common
 	Matches  []Match
 	Metric   Metric
+	Property string // of metrics over one
 	GroupBy  []event.Column
 	Interval Interval
-	Limit    int // of groups; each comes with all its buckets
-}
-
-// groupColumns are the columns that Stats groups by.
-func groupColumns() []event.Column {
-	return []event.Column{
-		event.ColumnName, event.ColumnSource, event.ColumnMedium, event.ColumnCampaign, event.ColumnCountry,
-		event.ColumnDevice, event.ColumnBrowser, event.ColumnOS, event.ColumnPath,
-	}
+	Fill     bool // each group shown has all buckets of the range
+	Compare  bool // each row has what was in the previous period
+	Limit    int  // of groups; each comes with all its buckets
 }
 
 func parseStats(r *reader) Question {
 	q := &Stats{Common: r.common()}
 	q.Matches = r.match(q.Matches, "event", event.ColumnName)
-	q.Metric = Metric(r.choice("metric", string(MetricCount), string(MetricUniques)))
+	q.Metric, q.Property = r.metric("metric")
 	q.GroupBy = r.groupBy("group_by")
 	if _, sent := r.take("interval"); sent {
 		q.Interval = Interval(r.choice("interval", string(IntervalHour), string(IntervalDay), string(IntervalWeek), string(IntervalMonth)))
 	}
+	if _, q.Fill = r.take("fill"); q.Fill {
+		r.choice("fill", fillZero)
+		if q.Interval == IntervalNone {
+			r.errs.Add("fill", "Needs an interval")
+		}
+	}
+	q.Compare = r.compare()
 	q.Limit = r.limit("limit", statsLimit, statsLimitMax)
 	return q
 }
@@ -59,7 +54,7 @@ func (r *reader) groupBy(name string) []event.Column {
 	for _, word := range r.list(name) {
 		column := event.Column(word)
 		switch {
-		case !slices.Contains(allowed, column):
+		case !slices.Contains(allowed, column) && propertyOf(column) == "":
 			r.refused = &event.Error{Kind: event.ErrInput, Code: codeInvalidGroupBy, Extra: map[string]any{"allowed": allowed}}
 		case slices.Contains(columns, column):
 			r.errs.Add(name, "Names "+word+" twice")
@@ -70,10 +65,16 @@ func (r *reader) groupBy(name string) []event.Column {
 }
 
 func (q *Stats) own() []Member {
-	members := []Member{{"metric", Text(string(q.Metric))}}
+	members := []Member{{"metric", Text(q.Metric.spelled(q.Property))}}
 	members = append(members, matchSettings(q.Matches)...)
-	return append(members, Member{"group_by", Texts(names(q.GroupBy))},
-		Member{"interval", TextOrNull(string(q.Interval))}, Member{"limit", Int(int64(q.Limit))})
+	fill := ""
+	if q.Fill {
+		fill = fillZero
+	}
+	members = append(members, Member{"group_by", Texts(names(q.GroupBy))},
+		Member{"interval", TextOrNull(string(q.Interval))}, Member{"fill", TextOrNull(fill)})
+	members = append(members, compareSettings(&q.Common, q.Compare)...)
+	return append(members, Member{"limit", Int(int64(q.Limit))})
 }
 
 func names(columns []event.Column) []string {
@@ -84,98 +85,62 @@ func names(columns []event.Column) []string {
 	return list
 }
 
-// counted is what one scan of Stats counts: per group over the whole range, and per cell, which is
-// a pair of group and bucket. A distinct count over the range is no sum of those of its buckets, so
-// the two are counted apart.
-type counted struct {
-	groups  *groups
-	buckets *calendar
-	cells   *numbering[uint64]
-	total   *tally
-	parts   *tally
-}
-
 func (q *Stats) answer(r *run) (*Answer, error) {
-	distinct := q.Metric == MetricUniques
-	c := &counted{
-		groups: newGroups(q.GroupBy), buckets: newCalendar(q.Interval, q.Zone), cells: newNumbering[uint64](),
-		total: newTally(distinct), parts: newTally(distinct),
-	}
-	who := r.actors()
-	size := func() int {
-		return c.groups.size() + len(c.cells.list) + c.total.size() + c.parts.size() + who.size()
-	}
-	err := r.scan(q.Matches, size, func(e *event.Event) {
-		var actor uint32
-		if distinct {
-			var ok bool
-			if actor, ok = who.number(e); !ok {
-				return
-			}
-		}
-		group := c.groups.number(e)
-		c.total.add(group, actor)
-		if q.Interval != IntervalNone {
-			c.parts.add(c.cells.number(pair(group, c.buckets.number(e.Time))), actor)
-		}
-	})
+	all, err := q.gather(r, q.GroupBy, nil)
 	if err != nil {
 		return nil, err
 	}
-	if len(q.GroupBy) == 0 && q.Interval == IntervalNone && len(c.total.counts) == 0 {
-		c.total.counts = []int64{0} // the total of nothing is a number, too
+	if len(q.GroupBy) == 0 && (q.Interval == IntervalNone || q.Fill) {
+		all.groups.met = 1 // the total of nothing is a number, too
 	}
-	answer := &Answer{Head: []Member{{"metric", Text(string(q.Metric))}}}
-	if q.Interval != IntervalNone {
-		answer.Columns = append(answer.Columns, "bucket")
+	ranked := all.groups.ranked(all.periods[0].total.of)
+	shown, end := q.page(ranked, q.Limit)
+	answer := &Answer{Head: []Member{{"metric", Text(q.Metric.spelled(q.Property))}}}
+	if answer.Columns, answer.Rows, err = q.table(all, shown); err != nil {
+		return nil, err
 	}
-	answer.Columns = append(append(answer.Columns, names(q.GroupBy)...), "value")
-	answer.Rows = c.rows(c.groups.greatest(c.total.counts, q.Limit), q.Interval != IntervalNone)
+	if q.Explain && end < len(ranked) {
+		other, err := q.other(r, all.groups, rest(ranked, end))
+		if err != nil {
+			return nil, err
+		}
+		answer.Cut = r.cut(ranked, end, other)
+	}
 	return answer, nil
 }
 
-// rows makes the rows of the chosen groups: one each, or one for each bucket in which a group has
-// a value.
-func (c *counted) rows(chosen []group, bucketed bool) [][]Value {
-	var rows [][]Value
-	if !bucketed {
-		for _, g := range chosen {
-			rows = append(rows, append(groupValues(nil, g.values), Int(g.total)))
-		}
-		return rows
+// other asks the same of all groups that are still to come, as if they were one: of distinct actors
+// and of percentiles, nothing less than their events can tell.
+func (q *Stats) other(r *run, groups *groups, marks []bool) (Value, error) {
+	one, err := q.gather(r, nil, func(e *event.Event) bool { return marks[groups.number(e)] })
+	if err != nil {
+		return Value{}, err
 	}
-	slices.SortFunc(chosen, func(a, b group) int { return compareValues(a.values, b.values) })
-	rank := make(map[uint32]int, len(chosen))
-	for i, g := range chosen {
-		rank[g.number] = i
+	whole := []group{{total: one.periods[0].total.of(0)}}
+	unbucketed := *q
+	unbucketed.Interval = IntervalNone
+	columns, rows, err := unbucketed.table(one, whole)
+	if err != nil {
+		return Value{}, err
 	}
-	type part struct {
-		bucket uint32
-		rank   int
-		value  int64
+	members := membersOfRow(columns, rows[0])
+	if q.Interval == IntervalNone {
+		return Object(members...), nil
 	}
-	var parts []part
-	for i, cell := range c.cells.list {
-		number, bucket := unpair(cell)
-		if at, ok := rank[number]; ok {
-			parts = append(parts, part{bucket: bucket, rank: at, value: c.parts.counts[i]})
-		}
+	if columns, rows, err = q.table(one, whole); err != nil {
+		return Value{}, err
 	}
-	slices.SortFunc(parts, func(a, b part) int {
-		byTime := cmp.Compare(c.buckets.starts[a.bucket], c.buckets.starts[b.bucket])
-		return cmp.Or(byTime, cmp.Compare(b.value, a.value), cmp.Compare(a.rank, b.rank))
-	})
-	for _, p := range parts {
-		row := groupValues([]Value{Text(c.buckets.text(p.bucket))}, chosen[p.rank].values)
-		rows = append(rows, append(row, Int(p.value)))
+	buckets := make([]Value, len(rows))
+	for i, row := range rows {
+		buckets[i] = Object(membersOfRow(columns, row)...)
 	}
-	return rows
+	return Object(append(members, Member{"buckets", List(buckets)})...), nil
 }
 
-// groupValues appends the values of a group to a row; an empty one is null.
-func groupValues(row []Value, values []string) []Value {
-	for _, v := range values {
-		row = append(row, TextOrNull(v))
+func membersOfRow(columns []string, row []Value) []Member {
+	members := make([]Member, len(row))
+	for i, value := range row {
+		members[i] = Member{columns[i], value}
 	}
-	return row
+	return members
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +76,7 @@ func answerFrom(source query.Source, question string) string {
 	if err != nil {
 		return querytest.Refusal(err)
 	}
+	q.Settings().Now = querytest.Now
 	a, err := query.Run(context.Background(), source, q)
 	if err != nil {
 		return querytest.Refusal(err)
@@ -151,11 +153,15 @@ func askOverHTTP(t *testing.T, server, key, question string) string {
 	if status != http.StatusOK {
 		return answer
 	}
-	if _, posted := fetch(t, "POST", server+"/v1/"+name, key, bodyOf(t, params)); posted != answer {
+	_, posted := fetch(t, "POST", server+"/v1/"+name, key, bodyOf(t, params))
+	if cursors.ReplaceAllString(posted, "") != cursors.ReplaceAllString(answer, "") {
 		t.Errorf("%s\nGET answers  %s\nPOST answers %s", question, answer, posted)
 	}
 	return answer
 }
+
+// A cursor holds the question as it was sent: it differs between GET and POST.
+var cursors = regexp.MustCompile(`"next":"[^"]*"`)
 
 func fetch(t *testing.T, method, address, key, body string) (status int, answer string) {
 	t.Helper()

@@ -37,7 +37,7 @@ const (
 // Door answers questions. It is safe for concurrent use.
 type Door struct {
 	Snapshot func(event.Project) query.Source
-	Now      func() time.Time // for the cost of explained answers; nil leaves the time out of it
+	Now      func() time.Time // for the cost of answers and for questions about now; nil is the year 1
 	Budget   time.Duration    // of one question; 0 is 30 seconds
 }
 
@@ -62,10 +62,11 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 	if err != nil {
 		return err
 	}
-	question, err := query.Parse(name, form)
+	question, err := query.Parse(name, form.For(project))
 	if err != nil {
 		return err
 	}
+	question.Settings().Now = event.TimeOf(began)
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault

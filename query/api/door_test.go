@@ -18,7 +18,7 @@ import (
 func asked(events []event.Event, method, target, body string, headers ...string) string {
 	door := &Door{
 		Snapshot: func(event.Project) query.Source { return querytest.Slice(events) },
-		Now:      func() time.Time { return time.UnixMilli(0) },
+		Now:      func() time.Time { return querytest.Now.Std() },
 	}
 	ctx := request(method, target, body, headers...)
 	ask := map[string]func(*fasthttp.RequestCtx, event.Project) error{
@@ -72,11 +72,11 @@ func TestAnswersAreTheDocumentedJSON(t *testing.T) {
 			`{"breakdown":"source","rows":[{"source":"google","events":2,"uniques":2,"paid_share":0.5}],"as_of":"2"}`},
 		{"explained", "/v1/stats", `{` + range2026 + `,"explain":true,"event":"view","filters":[ {"field":"properties.n", "op":"in", "value":[1.5]} ],"as_of":"1"}`,
 			`{"metric":"count","rows":[{"value":1}],"as_of":"1","exact":true,"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC",` +
-				`"filters":[{"field":"properties.n","op":"in","value":[1.5]}],"include_bots":false,"actor":"visitor","as_of":"1","metric":"count","event":"view","group_by":[],"interval":null,"limit":100},` +
+				`"filters":[{"field":"properties.n","op":"in","value":[1.5]}],"include_bots":false,"actor":"visitor","as_of":"1","metric":"count","event":"view","group_by":[],"interval":null,"fill":null,"compare":null,"limit":100},` +
 				`"cost":{"events_scanned":2,"events_matched":1,"elapsed_ms":0}}`},
 		{"explained sources", "/v1/sources", `{` + range2026 + `,"explain":true,"actor":"person","as_of":0}`,
 			`{"breakdown":"source_medium","rows":[],"as_of":"0","exact":true,"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC",` +
-				`"filters":[],"include_bots":false,"actor":"person","as_of":"0","breakdown":"source_medium","limit":50},"cost":{"events_scanned":2,"events_matched":0,"elapsed_ms":0}}`},
+				`"filters":[],"include_bots":false,"actor":"person","as_of":"0","breakdown":"source_medium","compare":null,"limit":50},"cost":{"events_scanned":2,"events_matched":0,"elapsed_ms":0}}`},
 	} {
 		if got := asked(twoEvents, "POST", c.path, c.body); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.name, got, c.want)
@@ -101,7 +101,7 @@ func TestWhatIsNoQuestionIsRefused(t *testing.T) {
 		{"a list for text", "POST", "/v1/stats", `{` + range2026 + `,"tz":["UTC"]}`, `"tz":["Expected a string"]`},
 		{"numbers in a list", "POST", "/v1/stats", `{` + range2026 + `,"group_by":["source",1]}`, `"group_by.1":["Expected a string"]`},
 		{"an unknown group", "POST", "/v1/stats", `{` + range2026 + `,"group_by":["sauce"]}`,
-			`{"allowed":["event_name","source","medium","campaign","country","device_type","browser","os","path"],"error":"invalid_group_by"}`},
+			`{"allowed":["event_name","source","medium","campaign","country","device_type","browser","os","path","host","referrer_host","session_id","user_id","properties.x"],"error":"invalid_group_by"}`},
 		{"null for what is required", "POST", "/v1/stats", `{"from":null,"to":"2026-01-02"}`, `"from":["Required"]`},
 		{"an unknown field", "POST", "/v1/stats", `{` + range2026 + `,"Limit":5}`, `"Limit":["Unknown field"]`},
 		{"bad UTF-8", "GET", "/v1/stats?from=2026-01-01&to=2026-01-02&event=%FF", "", `"event":["Must be UTF-8"]`},

@@ -31,6 +31,9 @@ import (
 // "/v1/" in a GET: stats?metric=count&from=…
 type Answer func(t *testing.T, load []event.Event, question string) string
 
+// Now is what the clock shows in all cases: 2026-05-01T12:00:00Z.
+const Now event.Time = 1777636800000
+
 // Run asks every case of the files *.txt in dir.
 //
 // A file is a list of blocks. "load" adds events to those loaded before it in the file; "ask" is
@@ -66,6 +69,7 @@ func runFile(t *testing.T, file string, answer Answer) {
 		t.Fatalf("%s: %v", file, err)
 	}
 	var load []event.Event
+	next := ""
 	for i := range blocks {
 		b := &blocks[i]
 		switch b.verb {
@@ -74,7 +78,13 @@ func runFile(t *testing.T, file string, answer Answer) {
 				t.Fatalf("%s:%d: %v", file, b.line, err)
 			}
 		case "ask", "fail":
-			ask(t, fmt.Sprintf("%s:%d", file, b.line), b, load, answer)
+			place := fmt.Sprintf("%s:%d", file, b.line)
+			reply := ask(t, place, b, next, func(question string) string { return answer(t, slices.Clone(load), question) })
+			next = reply.next
+			replayed := strings.Contains(strings.Join(b.lead, " "), "as_of=") || strings.Contains(strings.Join(b.lead, " "), "cursor=")
+			if reply.asOf != "" && !replayed && reply.asOf != strconv.Itoa(len(load)) {
+				t.Errorf("%s: as_of is %q, but %d events are loaded", place, reply.asOf, len(load))
+			}
 		}
 	}
 	if rewrite := flag.Lookup("rewrite"); rewrite != nil && rewrite.Value.String() == "true" {
@@ -84,29 +94,28 @@ func runFile(t *testing.T, file string, answer Answer) {
 	}
 }
 
-func ask(t *testing.T, place string, b *block, load []event.Event, answer Answer) {
+// ask asks the question of a block. A parameter cursor=next in it stands for the cursor that the
+// answer before gave.
+func ask(t *testing.T, place string, b *block, cursor string, answer func(question string) string) (got reply) {
 	question, show := questionOf(strings.Join(b.lead, " "))
-	body := answer(t, slices.Clone(load), question)
-	reply, err := readReply(body)
+	question = strings.Replace(question, "cursor=next", "cursor="+cursor, 1)
+	body := answer(question)
+	got, err := readReply(body)
 	if err != nil {
 		t.Errorf("%s: %v in %s", place, err, body)
-		return
+		return reply{}
 	}
-	if reply.refused != (b.verb == "fail") {
+	if got.refused != (b.verb == "fail") {
 		t.Errorf("%s: %s must not be answered by %s", place, b.verb, body)
-		return
+		return reply{}
 	}
-	if asOf := strconv.Itoa(len(load)); !reply.refused && !strings.Contains(question, "as_of=") && reply.asOf != asOf {
-		t.Errorf("%s: as_of is %q, but %s events are loaded", place, reply.asOf, asOf)
-	}
-	got := reply.lines(show)
+	lines := got.lines(show)
 	if rewrite := flag.Lookup("rewrite"); rewrite != nil && rewrite.Value.String() == "true" {
-		b.reply = got
-		return
+		b.reply = lines
+	} else if !slices.Equal(lines, b.reply) {
+		t.Errorf("%s: %s\ngot:\n%s\nwant:\n%s", place, question, strings.Join(lines, "\n"), strings.Join(b.reply, "\n"))
 	}
-	if !slices.Equal(got, b.reply) {
-		t.Errorf("%s: %s\ngot:\n%s\nwant:\n%s", place, question, strings.Join(got, "\n"), strings.Join(b.reply, "\n"))
-	}
+	return got
 }
 
 func parseBlocks(text string) ([]block, error) {

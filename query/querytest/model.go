@@ -35,20 +35,25 @@ func (m Model) Answer(question query.Question) string {
 	end := fmt.Sprintf(`,"as_of":"%d"}`, asOf)
 	switch q := question.(type) {
 	case *query.Events:
-		return `{"rows":` + m.newest(q) + end
+		return `{"rows":` + m.newest(q, asOf) + end
 	case *query.Stats:
-		return `{"metric":"` + string(q.Metric) + `","rows":` + m.stats(q) + end
+		return `{"metric":` + value(spelled(q)) + `,"rows":` + m.stats(q, asOf) + end
 	case *query.Sources:
-		return `{"breakdown":"` + q.Breakdown + `","rows":` + m.sources(q) + end
+		return `{"breakdown":"` + q.Breakdown + `","rows":` + m.sources(q, asOf) + end
 	}
 	panic(fmt.Sprintf("the model knows no %T", question))
 }
 
 // chosen returns the events that a question is about.
 func (m Model) chosen(c *query.Common, matches []query.Match) []event.Event {
+	return m.between(c, matches, c.From, c.To)
+}
+
+// between returns the events of another range by the same rules.
+func (m Model) between(c *query.Common, matches []query.Match, from, to event.Time) []event.Event {
 	var list []event.Event
 	for _, e := range m.Events {
-		if e.Time < c.From || e.Time >= c.To {
+		if e.Time < from || e.Time >= to {
 			continue
 		}
 		if e.Bot != "" && !c.IncludeBots {
@@ -109,8 +114,11 @@ func (m Model) distinct(kind query.Actor, events []event.Event) int {
 	return len(met)
 }
 
-func (m Model) newest(q *query.Events) string {
+func (m Model) newest(q *query.Events, asOf event.Seq) string {
 	events := m.chosen(&q.Common, q.Matches)
+	if shown := (event.Event{Time: q.Page.Time, Seq: q.Page.Seq}); shown.Seq > 0 {
+		events = slices.DeleteFunc(events, func(e event.Event) bool { return !e.Before(&shown) })
+	}
 	sort.Slice(events, func(i, j int) bool { return events[j].Before(&events[i]) })
 	var rows []string
 	for _, e := range events {
@@ -130,121 +138,12 @@ func (m Model) newest(q *query.Events) string {
 		}
 		rows = append(rows, object(row...))
 	}
-	return list(rows)
-}
-
-// set is some events that belong together: those of one group, or of one group in one bucket.
-type set struct {
-	bucket string // "" for a whole group
-	start  event.Time
-	group  []string
-	events []event.Event
-	value  int
-}
-
-func (m Model) stats(q *query.Stats) string {
-	events := m.chosen(&q.Common, q.Matches)
-	if q.Metric == query.MetricUniques {
-		events = slices.DeleteFunc(events, func(e event.Event) bool { return m.actor(q.Actor, e) == "" })
+	next := ""
+	if q.Explain && len(events) > len(rows) {
+		last := events[len(rows)-1]
+		next = `,"next":"` + q.Cursor(asOf, query.Page{Time: last.Time, Seq: last.Seq}) + `"`
 	}
-	groups := m.sets(q, events, query.IntervalNone)
-	if len(groups) == 0 && len(q.GroupBy) == 0 && q.Interval == query.IntervalNone {
-		groups = []set{{}} // the one group of everything is there even when it holds nothing
-	}
-	sortSets(groups)
-	groups = groups[:min(q.Limit, len(groups))]
-	shown := groups
-	if q.Interval != query.IntervalNone {
-		shown = nil
-		for _, s := range m.sets(q, events, q.Interval) {
-			if slices.ContainsFunc(groups, func(g set) bool { return slices.Equal(g.group, s.group) }) {
-				shown = append(shown, s)
-			}
-		}
-		sortSets(shown)
-	}
-	var rows []string
-	for _, s := range shown {
-		var row []any
-		if q.Interval != query.IntervalNone {
-			row = append(row, "bucket", s.bucket)
-		}
-		for i, column := range q.GroupBy {
-			row = append(row, string(column), orNull(s.group[i]))
-		}
-		rows = append(rows, object(append(row, "value", s.value)...))
-	}
-	return list(rows)
-}
-
-// sets parts events by group and bucket.
-func (m Model) sets(q *query.Stats, events []event.Event, interval query.Interval) []set {
-	var sets []set
-	for _, e := range events {
-		s := set{group: valuesOf(e, q.GroupBy)}
-		if interval != query.IntervalNone {
-			s.start = m.Walk.start(interval, q.Zone, e.Time)
-			s.bucket = s.start.Std().In(q.Zone).Format("2006-01-02T15:04:05Z07:00")
-		}
-		at := slices.IndexFunc(sets, func(other set) bool { return other.start == s.start && slices.Equal(other.group, s.group) })
-		if at < 0 {
-			at = len(sets)
-			sets = append(sets, s)
-		}
-		sets[at].events = append(sets[at].events, e)
-	}
-	for i := range sets {
-		sets[i].value = len(sets[i].events)
-		if q.Metric == query.MetricUniques {
-			sets[i].value = m.distinct(q.Actor, sets[i].events)
-		}
-	}
-	return sets
-}
-
-// sortSets orders by bucket, then by value from the highest, then by group with nulls last.
-func sortSets(sets []set) {
-	sort.Slice(sets, func(i, j int) bool {
-		a, b := sets[i], sets[j]
-		if a.start != b.start {
-			return a.start < b.start
-		}
-		if a.value != b.value {
-			return a.value > b.value
-		}
-		for k := range a.group {
-			if x, y := a.group[k], b.group[k]; x != y {
-				return y == "" || x != "" && x < y
-			}
-		}
-		return false
-	})
-}
-
-func (m Model) sources(q *query.Sources) string {
-	columns := []event.Column{event.ColumnSource, event.ColumnMedium}
-	if q.Breakdown == "source" {
-		columns = columns[:1]
-	}
-	grouped := &query.Stats{Common: q.Common, GroupBy: columns, Metric: query.MetricCount}
-	sets := m.sets(grouped, m.chosen(&q.Common, nil), query.IntervalNone)
-	sortSets(sets)
-	var rows []string
-	for _, s := range sets[:min(q.Limit, len(sets))] {
-		var row []any
-		for i, column := range columns {
-			row = append(row, string(column), orNull(s.group[i]))
-		}
-		paid := 0
-		for _, e := range s.events {
-			if e.Medium == "paid" {
-				paid++
-			}
-		}
-		row = append(row, "events", s.value, "uniques", m.distinct(q.Actor, s.events), "paid_share", raw(share(paid, s.value)))
-		rows = append(rows, object(row...))
-	}
-	return list(rows)
+	return list(rows) + next
 }
 
 // share returns part/whole in ten-thousandths: the nearest one, of two equally near the even one.
@@ -266,12 +165,3 @@ func share(part, whole int) string {
 }
 
 func abs(n int) int { return max(n, -n) }
-
-func valuesOf(e event.Event, columns []event.Column) []string {
-	var values []string
-	for _, column := range columns {
-		value, _ := e.Text(column)
-		values = append(values, value)
-	}
-	return values
-}

@@ -24,7 +24,11 @@ func parse(question string) (query.Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	return query.Parse(name, form)
+	q, err := query.Parse(name, form)
+	if err == nil {
+		q.Settings().Now = Now
+	}
+	return q, err
 }
 
 func pairs(params string) iter.Seq2[string, string] {

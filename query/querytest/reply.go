@@ -37,6 +37,8 @@ type reply struct {
 	asOf    string
 	columns []string
 	rows    []map[string]json.RawMessage
+	next    string // of an answer that was cut
+	cut     string // what it says of the rest
 }
 
 func readReply(body string) (reply, error) {
@@ -46,8 +48,11 @@ func readReply(body string) (reply, error) {
 			FieldErrors map[string][]string
 			FormErrors  []string
 		}
-		Rows []json.RawMessage
-		AsOf string `json:"as_of"`
+		Rows        []json.RawMessage
+		AsOf        string `json:"as_of"`
+		Next        string
+		GroupsTotal int `json:"groups_total"`
+		Other       json.RawMessage
 	}
 	if err := json.Unmarshal([]byte(body), &whole); err != nil {
 		return reply{}, err
@@ -62,7 +67,10 @@ func readReply(body string) (reply, error) {
 	if whole.Rows == nil {
 		return reply{}, fmt.Errorf("neither rows nor an error")
 	}
-	r := reply{asOf: whole.AsOf}
+	r := reply{asOf: whole.AsOf, next: whole.Next}
+	if whole.Other != nil {
+		r.cut = fmt.Sprintf(" groups_total=%d other=%s", whole.GroupsTotal, whole.Other)
+	}
 	for _, text := range whole.Rows {
 		columns, row, err := readRow(text)
 		if err != nil {
@@ -121,7 +129,11 @@ func (r reply) lines(show []string) []string {
 		}
 		cells = append(cells, line)
 	}
-	return aligned(cells)
+	table := aligned(cells)
+	if r.next != "" {
+		table = append(table, "more"+r.cut)
+	}
+	return table
 }
 
 // cell shows a value so that nothing else looks like it: strings stand bare unless they have

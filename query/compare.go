@@ -1,0 +1,42 @@
+package query
+
+import (
+	"time"
+
+	"millimetric/index/event"
+)
+
+// compare reads whether rows are to be compared with those of the previous period.
+func (r *reader) compare() bool {
+	_, sent := r.take("compare")
+	if sent {
+		r.choice("compare", comparePrevious)
+	}
+	return sent
+}
+
+const comparePrevious = "previous_period"
+
+func compareSettings(c *Common, compare bool) []Member {
+	if !compare {
+		return []Member{{"compare", Value{}}}
+	}
+	from, _ := c.previous()
+	return []Member{{"compare", Text(comparePrevious)}, {"previous_from", Text(timeText(from))}}
+}
+
+// previous returns the period of the same length right before the range. Where the range is whole
+// months of its time zone, the period is as many calendar months.
+func (c *Common) previous() (from, to event.Time) {
+	first, last := c.From.Std().In(c.Zone), c.To.Std().In(c.Zone)
+	if monthStart(first) == c.From && monthStart(last) == c.To {
+		months := 12*(last.Year()-first.Year()) + int(last.Month()-first.Month())
+		return event.TimeOf(event.CivilStart(first.Year(), first.Month()-time.Month(months), 1, 0, c.Zone)), c.From
+	}
+	return c.From - (c.To - c.From), c.From
+}
+
+// monthStart returns the first moment of a moment's month.
+func monthStart(t time.Time) event.Time {
+	return event.TimeOf(event.CivilStart(t.Year(), t.Month(), 1, 0, t.Location()))
+}
