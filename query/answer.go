@@ -216,11 +216,16 @@ func settings(q Question, asOf event.Seq) []Member {
 	if filters == "" {
 		filters = "[]"
 	}
-	return append([]Member{
-		{"from", Text(timeText(c.From))}, {"to", Text(timeText(c.To))}, {"tz", Text(c.Zone.String())},
+	var members []Member
+	if c.To != 0 { // the range of a question about now follows from its own settings
+		members = []Member{{"from", Text(timeText(c.From))}, {"to", Text(timeText(c.To))}}
+	}
+	members = append(members, []Member{
+		{"tz", Text(c.Zone.String())},
 		{"filters", Value{text: filters, kind: valueJSON}}, {"include_bots", Bool(c.IncludeBots)},
 		{"actor", Text(string(actor))}, {"as_of", Text(strconv.FormatUint(uint64(asOf), 10))},
-	}, q.own()...)
+	}...)
+	return append(members, q.own()...)
 }
 
 // matchSettings lists plain parameters such as source=google.

@@ -39,6 +39,10 @@ func Parse(name string, form Form) (Question, error) {
 		question = parseStats(r)
 	case "sources":
 		question = parseSources(r)
+	case "paths":
+		question = parsePaths(r)
+	case "live":
+		question = parseLive(r)
 	default:
 		return nil, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"There is no question of this name"}}
 	}
@@ -80,13 +84,20 @@ func (r *reader) addUnknown() {
 
 // common reads what every question has.
 func (r *reader) common() Common {
-	var c Common
-	c.Zone = r.zone("tz")
-	c.From = r.time("from", c.Zone)
-	c.To = r.time("to", c.Zone)
-	if len(r.errs) == 0 && c.From >= c.To {
+	zone := r.zone("tz")
+	from := r.time("from", zone)
+	to := r.time("to", zone)
+	if len(r.errs) == 0 && from >= to {
 		r.errs.Add("to", "Must be later than from")
 	}
+	c := r.commonButRange(zone)
+	c.From, c.To = from, to
+	return c
+}
+
+// commonButRange reads what every question has, for questions whose range follows from the clock.
+func (r *reader) commonButRange(zone *time.Location) Common {
+	c := Common{Zone: zone}
 	c.IncludeBots = r.flag("include_bots")
 	c.Explain = r.flag("explain")
 	c.Actor = Actor(r.choice("actor", string(ActorVisitor), string(ActorUser), string(ActorPerson), string(ActorSession)))

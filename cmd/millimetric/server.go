@@ -67,6 +67,8 @@ func routeTable() []route {
 		{methods: read, path: "/v1/query", kinds: readers, handle: askWith((*api.Door).Events)},
 		{methods: read, path: "/v1/stats", kinds: readers, handle: askWith((*api.Door).Stats)},
 		{methods: read, path: "/v1/sources", kinds: readers, handle: askWith((*api.Door).Sources)},
+		{methods: read, path: "/v1/paths", kinds: readers, handle: askWith((*api.Door).Paths)},
+		{methods: read, path: "/v1/live", kinds: readers, handle: askWith((*api.Door).Live)},
 		{methods: look, path: "/healthz", handle: (*server).healthz},
 		{methods: look, path: "/readyz", handle: (*server).readyz},
 	}

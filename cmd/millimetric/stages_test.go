@@ -193,8 +193,12 @@ func bodyOf(t *testing.T, params string) string {
 	for name := range values {
 		value := values.Get(name)
 		switch name {
-		case "limit", "filters":
-		case "include_bots", "explain":
+		case "limit", "filters", "steps":
+		case "start", "end":
+			if !strings.HasPrefix(value, "{") {
+				value = fmt.Sprintf(`{"event":%q}`, value)
+			}
+		case "include_bots", "explain", "first_only":
 			value = strings.NewReplacer("1", "true", "0", "false").Replace(value)
 		default:
 			value = fmt.Sprintf("%q", value)

@@ -56,6 +56,16 @@ func (d *Door) Sources(ctx *fasthttp.RequestCtx, project event.Project) error {
 	return d.ask(ctx, project, "sources")
 }
 
+// Paths answers /v1/paths.
+func (d *Door) Paths(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "paths")
+}
+
+// Live answers /v1/live.
+func (d *Door) Live(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "live")
+}
+
 func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string) error {
 	began := d.now()
 	form, err := readForm(ctx)

@@ -23,6 +23,7 @@ func asked(events []event.Event, method, target, body string, headers ...string)
 	ctx := request(method, target, body, headers...)
 	ask := map[string]func(*fasthttp.RequestCtx, event.Project) error{
 		"/v1/query": door.Events, "/v1/stats": door.Stats, "/v1/sources": door.Sources,
+		"/v1/paths": door.Paths, "/v1/live": door.Live,
 	}[string(ctx.Path())]
 	if err := ask(ctx, 1); err != nil {
 		return querytest.Refusal(err)
@@ -70,6 +71,22 @@ func TestAnswersAreTheDocumentedJSON(t *testing.T) {
 			`{"metric":"uniques","rows":[{"bucket":"2026-01-01T05:00:00+05:30","source":"google","value":2}],"as_of":"2"}`},
 		{"sources", "/v1/sources", `{` + range2026 + `,"breakdown":"source","limit":1}`,
 			`{"breakdown":"source","rows":[{"source":"google","events":2,"uniques":2,"paid_share":0.5}],"as_of":"2"}`},
+		{"a metric against the period before", "/v1/stats", `{` + range2026 + `,"metric":"sum(properties.n)","compare":"previous_period","group_by":["properties.n","host"]}`,
+			`{"metric":"sum(n)","rows":[{"properties.n":1.5,"host":"x.example","value":1.5,"previous":{"value":0}}],"as_of":"2"}`},
+		{"paths", "/v1/paths", `{` + range2026 + `,"end":{"any_of":[{"event":"view"}],"name":"seen"},"steps":2,"events":["view"],"scope":"window","window":"2w","first_only":true}`,
+			`{"root":{"kind":"event","node":"view","count":2,"actors":2,"children":[{"kind":"end","count":2,"actors":2}]},"as_of":"2","exact":true,` +
+				`"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2",` +
+				`"end":{"any_of":[{"event":"view"}],"name":"seen"},"steps":2,"events":["view"],"scope":"window","window":"14d","first_only":true,"limit":10},` +
+				`"cost":{"events_scanned":2,"events_matched":2,"elapsed_ms":0}}`},
+		{"paths by default", "/v1/paths", `{` + range2026 + `,"start":{"event":"$pageview"}}`,
+			`{"root":{"kind":"event","node":"$pageview","count":0,"actors":0,"children":[]},"as_of":"2","exact":true,` +
+				`"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2",` +
+				`"start":{"event":"$pageview"},"steps":5,"events":["$pageview"],"scope":"visit","window":null,"first_only":false,"limit":10},` +
+				`"cost":{"events_scanned":2,"events_matched":2,"elapsed_ms":0}}`},
+		{"live", "/v1/live", `{"window":"1h"}`,
+			`{"actors":0,"window":"1h","paths":[],"sources":[],"as_of":"2","exact":true,` +
+				`"settings":{"tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2","window":"1h","now":"2026-05-01T12:00:00.000Z","limit":10},` +
+				`"cost":{"events_scanned":0,"events_matched":0,"elapsed_ms":0}}`},
 		{"explained", "/v1/stats", `{` + range2026 + `,"explain":true,"event":"view","filters":[ {"field":"properties.n", "op":"in", "value":[1.5]} ],"as_of":"1"}`,
 			`{"metric":"count","rows":[{"value":1}],"as_of":"1","exact":true,"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC",` +
 				`"filters":[{"field":"properties.n","op":"in","value":[1.5]}],"include_bots":false,"actor":"visitor","as_of":"1","metric":"count","event":"view","group_by":[],"interval":null,"fill":null,"compare":null,"limit":100},` +
@@ -100,6 +117,8 @@ func TestWhatIsNoQuestionIsRefused(t *testing.T) {
 		{"text for filters", "POST", "/v1/stats", `{` + range2026 + `,"filters":"[]"}`, `"filters":["Expected a list of filters"]`},
 		{"a list for text", "POST", "/v1/stats", `{` + range2026 + `,"tz":["UTC"]}`, `"tz":["Expected a string"]`},
 		{"numbers in a list", "POST", "/v1/stats", `{` + range2026 + `,"group_by":["source",1]}`, `"group_by.1":["Expected a string"]`},
+		{"a bare name for a step", "POST", "/v1/paths", `{` + range2026 + `,"start":"view"}`, `"start":["Expected an object"]`},
+		{"a cursor of numbers", "POST", "/v1/stats", `{"cursor":17}`, `"cursor":["Isn't one`},
 		{"an unknown group", "POST", "/v1/stats", `{` + range2026 + `,"group_by":["sauce"]}`,
 			`{"allowed":["event_name","source","medium","campaign","country","device_type","browser","os","path","host","referrer_host","session_id","user_id","properties.x"],"error":"invalid_group_by"}`},
 		{"null for what is required", "POST", "/v1/stats", `{"from":null,"to":"2026-01-02"}`, `"from":["Required"]`},

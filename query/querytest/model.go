@@ -40,6 +40,10 @@ func (m Model) Answer(question query.Question) string {
 		return `{"metric":` + value(spelled(q)) + `,"rows":` + m.stats(q, asOf) + end
 	case *query.Sources:
 		return `{"breakdown":"` + q.Breakdown + `","rows":` + m.sources(q, asOf) + end
+	case *query.Paths:
+		return `{"root":` + m.paths(q) + end
+	case *query.Live:
+		return m.live(q) + end
 	}
 	panic(fmt.Sprintf("the model knows no %T", question))
 }

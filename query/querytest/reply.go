@@ -37,8 +37,9 @@ type reply struct {
 	asOf    string
 	columns []string
 	rows    []map[string]json.RawMessage
-	next    string // of an answer that was cut
-	cut     string // what it says of the rest
+	next    string   // of an answer that was cut
+	cut     string   // what it says of the rest
+	table   []string // of an answer that isn't made of rows
 }
 
 func readReply(body string) (reply, error) {
@@ -53,6 +54,8 @@ func readReply(body string) (reply, error) {
 		Next        string
 		GroupsTotal int `json:"groups_total"`
 		Other       json.RawMessage
+		Root        json.RawMessage
+		Actors      *int
 	}
 	if err := json.Unmarshal([]byte(body), &whole); err != nil {
 		return reply{}, err
@@ -63,6 +66,14 @@ func readReply(body string) (reply, error) {
 			r.errors = append(r.errors, field+": "+strings.Join(whole.Details.FieldErrors[field], "; "))
 		}
 		return r, nil
+	}
+	if whole.Root != nil || whole.Actors != nil {
+		show := liveLines
+		if whole.Root != nil {
+			show = func(string) ([]string, error) { return treeLines(whole.Root) }
+		}
+		table, err := show(body)
+		return reply{asOf: whole.AsOf, table: table}, err
 	}
 	if whole.Rows == nil {
 		return reply{}, fmt.Errorf("neither rows nor an error")
@@ -114,6 +125,9 @@ func readRow(text json.RawMessage) (columns []string, row map[string]json.RawMes
 func (r reply) lines(show []string) []string {
 	if r.refused {
 		return append([]string{r.code}, r.errors...)
+	}
+	if r.table != nil {
+		return r.table
 	}
 	if len(r.rows) == 0 {
 		return []string{"no rows"}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,15 +44,18 @@ type param struct {
 
 func (p param) flag() string { return strings.ReplaceAll(p.name, "_", "-") }
 
-// The parameters that every question has, of text and of yes or no.
+// The parameters that every question has, of text and of yes or no, and those of questions about a
+// range.
 var (
-	commonParams = []param{
+	rangeParams = []param{
 		{"from", "first moment of the range, ISO 8601; a date alone is its midnight (default: 29 days before today)"},
 		{"to", "first moment after the range (default: the end of today)"},
+		{"as_of", "answer as of this position, as an earlier answer gave it"},
+	}
+	commonParams = []param{
 		{"tz", "time zone of the range and of intervals, such as Europe/Berlin (default UTC)"},
 		{"filters", "JSON list of filters"},
 		{"actor", "who is counted: visitor, user, person or session (default visitor)"},
-		{"as_of", "answer as of this position, as an earlier answer gave it"},
 		{"limit", "how many rows, or groups"},
 		{"project_id", "project that is asked about; an account key (ak_…) must name one"},
 		{"project_slug", "the same, by its slug"},
@@ -68,6 +72,10 @@ type question struct {
 	short   string
 	example string
 	params  []param
+	// switches are the parameters of yes or no that only this question has.
+	switches []param
+	// now says that the question is about now, and so about no range.
+	now bool
 	// columns are those shown in a table, all where there are none named.
 	columns []string
 	// measure is the column that bars are drawn of, "" for none.
@@ -81,10 +89,12 @@ var questions = []question{
 			"  millimetric stats --group-by path --where 'country eq DE' --limit 10\n" +
 			"  millimetric stats --event purchase --from 2026-05-01 --to 2026-06-01 --tz Europe/Berlin --json",
 		params: []param{
-			{"metric", "count (events, the default) or uniques (visitors)"},
+			{"metric", "count (events, the default), uniques (visitors), or sum(p), avg(p), min(p), max(p), p50(p), p90(p), p95(p), p99(p) of a property p"},
 			{"event", "only events of this name"},
-			{"group_by", "columns, such as source,medium or path"},
+			{"group_by", "columns, such as source,medium or path, host, or properties.plan"},
 			{"interval", "hour, day, week or month: one row for each"},
+			{"fill", "zero: rows also for the buckets in which a group has nothing"},
+			compareParam, cursorParam,
 		},
 		measure: "value",
 	},
@@ -93,6 +103,7 @@ var questions = []question{
 		example: "  millimetric sources --limit 10\n  millimetric sources --breakdown source --where 'event_name eq signup'",
 		params: []param{
 			{"breakdown", "source_medium (the default) or source"},
+			compareParam, cursorParam,
 		},
 		measure: "events",
 	},
@@ -107,10 +118,37 @@ var questions = []question{
 			{"user_id", "only events of this user"},
 			{"country", "only events of this country"},
 			{"anonymous_id", "only events of this visitor"},
+			cursorParam,
 		},
 		columns: []string{"timestamp", "event_name", "anonymous_id", "user_id", "source", "medium", "path", "country", "device_type", "browser"},
 	},
+	{
+		name: "paths", short: "Show what visitors did next, or before",
+		example: "  millimetric paths --start '$pageview' --steps 3\n" +
+			"  millimetric paths --start '{\"event\":\"$pageview\",\"filters\":[{\"field\":\"path\",\"op\":\"eq\",\"value\":\"/\"}]}'\n" +
+			"  millimetric paths --end purchase --events '$pageview,add_to_cart' --scope window --window 2d",
+		params: []param{
+			{"start", "where paths begin: the name of an event, or a step as JSON, with event and filters"},
+			{"end", "where paths end, in the place of start: they are followed backwards"},
+			{"steps", "how many steps (default 5)"},
+			{"events", "names of the events that paths go over (default $pageview, shown by path)"},
+			{"scope", "visit (the default): within one; window: within --window, across visits"},
+			{"window", "how far from the anchor, such as 30m or 7d (the default); needs --scope window"},
+		},
+		switches: []param{{"first_only", "only the first anchor of each visitor"}},
+	},
+	{
+		name: "live", short: "Show who is on the site now",
+		example: "  millimetric live\n  millimetric live --window 30m --where 'country eq DE'",
+		params:  []param{{"window", "how far back now reaches, such as 90s or 1h (default 5m)"}},
+		now:     true,
+	},
 }
+
+var (
+	compareParam = param{"compare", "previous_period: each row also has what was in the period before"}
+	cursorParam  = param{"cursor", "go on where an answer with --explain was cut: its next, which stands alone"}
+)
 
 // Commands returns one command for each question.
 func Commands() []*cobra.Command { return commands(time.Now) }
@@ -131,10 +169,9 @@ type look struct {
 
 func (q question) command(now func() time.Time) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   q.name,
-		Short: q.short,
-		Long: q.short + ".\n\nThe flags are the parameters of /v1/" + q.name + ". The read key (rk_…) is taken from the\n" +
-			"environment variable " + keyVariable + ". Without --from and --to, the last 30 days are asked about,\ntoday included.",
+		Use:     q.name,
+		Short:   q.short,
+		Long:    q.long(),
 		Example: q.example,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -144,10 +181,10 @@ func (q question) command(now func() time.Time) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	for _, p := range append(q.params, commonParams...) {
+	for _, p := range q.texts() {
 		flags.String(p.flag(), "", p.help)
 	}
-	for _, p := range commonSwitches {
+	for _, p := range slices.Concat(q.switches, commonSwitches) {
 		flags.Bool(p.flag(), false, p.help)
 	}
 	where := flags.StringArray("where", nil, "'field op value', such as 'country in DE,AT'; may be repeated; ops: "+strings.Join(operators, ", "))
@@ -173,16 +210,33 @@ func (q question) command(now func() time.Time) *cobra.Command {
 	return cmd
 }
 
+func (q question) long() string {
+	text := q.short + ".\n\nThe flags are the parameters of /v1/" + q.name + ". The read key (rk_…) is taken from the\n" +
+		"environment variable " + keyVariable + "."
+	if !q.now {
+		text += " Without --from and --to, the last 30 days are asked about,\ntoday included."
+	}
+	return text
+}
+
+// texts are all parameters of text.
+func (q question) texts() []param {
+	if q.now {
+		return slices.Concat(q.params, commonParams)
+	}
+	return slices.Concat(q.params, rangeParams, commonParams)
+}
+
 // values gathers the parameters that are set.
 func (q question) values(cmd *cobra.Command, where []string, now time.Time) (url.Values, error) {
 	values := url.Values{}
 	flags := cmd.Flags()
-	for _, p := range append(q.params, commonParams...) {
+	for _, p := range q.texts() {
 		if flag := flags.Lookup(p.flag()); flag.Changed {
 			values.Set(p.name, flag.Value.String())
 		}
 	}
-	for _, p := range commonSwitches {
+	for _, p := range slices.Concat(q.switches, commonSwitches) {
 		if on, _ := flags.GetBool(p.flag()); on {
 			values.Set(p.name, "true")
 		}
@@ -193,6 +247,9 @@ func (q question) values(cmd *cobra.Command, where []string, now time.Time) (url
 	}
 	if filters != "" {
 		values.Set("filters", filters)
+	}
+	if q.now || values.Has("cursor") {
+		return values, nil
 	}
 	return values, setRange(values, now)
 }

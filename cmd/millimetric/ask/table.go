@@ -42,47 +42,91 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	var rows [][]member
-	for _, m := range envelope {
-		if m.name == "rows" {
-			if rows, err = rowsOf(m.value); err != nil {
-				return fmt.Errorf("read the answer: %w", err)
-			}
-		}
-	}
 	width, terminal := widthOf(out)
 	var b strings.Builder
-	if len(rows) == 0 {
-		fmt.Fprintln(&b, "no events")
-	} else {
-		g := q.grid(rows, asked, terminal)
-		if q.measure != "" && (terminal || as.bars) {
-			g.addBars(q.measure, rows, width)
+	for _, m := range envelope {
+		var text string
+		switch m.name {
+		case "rows", "paths", "sources":
+			text, err = q.table(m, asked, look{bars: terminal || as.bars}, width, terminal)
+		case "root":
+			text, err = treeTable(m.value, terminal)
+		case "actors":
+			text = "actors  " + cell(m.value) + "\n"
 		}
-		fmt.Fprintln(&b, g.render())
+		if err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		b.WriteString(text)
 	}
 	fmt.Fprintln(&b, footer(envelope, asked))
 	_, err = io.WriteString(out, b.String())
 	return err
 }
 
+// table is the table of one list of an answer.
+func (q question) table(list member, asked url.Values, as look, width int, terminal bool) (string, error) {
+	rows, err := rowsOf(list.value)
+	if err != nil {
+		return "", err
+	}
+	if len(rows) == 0 && list.name == "rows" {
+		return "no events\n", nil
+	}
+	if len(rows) == 0 {
+		return "", nil
+	}
+	for i := range rows {
+		if rows[i], err = spread(rows[i]); err != nil {
+			return "", err
+		}
+	}
+	g := q.grid(rows, asked, terminal)
+	if q.measure != "" && as.bars {
+		g.addBars(q.measure, rows, width)
+	}
+	return g.render() + "\n", nil
+}
+
+// spread puts the members of what was in the period before beside those of the row itself.
+func spread(row []member) ([]member, error) {
+	var out []member
+	for _, m := range row {
+		if m.value.Kind() != jsontext.KindBeginObject || m.name != "previous" {
+			out = append(out, m)
+			continue
+		}
+		inner, err := members(m.value)
+		if err != nil {
+			return nil, err
+		}
+		for _, of := range inner {
+			out = append(out, member{m.name + " " + of.name, of.value})
+		}
+	}
+	return out, nil
+}
+
 // footer says what the answer is about; with --explain, all that the server tells about it.
 func footer(envelope []member, asked url.Values) string {
-	text := "from " + printable(asked.Get("from")) + " to " + printable(asked.Get("to"))
-	if zone := asked.Get("tz"); zone != "" {
-		text += " (" + printable(zone) + ")"
+	text := ""
+	if asked.Has("from") {
+		text = "from " + printable(asked.Get("from")) + " to " + printable(asked.Get("to"))
+		if zone := asked.Get("tz"); zone != "" {
+			text += " (" + printable(zone) + ")"
+		}
+		text += ", "
 	}
 	for _, m := range envelope {
 		if m.name == "as_of" {
-			text += ", as of " + cell(m.value)
+			text += "as of " + cell(m.value)
 		}
 	}
-	if !asked.Has("explain") {
-		return text
-	}
+	shown := []string{"rows", "as_of", "root", "paths", "sources", "actors"}
 	for _, m := range envelope {
-		if m.name != "rows" && m.name != "as_of" {
-			text += "\n" + printable(m.name) + ": " + printable(string(m.value))
+		// How to go on is told without being asked.
+		if asked.Has("explain") && !slices.Contains(shown, m.name) || m.name == "next" {
+			text += "\n" + printable(m.name) + ": " + strings.Trim(printable(string(m.value)), `"`)
 		}
 	}
 	return text
@@ -112,7 +156,7 @@ func (q question) grid(rows [][]member, asked url.Values, cut bool) *grid {
 		var cells []string
 		for _, name := range columns {
 			value := cell(find(row, name))
-			if name == "bucket" && asked.Get("interval") != "hour" && len(value) > len("2006-01-02") {
+			if strings.HasSuffix(name, "bucket") && asked.Get("interval") != "hour" && len(value) > len("2006-01-02") {
 				value = value[:len("2006-01-02")]
 			}
 			if cut {

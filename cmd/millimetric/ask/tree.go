@@ -1,0 +1,55 @@
+package ask
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// branch is a node of an answer about paths.
+type branch struct {
+	Kind     string
+	Node     *string
+	Count    json.Number
+	Actors   json.Number
+	Children []branch
+}
+
+// name is what a line calls the node.
+func (b branch) name() string {
+	switch {
+	case b.Kind == "page" && b.Node == nil:
+		return none
+	case b.Kind == "page":
+		return printable(*b.Node)
+	case b.Node != nil:
+		return "[" + printable(*b.Node) + "]"
+	case b.Kind == "end":
+		return "(end)"
+	}
+	return "(others)"
+}
+
+// treeTable shows a tree: one line per node, those that follow it indented below it.
+func treeTable(root []byte, cut bool) (string, error) {
+	var top branch
+	if err := json.Unmarshal(root, &top); err != nil {
+		return "", fmt.Errorf("its tree: %w", err)
+	}
+	g := &grid{head: []string{"node", "count", "actors"}, right: []bool{false, true, true}}
+	var add func(b branch, depth int)
+	add = func(b branch, depth int) {
+		name := strings.Repeat("  ", depth) + b.name()
+		if cut {
+			name = text.Snip(name, cellMax, "…")
+		}
+		g.body = append(g.body, []string{name, b.Count.String(), b.Actors.String()})
+		for _, child := range b.Children {
+			add(child, depth+1)
+		}
+	}
+	add(top, 0)
+	return g.render() + "\n", nil
+}
