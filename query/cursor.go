@@ -60,8 +60,11 @@ func (c *Common) Cursor(asOf event.Seq, page Page) string {
 		{"time", Int(int64(page.Time))}, {"seq", Int(int64(page.Seq))},
 		{"params", Value{text: string(params) + "}", kind: valueJSON}}, {"fields", Value{text: string(fields) + "}", kind: valueJSON}},
 	})
-	content = append(content, '}')
-	return base64.RawURLEncoding.EncodeToString(append(checksum(c.form.project, content), content...))
+	return cursorWord(c.form.project, append(content, '}'))
+}
+
+func cursorWord(project event.Project, content []byte) string {
+	return base64.RawURLEncoding.EncodeToString(append(checksum(project, content), content...))
 }
 
 func appendName(object []byte, name string) []byte {

@@ -67,34 +67,34 @@ type sample struct {
 	number amount
 }
 
-// sampler returns what takes samples of events; ok is false for the events that the metric leaves
-// out. It is not safe for concurrent use.
-func (m Metric) sampler(property string, who *actors) func(*event.Event) (s sample, ok bool) {
+// sampler returns what takes samples of events into s; it returns false for the events that the
+// metric leaves out. It is not safe for concurrent use.
+func (m Metric) sampler(property string, who *actors, s *sample) predicate {
 	switch {
 	case m == MetricUniques:
-		return func(e *event.Event) (s sample, ok bool) {
+		return func(e *event.Event) (ok bool) {
 			s.actor, ok = who.number(e)
-			return s, ok
+			return ok
 		}
 	case property == "":
-		return func(*event.Event) (sample, bool) { return sample{}, true }
+		return func(*event.Event) bool { return true }
 	}
 	find := newPropertyReader(property).find
 	var d decimal
-	return func(e *event.Event) (s sample, ok bool) {
+	return func(e *event.Event) (ok bool) {
 		text := find(e.Properties)
 		if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
-			return s, false
+			return false
 		}
 		d.read(text)
 		s.number, ok = d.amount()
-		return s, ok
+		return ok
 	}
 }
 
 // measure works a metric out for each of some dense numbers.
 type measure interface {
-	add(number uint32, s sample)
+	add(number uint32, s *sample)
 	// of returns the value of a number; where it was never added to, that of no events.
 	of(number uint32) amount
 	size() int
@@ -123,8 +123,8 @@ func (m Metric) measure() measure {
 // counting is a tally as a measure.
 type counting struct{ *tally }
 
-func (c counting) add(number uint32, s sample) { c.tally.add(number, s.actor) }
-func (c counting) of(number uint32) amount     { return countAmount(c.tally.of(number)) }
+func (c counting) add(number uint32, s *sample) { c.tally.add(number, s.actor) }
+func (c counting) of(number uint32) amount      { return countAmount(c.tally.of(number)) }
 
 // at returns the place of a number in a list, which grows to have it.
 func at[T any](list *[]T, number uint32) *T {
@@ -140,7 +140,7 @@ type sums struct {
 	totals  []total
 }
 
-func (m *sums) add(number uint32, s sample) { at(&m.totals, number).add(s.number) }
+func (m *sums) add(number uint32, s *sample) { at(&m.totals, number).add(s.number) }
 
 func (m *sums) of(number uint32) amount {
 	var t total
@@ -162,7 +162,7 @@ type extremes struct {
 	best []amount
 }
 
-func (m *extremes) add(number uint32, s sample) {
+func (m *extremes) add(number uint32, s *sample) {
 	met, best := at(&m.met, number), at(&m.best, number)
 	if !*met || s.number.compare(*best) == m.sign {
 		*met, *best = true, s.number
@@ -188,7 +188,7 @@ type percentiles struct {
 // wideWeight is how many bytes of a number's text weigh as much as an entry of a table.
 const wideWeight = 32
 
-func (m *percentiles) add(number uint32, s sample) {
+func (m *percentiles) add(number uint32, s *sample) {
 	list := at(&m.numbers, number)
 	*list = append(*list, s.number)
 	m.held += 1 + len(s.number.wide)/wideWeight

@@ -55,8 +55,11 @@ func newPathTree(steps int) *pathTree {
 	return &pathTree{steps: steps, places: make([]place32, 1), below: map[uint64]uint32{}}
 }
 
+// placeWeight is what a place weighs in entries of a table.
+const placeWeight = 6
+
 // size is what the tree weighs in entries of a table.
-func (t *pathTree) size() int { return 4*len(t.places) + len(t.walks) }
+func (t *pathTree) size() int { return placeWeight*len(t.places) + len(t.walks) }
 
 func (t *pathTree) begin(actor, node uint32) {
 	if t.walked == 0 {

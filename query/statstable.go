@@ -42,7 +42,8 @@ func (q *Stats) gather(r *run, columns []event.Column, only predicate) (*gathere
 		}
 		return n
 	}
-	take := q.Metric.sampler(q.Property, who)
+	var s sample
+	take := q.Metric.sampler(q.Property, who, &s)
 	for _, span := range ranges {
 		p := &period{
 			from: span[0], to: span[1], buckets: newCalendar(q.Interval, q.Zone), cells: newNumbering[uint64](),
@@ -50,14 +51,13 @@ func (q *Stats) gather(r *run, columns []event.Column, only predicate) (*gathere
 		}
 		g.periods = append(g.periods, p)
 		err := r.scanRange(p.from, p.to, q.Matches, size, func(e *event.Event) {
-			s, ok := take(e)
-			if !ok || only != nil && !only(e) {
+			if !take(e) || only != nil && !only(e) {
 				return
 			}
 			group := g.groups.number(e)
-			p.total.add(group, s)
+			p.total.add(group, &s)
 			if q.Interval != IntervalNone {
-				p.parts.add(p.cells.number(pair(group, p.buckets.number(e.Time))), s)
+				p.parts.add(p.cells.number(pair(group, p.buckets.number(e.Time))), &s)
 			}
 		})
 		if err != nil {

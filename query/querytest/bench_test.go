@@ -36,6 +36,12 @@ func BenchmarkQuestions(b *testing.B) {
 		{"property filter", `stats?filters=[{"field":"properties.plan","op":"eq","value":"pro"}]`},
 		{"sources", "sources?"},
 		{"newest events", "query?"},
+		{"sum", "stats?metric=sum(amount_cents)"},
+		{"p90 by path", "stats?metric=p90(amount_cents)&group_by=path"},
+		{"uniques by path, the rest of 3", "stats?metric=uniques&group_by=path&limit=3&explain=true"},
+		{"sources against before", "sources?compare=previous_period"},
+		{"paths in visits", "paths?start=$pageview"},
+		{"paths in a window", "paths?start=signup&scope=window&window=1d&events=$pageview,signup,purchase,add_to_cart"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			q, err := parse(c.question + "&from=2026-01-01&to=2027-01-01")
