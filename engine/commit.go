@@ -102,9 +102,11 @@ func (e *Engine) fill(g *group) {
 		}
 		p.add(r.events, &e.words, g)
 	}
+	e.clock = max(e.clock, event.TimeOf(e.opt.Now()))
 	for _, p := range e.touched {
 		p.touched = false
 		p.endPart(g)
+		p.noteCommit(e.clock)
 		if next := p.end(); next != nil {
 			g.shows = append(g.shows, showing{p, next})
 		}
@@ -114,7 +116,6 @@ func (e *Engine) fill(g *group) {
 		return
 	}
 	e.number++
-	e.clock = max(e.clock, event.TimeOf(e.opt.Now()))
 	g.content.Number, g.content.Committed = e.number, e.clock
 	g.value = e.encoder.Append(g.value[:0], &g.content)
 }

@@ -123,6 +123,40 @@ func TestPositionsBeginAtOneInEachProject(t *testing.T) {
 	}
 }
 
+func TestPositionsKnowWhenTheyWereCommitted(t *testing.T) {
+	fs := vfs.NewMem()
+	var ms atomic.Int64
+	opt := options(fs)
+	opt.Now = func() time.Time { return time.UnixMilli(ms.Load()) }
+	e, err := engine.Open("store", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := func() event.Event { return event.Event{Name: "x", AnonymousID: "a", SessionID: "s", Properties: "{}"} }
+	// The last but one time goes back: a commit is never earlier than the one before.
+	for _, at := range []int64{1000, 1000, 2000, 1500, 3000} {
+		ms.Store(at)
+		appended(t, e, 1, one(), one())
+		appended(t, e, 2, one())
+	}
+	check := func(s *engine.Snapshot) {
+		t.Helper()
+		for position, want := range []event.Time{0, 1000, 1000, 1000, 1000, 2000, 2000, 2000, 2000, 3000, 3000, 0} {
+			if at, known := s.CommittedAt(event.Seq(position)); at != want || known != (want != 0) {
+				t.Errorf("position %d: %d, %v; want %d", position, at, known, want)
+			}
+		}
+	}
+	check(e.Snapshot(1))
+	closed(t, e)
+	again := open(t, fs)
+	check(again.Snapshot(1))
+	if _, known := again.Snapshot(9).CommittedAt(1); known {
+		t.Error("an unknown project has committed something")
+	}
+	closed(t, again)
+}
+
 func TestTheFirstContentOfAnIDStays(t *testing.T) {
 	fs := vfs.NewMem()
 	e := open(t, fs)

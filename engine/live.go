@@ -28,6 +28,10 @@ type project struct {
 	links    []event.Link
 	earliest map[string]event.Link // of each visitor
 
+	// commits says when positions were committed. One mark stands for all groups of a millisecond.
+	commits []commitMark
+	noted   event.Seq // the last position that commits speaks of
+
 	current atomic.Pointer[Snapshot]
 }
 
@@ -35,6 +39,12 @@ type project struct {
 type stretch struct {
 	events      []event.Event
 	first, last event.Time // both inclusive
+}
+
+// commitMark says that the positions from first on, up to the next mark's, were committed at a time.
+type commitMark struct {
+	first event.Seq
+	at    event.Time
 }
 
 // The stretches of a project double in size, so that a small project stays small. The greatest is
@@ -112,6 +122,17 @@ func (p *project) link(ev *event.Event) {
 	p.links = append(p.links, l)
 }
 
+// noteCommit says that the positions since the last note are committed at a time. Times never go back.
+func (p *project) noteCommit(at event.Time) {
+	if p.noted == p.last {
+		return
+	}
+	if n := len(p.commits); n == 0 || p.commits[n-1].at != at {
+		p.commits = append(p.commits, commitMark{first: p.noted + 1, at: at})
+	}
+	p.noted = p.last
+}
+
 // endPart makes a part of the events since the last one, if there are any.
 func (p *project) endPart(g *group) {
 	if p.from < len(p.open) {
@@ -132,5 +153,5 @@ func (p *project) endStretch() {
 
 // end returns a snapshot of all that was added.
 func (p *project) end() *Snapshot {
-	return &Snapshot{full: p.full, open: p.open, links: p.links, asOf: p.last}
+	return &Snapshot{full: p.full, open: p.open, links: p.links, commits: p.commits, asOf: p.last}
 }

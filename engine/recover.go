@@ -27,6 +27,7 @@ func (e *Engine) recover() error {
 			if err := e.replay(&g.Parts[i]); err != nil {
 				return damagedGroup(number, err)
 			}
+			e.projects[g.Parts[i].Project].noteCommit(g.Committed)
 			events += uint64(len(g.Parts[i].Events))
 		}
 		e.number, e.clock = number, max(e.clock, g.Committed)

@@ -1,14 +1,20 @@
 package engine
 
-import "millimetric/index/event"
+import (
+	"cmp"
+	"slices"
+
+	"millimetric/index/event"
+)
 
 // Snapshot is one project as it was at one moment. It never changes, needs no release, and is safe
 // for concurrent use.
 type Snapshot struct {
-	full  []stretch
-	open  []event.Event
-	links []event.Link
-	asOf  event.Seq
+	full    []stretch
+	open    []event.Event
+	links   []event.Link
+	commits []commitMark
+	asOf    event.Seq
 }
 
 // Snapshot returns the project as it is now: all that was acknowledged, and nothing that isn't
@@ -24,6 +30,16 @@ func (e *Engine) Snapshot(number event.Project) *Snapshot {
 
 // AsOf returns the position of the last event.
 func (s *Snapshot) AsOf() event.Seq { return s.asOf }
+
+// CommittedAt returns the server's time at which a position was committed: what its clock said when
+// the position was the last one. Before the first event there was no such moment.
+func (s *Snapshot) CommittedAt(position event.Seq) (at event.Time, known bool) {
+	if position == 0 || position > s.asOf {
+		return 0, false
+	}
+	after, _ := slices.BinarySearchFunc(s.commits, position+1, func(m commitMark, p event.Seq) int { return cmp.Compare(m.first, p) })
+	return s.commits[after-1].at, true
+}
 
 // Scan yields the events with from <= Time < to, in any order, until yield returns false. The
 // events are shared: they must not be changed.
