@@ -29,6 +29,7 @@ var rooms = map[string][]string{
 	"index/encode":          {"index/event"},
 	"index/bitmap":          {"index/event"},
 	"index":                 {"index/event", "index/encode", "index/bitmap"},
+	"index/ids":             {"index/event", "index/encode"},
 	"engine":                {"index/event", "index/encode"},
 	"engine/keyring":        {"index/event"},
 	"engine/enginetest":     {"engine", "index/event", "index/event/eventtest", "index/encode"},

@@ -1,0 +1,89 @@
+package ids
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Set is several runs that are asked as one. It is not safe for concurrent use.
+type Set struct {
+	runs       []*Run
+	absent     []int // those of a batch whose filter isn't in memory
+	candidates []candidate
+}
+
+// NewSet returns the set of all hashes of the runs.
+func NewSet(runs ...*Run) *Set { return &Set{runs: runs} }
+
+// Runs returns the runs of the set.
+func (s *Set) Runs() []*Run { return s.runs }
+
+// Lookup sets found[i] where hashes[i] is in one of the runs, and leaves alone what is set already:
+// a caller that knows a hash from elsewhere saves asking for it. After an error, found is of no use.
+//
+// For each run it asks the filters that are in memory, in the order of the batch: these look-ups
+// don't wait for each other, and the processor overlaps them. Then come those whose filter must be
+// read, then those that passed, sorted, so that no piece is read twice.
+func (s *Set) Lookup(hashes []Hash, found []bool) error {
+	for _, r := range s.runs {
+		s.absent, s.candidates = s.absent[:0], s.candidates[:0]
+		s.askKept(r, hashes, found)
+		if err := s.askAbsent(r, hashes); err != nil {
+			return err
+		}
+		if err := s.settle(r, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Set) askKept(r *Run, hashes []Hash, found []bool) {
+	for i, h := range hashes {
+		if found[i] {
+			continue
+		}
+		if f, ok := r.keptFilter(r.bucket(h) / filterBuckets); !ok {
+			s.absent = append(s.absent, i)
+		} else if c, passes := r.candidate(f, h); passes {
+			c.at = i
+			s.candidates = append(s.candidates, c)
+		}
+	}
+}
+
+func (s *Set) askAbsent(r *Run, hashes []Hash) error {
+	slices.SortFunc(s.absent, func(a, b int) int { return cmp.Compare(hashes[a].Hi, hashes[b].Hi) })
+	opened, f := -1, filter{}
+	for _, i := range s.absent {
+		if number := r.bucket(hashes[i]) / filterBuckets; number != opened {
+			var err error
+			if f, err = r.loadFilter(number); err != nil {
+				return err
+			}
+			opened = number
+		}
+		if c, passes := r.candidate(f, hashes[i]); passes {
+			c.at = i
+			s.candidates = append(s.candidates, c)
+		}
+	}
+	return nil
+}
+
+// settle reads the rests of the candidates.
+func (s *Set) settle(r *Run, found []bool) error {
+	slices.SortFunc(s.candidates, func(a, b candidate) int { return cmp.Compare(a.rest, b.rest) })
+	opened, in := -1, rest{}
+	for _, c := range s.candidates {
+		if c.rest != opened {
+			var err error
+			if in, err = r.readRest(c.rest, c.count); err != nil {
+				return err
+			}
+			opened = c.rest
+		}
+		found[c.at] = r.matches(in, c)
+	}
+	return nil
+}
