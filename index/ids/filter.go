@@ -24,7 +24,8 @@ const (
 
 	remainderMask = 1<<remainderBits - 1
 	bucketStart   = 1 << remainderBits
-	bucketStarts  = bucketStart * 0x0101010101010101 // in eight bytes
+	eachByte      = 0x0101010101010101 // times a byte: eight of it
+	bucketStarts  = bucketStart * eachByte
 )
 
 // filterWriter gathers the hashes of one filter.
@@ -138,6 +139,9 @@ func (f filter) find(bucket int, remainder byte) (from, to int) {
 	}
 	hashes := head[blockHeadBytes:]
 	start := nthStart(hashes, bits.OnesCount64(occupied&(bit-1)))
+	if next := binary.LittleEndian.Uint64(hashes[start:]); surelyWithout(next, remainder) {
+		return 0, 0
+	}
 	end, limit := start+1, f.before(block+1)-before
 	for end < limit && hashes[end]&bucketStart == 0 {
 		end++
@@ -150,20 +154,29 @@ func (f filter) find(bucket int, remainder byte) (from, to int) {
 	return before + from, before + start
 }
 
+// surelyWithout reports whether the bucket that begins in the first of eight bytes ends in them, and
+// doesn't have the remainder. It is the answer to nearly all new hashes, so it decides nothing byte by
+// byte, which a processor can't foresee. Bytes behind the block can only make it unsure.
+func surelyWithout(eight uint64, remainder byte) bool {
+	starts := eight & bucketStarts &^ bucketStart // of the buckets that follow
+	inBucket := starts&-starts - 1                // bits below the next start; all, where there is none
+	differs := eight&(eachByte*remainderMask) ^ eachByte*uint64(remainder)
+	equals := bucketStarts &^ (differs + eachByte*remainderMask)
+	return starts != 0 && equals&inBucket == 0
+}
+
 // nthStart returns where bucket n of those that have hashes begins. There must be as many: then it
 // stops before it takes the head of the next block for hashes.
 func nthStart(hashes []byte, n int) int {
 	for at := 0; ; at += 8 {
 		starts := binary.LittleEndian.Uint64(hashes[at:]) & bucketStarts
-		count := bits.OnesCount64(starts)
-		if n >= count {
-			n -= count
-			continue
+		upTo := starts >> remainderBits * eachByte // byte i: how many begin in the bytes up to i
+		count := int(upTo >> 56)
+		if n < count {
+			after := (upTo | bucketStarts) - eachByte*uint64(n+1)
+			return at + bits.TrailingZeros64(after&bucketStarts)/8
 		}
-		for ; n > 0; n-- {
-			starts &= starts - 1
-		}
-		return at + bits.TrailingZeros64(starts)/8
+		n -= count
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/subtle"
 	"encoding/binary"
 )
 
@@ -49,9 +50,13 @@ func (h Hash) less(other Hash) bool {
 //     adds 3 in 10^19 (ids of 9 blocks): together less than 10^-18.
 //  3. Whoever has the hashes but not the key learns nothing about the ids.
 type Hasher struct {
-	block cipher.Block
-	state [aes.BlockSize]byte
+	chain cipher.BlockMode
+	last  [aes.BlockSize]byte // the block that chain put out last, which it adds to the next
+	room  [hashRoom]byte
 }
+
+// hashRoom holds the message of an id of up to 128 bytes; longer ones take several turns.
+const hashRoom = 9 * aes.BlockSize
 
 // NewHasher returns a Hasher. Equal keys make equal hashes.
 func NewHasher(key [32]byte) *Hasher {
@@ -59,23 +64,31 @@ func NewHasher(key [32]byte) *Hasher {
 	if err != nil {
 		panic("ids: AES refuses a key of 32 bytes: " + err.Error())
 	}
-	return &Hasher{block: block}
+	h := &Hasher{}
+	h.chain = cipher.NewCBCEncrypter(block, h.last[:])
+	return h
 }
 
 // Hash returns the hash of an id.
 func (h *Hasher) Hash(id string) Hash {
-	h.state = [aes.BlockSize]byte{}
-	at := binary.PutUvarint(h.state[:], uint64(len(id)))
-	n := copy(h.state[at:], id)
-	h.block.Encrypt(h.state[:], h.state[:])
-	for id = id[n:]; len(id) > 0; id = id[n:] {
-		var next [aes.BlockSize]byte
-		n = copy(next[:], id)
-		low := binary.LittleEndian.Uint64(h.state[:]) ^ binary.LittleEndian.Uint64(next[:])
-		high := binary.LittleEndian.Uint64(h.state[8:]) ^ binary.LittleEndian.Uint64(next[8:])
-		binary.LittleEndian.PutUint64(h.state[:], low)
-		binary.LittleEndian.PutUint64(h.state[8:], high)
-		h.block.Encrypt(h.state[:], h.state[:])
+	n := binary.PutUvarint(h.room[:], uint64(len(id)))
+	used := copy(h.room[n:], id)
+	// Adding the last block once more takes it away: the message begins a chain of its own.
+	used += n
+	clear(h.room[used:max(used, aes.BlockSize)])
+	subtle.XORBytes(h.room[:], h.room[:aes.BlockSize], h.last[:])
+	h.advance(max(used, aes.BlockSize))
+	for id = id[used-n:]; len(id) > 0; id = id[used:] {
+		used = copy(h.room[:], id)
+		h.advance(used)
 	}
-	return Hash{Hi: binary.BigEndian.Uint64(h.state[:]), Lo: binary.BigEndian.Uint64(h.state[8:]) &^ 0xff}
+	return Hash{Hi: binary.BigEndian.Uint64(h.last[:]), Lo: binary.BigEndian.Uint64(h.last[8:]) &^ 0xff}
+}
+
+// advance fills the room's first bytes up to whole blocks with zeros and sends them through the chain.
+func (h *Hasher) advance(bytes int) {
+	end := (bytes + aes.BlockSize - 1) &^ (aes.BlockSize - 1)
+	clear(h.room[bytes:end])
+	h.chain.CryptBlocks(h.room[:end], h.room[:end])
+	copy(h.last[:], h.room[end-aes.BlockSize:])
 }

@@ -21,6 +21,7 @@ type Run struct {
 	quota int
 	kept  []filter
 	slab  []byte
+	bytes int // of the kept filters
 }
 
 // slabBytes is how much memory is taken at once for filters: each in its own allocation would waste
@@ -69,7 +70,7 @@ func Share(bytes int, runs []*Run) {
 // keep sets how many filters may be kept, and drops all that are if they are too many.
 func (r *Run) keep(quota int) {
 	if quota < r.quota {
-		r.kept, r.slab = nil, nil
+		r.kept, r.slab, r.bytes = nil, nil, 0
 	}
 	r.quota = quota
 	r.kept = append(r.kept, make([]filter, max(0, quota-len(r.kept)))...)
@@ -91,13 +92,14 @@ func (r *Run) loadFilter(number int) (filter, error) {
 		return f, err
 	}
 	if len(r.slab)+len(f.plain) > cap(r.slab) {
-		whole := r.filterBytes(r.count)
-		r.slab = make([]byte, 0, max(len(f.plain), min(slabBytes, whole)))
+		left := r.filterBytes(r.count)*r.quota/r.filters() - r.bytes
+		r.slab = make([]byte, 0, max(len(f.plain), min(slabBytes, left)))
 	}
 	start := len(r.slab)
 	r.slab = append(r.slab, f.plain...)
 	f.plain = r.slab[start:len(r.slab):len(r.slab)]
 	r.kept[number] = f
+	r.bytes += len(f.plain)
 	return f, nil
 }
 

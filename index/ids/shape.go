@@ -37,11 +37,11 @@ const (
 	// filterBuckets: a filter is 6 to 12 KiB, which is what a look-up reads where it isn't in
 	// memory; much smaller ones would make too many values to store.
 	filterBuckets = 1 << 13
-	// restBuckets: a rest is 7 to 16 KiB, which a repeat costs, and a new id by chance.
-	restBuckets = 1 << 10
+	// restBuckets: a rest is 3 to 8 KiB. That is what a repeat costs, and a new id by chance.
+	restBuckets = 1 << 9
 	// restIDsMax bounds the hashes of a rest, and so keeps pieces below PieceBytesMax. Hashes that are
-	// spread evenly come nowhere near: 1280 are expected at most, and 4096 is 78 deviations away.
-	restIDsMax = 4096
+	// spread evenly come nowhere near: 640 are expected at most, and 2048 is 55 deviations away.
+	restIDsMax = 2048
 
 	// PieceBytesMax is the greatest size of a piece.
 	PieceBytesMax = 64 << 10
