@@ -111,8 +111,7 @@ func all(t *testing.T, r *Run) []Hash {
 
 // sizes are those at which the shape of a run changes, and around them.
 func sizes() []int {
-	list := []int{0, 1, 2, 3, 5, 6, 63, 64, 80, 81, 1279, 1280, 1281, 5000, 10240, 10241, 20481, 50000, 163841}
-	return list
+	return []int{0, 1, 2, 3, 5, 6, 63, 64, 80, 81, 1279, 1280, 1281, 5000, 10240, 10241, 20481, 50000, 163841}
 }
 
 func TestRunGivesBackItsHashes(t *testing.T) {

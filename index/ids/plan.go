@@ -30,8 +30,9 @@ const (
 //     era, so that a run can be dropped whole when all of its ids have had their time. What lies in
 //     eras that are over becomes one run each.
 //  2. Tiers: within the newest era, a run is merged with all smaller ones where these have as many
-//     hashes together. So a hash that is written again is in a run at least twice as great, but for
-//     those of rule 3: that happens log2(hashes / hashes of a new run) times.
+//     hashes together. So a hash that is written again is in a run at least twice as great, which
+//     happens log2(hashes / hashes of a new run) times at most; rule 3, eras that end and runs below
+//     planFloor add some.
 //  3. Where more than RunsMax would remain, the smallest are merged, of the newest era only.
 func Plan(runs []Size, era event.Time) []int {
 	order := make([]int, len(runs))
