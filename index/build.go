@@ -1,13 +1,10 @@
 package index
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
-	"millimetric/index/encode"
 	"millimetric/index/event"
 )
 
@@ -47,9 +44,25 @@ func (b *Built) Section(id SectionID) ([]byte, error) {
 type builder struct {
 	rows             []Row
 	starts           []uint32 // the first row of each visitor, and the number of rows
+	times, seqs      []uint64
 	minTime, maxTime event.Time
 	minSeq, maxSeq   event.Seq
-	head             headWriter
+
+	columns  [len(columnSpecs)]numbered
+	touches  touchNumbers
+	sessions sessionNumbers
+	derived  []uint32
+	inURL    []uint32
+	site     string // of the last URL
+	objects  objects
+
+	head headWriter
+}
+
+// numbered is a column on its way to codes.
+type numbered struct {
+	numberer
+	codes []uint32 // by row
 }
 
 // Build makes a segment of rows, in whatever order they come; they stay as they are. It panics where
@@ -60,7 +73,7 @@ func Build(rows []Row, opt BuildOptions) *Built {
 		panic(fmt.Sprintf("index: a segment of %d rows", len(rows)))
 	}
 	b := &builder{rows: sorted(rows)}
-	b.survey()
+	b.gather()
 	return b.finish(opt)
 }
 
@@ -80,51 +93,73 @@ func (b *builder) finish(opt BuildOptions) *Built {
 	return built
 }
 
-// sorted returns rows by visitor, time and position.
-func sorted(rows []Row) []Row {
-	type sortKey struct {
-		ordinal, at uint32
-		time        event.Time
-		seq         event.Seq
+// gather reads each event once and takes apart what the columns keep of it. Events lie anywhere in
+// memory, so reading one is what costs most; a pass for each column would read it twenty times.
+func (b *builder) gather() {
+	n := len(b.rows)
+	b.times, b.seqs = make([]uint64, n), make([]uint64, n)
+	for c := range b.columns {
+		b.columns[c].codes = make([]uint32, n)
 	}
-	keys := make([]sortKey, len(rows))
-	for i, r := range rows {
-		keys[i] = sortKey{r.Ordinal, uint32(i), r.Event.Time, r.Event.Seq}
-	}
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		if a.ordinal != b.ordinal {
-			return cmp.Compare(a.ordinal, b.ordinal)
-		}
-		if a.time != b.time {
-			return cmp.Compare(a.time, b.time)
-		}
-		return cmp.Compare(a.seq, b.seq)
-	})
-	out := make([]Row, len(rows))
-	for i, k := range keys {
-		out[i] = rows[k.at]
-	}
-	return out
-}
-
-// survey finds the visitors and the bounds, and checks what Build demands.
-func (b *builder) survey() {
+	b.touches.codes, b.sessions.codes, b.derived, b.inURL = make([]uint32, n), make([]uint32, n), make([]uint32, n), make([]uint32, n)
+	b.objects.shapeOf = make([]uint32, n)
 	first := b.rows[0].Event
 	b.minTime, b.maxTime, b.minSeq, b.maxSeq = first.Time, first.Time, first.Seq, first.Seq
 	for i, r := range b.rows {
 		e := r.Event
-		b.minTime, b.maxTime = min(b.minTime, e.Time), max(b.maxTime, e.Time)
-		b.minSeq, b.maxSeq = min(b.minSeq, e.Seq), max(b.maxSeq, e.Seq)
-		if i == 0 || b.rows[i-1].Ordinal != r.Ordinal {
-			b.starts = append(b.starts, uint32(i))
-			continue
+		b.survey(i, r)
+		b.number(i, e)
+		b.touches.add(i, e)
+		b.sessions.add(i, e, len(b.starts))
+		if e.SessionDerived {
+			b.derived[i] = 1
 		}
-		last := b.rows[i-1].Event
-		if last.AnonymousID != e.AnonymousID || last.Time == e.Time && last.Seq == e.Seq {
-			panic(fmt.Sprintf("index: events %d and %d of ordinal %d are the same, or of two visitors", last.Seq, e.Seq, r.Ordinal))
-		}
+		b.objects.add(i, e.Properties, b.columns[nameColumn].codes[i])
 	}
-	b.starts = append(b.starts, uint32(len(b.rows)))
+	b.starts = append(b.starts, uint32(n))
+}
+
+// survey finds the visitors and the bounds, and checks what Build demands.
+func (b *builder) survey(i int, r Row) {
+	e := r.Event
+	b.times[i], b.seqs[i] = uint64(e.Time), uint64(e.Seq)
+	b.minTime, b.maxTime = min(b.minTime, e.Time), max(b.maxTime, e.Time)
+	b.minSeq, b.maxSeq = min(b.minSeq, e.Seq), max(b.maxSeq, e.Seq)
+	if i == 0 || b.rows[i-1].Ordinal != r.Ordinal {
+		b.starts = append(b.starts, uint32(i))
+		return
+	}
+	last := b.rows[i-1].Event
+	if last.AnonymousID != e.AnonymousID || last.Time == e.Time && last.Seq == e.Seq {
+		panic(fmt.Sprintf("index: events %d and %d of ordinal %d are the same, or of two visitors", last.Seq, e.Seq, r.Ordinal))
+	}
+}
+
+// number numbers the texts of a row. They stand in the order of columnSpecs.
+func (b *builder) number(i int, e *event.Event) {
+	site, rest, inURL := b.splitURL(e)
+	if inURL {
+		b.inURL[i] = 1
+	}
+	for c, text := range [len(columnSpecs)]string{
+		e.Name, e.UserID, e.Path, site, rest, e.Referrer, e.Country, e.Device, e.Browser, e.OS, e.Bot, e.IPHash,
+	} {
+		b.columns[c].codes[i] = b.columns[c].number(text)
+	}
+}
+
+// splitURL is splitURL, but fast where the site is that of the last URL.
+func (b *builder) splitURL(e *event.Event) (site, rest string, inURL bool) {
+	n := len(b.site)
+	if n == 0 || len(e.URL) <= n || e.URL[:n] != b.site || strings.IndexByte(siteEnds, e.URL[n]) < 0 {
+		site, rest, inURL = splitURL(e)
+		b.site = site
+		return site, rest, inURL
+	}
+	if rest = e.URL[n:]; e.Path != "" && strings.HasPrefix(rest, e.Path) {
+		return b.site, rest[len(e.Path):], true
+	}
+	return b.site, rest, false
 }
 
 // columnSpecs are the text columns with codes of their own.
@@ -132,27 +167,32 @@ var columnSpecs = [...]struct {
 	name   event.Column
 	listed bool // ids that hardly ever recur in another visitor's rows
 	cold   bool // seldom asked for
-	text   func(*event.Event) string
 }{
-	{event.ColumnName, false, false, func(e *event.Event) string { return e.Name }},
-	{event.ColumnUserID, false, true, func(e *event.Event) string { return e.UserID }},
-	{event.ColumnPath, false, false, func(e *event.Event) string { return e.Path }},
-	{ColumnSite, false, true, func(e *event.Event) string { site, _, _ := splitURL(e); return site }},
-	{ColumnRest, false, true, func(e *event.Event) string { _, rest, _ := splitURL(e); return rest }},
-	{event.ColumnReferrer, false, true, func(e *event.Event) string { return e.Referrer }},
-	{event.ColumnCountry, false, false, func(e *event.Event) string { return e.Country }},
-	{event.ColumnDevice, false, false, func(e *event.Event) string { return e.Device }},
-	{event.ColumnBrowser, false, false, func(e *event.Event) string { return e.Browser }},
-	{event.ColumnOS, false, false, func(e *event.Event) string { return e.OS }},
-	{ColumnBot, false, false, func(e *event.Event) string { return e.Bot }},
-	{ColumnIPHash, true, true, func(e *event.Event) string { return e.IPHash }},
+	{event.ColumnName, false, false},
+	{event.ColumnUserID, false, true},
+	{event.ColumnPath, false, false},
+	{ColumnSite, false, true},
+	{ColumnRest, false, true},
+	{event.ColumnReferrer, false, true},
+	{event.ColumnCountry, false, false},
+	{event.ColumnDevice, false, false},
+	{event.ColumnBrowser, false, false},
+	{event.ColumnOS, false, false},
+	{ColumnBot, false, false},
+	{ColumnIPHash, true, true},
 }
+
+// nameColumn is where the name stands in columnSpecs.
+const nameColumn = 0
+
+// siteEnds are the bytes that end the site of a URL.
+const siteEnds = `/\?#`
 
 // splitURL parts an event's URL. The URL is site, then the event's path if inURL, then rest.
 func splitURL(e *event.Event) (site, rest string, inURL bool) {
 	site, rest = "", e.URL
 	if scheme := strings.Index(e.URL, "://"); scheme >= 0 {
-		end := strings.IndexAny(e.URL[scheme+3:], `/\?#`)
+		end := strings.IndexAny(e.URL[scheme+3:], siteEnds)
 		if end < 0 {
 			return e.URL, "", false
 		}
@@ -164,23 +204,16 @@ func splitURL(e *event.Event) (site, rest string, inURL bool) {
 	return site, rest, false
 }
 
-func joinURL(site, path, rest string, inURL bool) string {
-	if inURL {
-		return site + path + rest
-	}
-	return site + rest
-}
-
 func (b *builder) writeColumns(opt BuildOptions) {
 	codes := map[event.Column][]uint32{}
 	limits := map[event.Column]uint32{}
-	for _, spec := range columnSpecs {
-		own, texts, isSorted := b.codesOf(spec.text, spec.listed)
+	for c, spec := range columnSpecs {
+		own, texts, isSorted := b.columns[c].settle(spec.listed)
 		b.writeCodes(string(spec.name), own, uint32(len(texts)), spec.cold)
 		if isSorted {
 			b.writeSorted(string(spec.name)+" texts", texts)
 		} else {
-			b.writeBlocks(storeListed, string(spec.name)+" texts", squeezeAll(texts))
+			b.writeBlocks(storeListed, string(spec.name)+" texts", texts, true)
 		}
 		codes[spec.name], limits[spec.name] = own, uint32(len(texts))
 	}
@@ -188,9 +221,10 @@ func (b *builder) writeColumns(opt BuildOptions) {
 	for i, name := range touchNames {
 		codes[name], limits[name] = touchCodes[i], touchLimits[i]
 	}
-	b.writeSessions()
-	b.writeFlags("session derived", func(e *event.Event) bool { return e.SessionDerived })
-	b.writeFlags("path in url", func(e *event.Event) bool { _, _, inURL := splitURL(e); return inURL })
+	b.writeCodes("session", b.sessions.codes, uint32(len(b.sessions.texts)), false)
+	b.writeBlocks(storeListed, "session texts", b.sessions.texts, true)
+	b.writeCodes("session derived", b.derived, 2, false)
+	b.writeCodes("path in url", b.inURL, 2, false)
 	b.writeRowTexts("event ids", true, func(i int) string { return b.rows[i].Event.ID })
 	for _, name := range setColumns {
 		b.writeValueSets(codes[name], limits[name])
@@ -199,57 +233,21 @@ func (b *builder) writeColumns(opt BuildOptions) {
 	b.writeProperties(opt.TypedMax)
 }
 
-// codesOf numbers the texts of all rows. The texts are sorted, or, where they hardly recur, in the
-// order of their first rows.
-func (b *builder) codesOf(text func(*event.Event) string, listed bool) (codes []uint32, texts []string, isSorted bool) {
-	known := map[string]uint32{}
-	codes = make([]uint32, len(b.rows))
-	last := ""
-	for i := range b.rows {
-		t := text(b.rows[i].Event)
-		if i > 0 && t == last {
-			codes[i] = codes[i-1]
-			continue
-		}
-		last = t
-		code, ok := known[t]
-		if !ok {
-			code = uint32(len(texts))
-			known[t] = code
-			texts = append(texts, t)
-		}
-		codes[i] = code
+// settle returns the codes of all rows and their texts. The texts are sorted, or, where they hardly
+// recur, in the order of their first rows.
+func (n *numbered) settle(listed bool) (codes []uint32, texts []string, isSorted bool) {
+	if listed || len(n.texts) > listedMin && len(n.texts) > len(n.codes)/listedShare {
+		return n.codes, n.texts, false
 	}
-	if listed || len(texts) > listedMin && len(texts) > len(b.rows)/listedShare {
-		return codes, texts, false
+	places, rising := ranks(n.texts)
+	for i, c := range n.codes {
+		n.codes[i] = places[c]
 	}
-	order, ranked := sortedCodes(texts)
-	for i, c := range codes {
-		codes[i] = order[c]
-	}
-	return codes, ranked, true
-}
-
-func squeezeAll(texts []string) []string {
-	out := make([]string, len(texts))
-	for i, t := range texts {
-		out[i] = encode.Squeeze(t)
-	}
-	return out
-}
-
-func (b *builder) writeFlags(kind string, flag func(*event.Event) bool) {
-	codes := make([]uint32, len(b.rows))
-	for i := range b.rows {
-		if flag(b.rows[i].Event) {
-			codes[i] = 1
-		}
-	}
-	b.writeCodes(kind, codes, 2, false)
+	return n.codes, rising, true
 }
 
 // writeRowTexts writes a text for each row, or one text where all are equal.
-func (b *builder) writeRowTexts(kind string, squeeze bool, text func(i int) string) {
+func (b *builder) writeRowTexts(kind string, ids bool, text func(i int) string) {
 	texts := make([]string, len(b.rows))
 	for i := range b.rows {
 		texts[i] = text(i)
@@ -258,46 +256,5 @@ func (b *builder) writeRowTexts(kind string, squeeze bool, text func(i int) stri
 		b.writeSorted(kind, texts[:1])
 		return
 	}
-	if squeeze {
-		b.writeBlocks(storeListed, kind, squeezeAll(texts))
-		return
-	}
-	b.writeBlocks(storeRaw, kind, texts)
-}
-
-// derivedSession returns the session id that is made where none was sent: the visitor and the
-// half-hour.
-func derivedSession(anonymousID string, at event.Time) string {
-	return anonymousID + "-" + strconv.FormatInt(int64(at)/(30*60*1000), 10)
-}
-
-// writeSessions numbers the sessions by visitor and id, in the order of their first rows. The text
-// of a session is squeezed, or empty where derivedSession makes it from any of its rows.
-func (b *builder) writeSessions() {
-	codes := make([]uint32, len(b.rows))
-	var texts []string
-	known := map[string]uint32{}
-	for run, start := range b.starts[:len(b.starts)-1] {
-		if len(known) > 64 {
-			known = map[string]uint32{} // clearing costs what the map has grown to
-		}
-		clear(known)
-		for row := start; row < b.starts[run+1]; row++ {
-			e := b.rows[row].Event
-			if row > start && e.SessionID == b.rows[row-1].Event.SessionID {
-				codes[row] = codes[row-1]
-			} else if code, ok := known[e.SessionID]; ok {
-				codes[row] = code
-			} else {
-				codes[row] = uint32(len(texts))
-				known[e.SessionID] = codes[row]
-				texts = append(texts, "")
-			}
-			if e.SessionID != derivedSession(e.AnonymousID, e.Time) {
-				texts[codes[row]] = encode.Squeeze(e.SessionID)
-			}
-		}
-	}
-	b.writeCodes("session", codes, uint32(len(texts)), false)
-	b.writeBlocks(storeRaw, "session texts", texts)
+	b.writeBlocks(storeListed, kind, texts, ids)
 }

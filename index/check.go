@@ -17,7 +17,11 @@ func (s *Segment) Check() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.rows(reader), c.texts(), c.sets(reader.runs), c.properties(reader))
+	runs, err := s.Runs()
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.rows(reader, runs), c.texts(runs), c.sets(runs), c.properties(reader))
 }
 
 type checker struct {
@@ -25,9 +29,9 @@ type checker struct {
 }
 
 // rows makes every event once, and checks their order.
-func (c *checker) rows(r *Reader) error {
+func (c *checker) rows(r *Reader, runs *Runs) error {
 	s := c.segment
-	if !slices.IsSorted(r.runs.Ordinals) {
+	if !slices.IsSorted(runs.Ordinals) {
 		return damaged("the visitors aren't sorted")
 	}
 	seqs := make([]event.Seq, 0, s.rows)
@@ -39,7 +43,7 @@ func (c *checker) rows(r *Reader) error {
 		if err != nil {
 			return err
 		}
-		run := r.runOf(row)
+		run := int(r.run)
 		if run == lastRun && !last.Before(&e) {
 			return damaged("row %d doesn't come behind the one before", row)
 		}
@@ -58,12 +62,8 @@ func (c *checker) rows(r *Reader) error {
 }
 
 // texts checks that each dictionary rises and that each of its texts is used.
-func (c *checker) texts() error {
+func (c *checker) texts(runs *Runs) error {
 	s := c.segment
-	runs, err := s.Runs()
-	if err != nil {
-		return err
-	}
 	columns := []event.Column{}
 	for _, spec := range columnSpecs {
 		columns = append(columns, spec.name)

@@ -12,8 +12,9 @@ import (
 //	shape    1 byte  shapeOne, shapePerRow or shapePerRun
 //	shapeOne     the code that all rows have (uv)
 //	shapePerRow  one piece for each ChunkRows rows: their codes
-//	shapePerRun  one piece for each ChunkRows visitors: the code of each one's first row; then
-//	             pieces of the rows that differ from it, and as many pieces of their codes
+//	shapePerRun  one piece for each visitorChunk visitors: the code of each one's first row; then one
+//	             piece for each ChunkRows rows: those that differ from it, less the first of the
+//	             chunk; and one for each with their codes
 //
 // A visitor's country or browser hardly ever changes inside a segment: a code per visitor is a
 // tenth of a code per row. But among many visitors someone's always does, so there are exceptions.
@@ -22,9 +23,12 @@ const (
 	shapePerRow = 1
 	shapePerRun = 2
 
-	// ChunkRows is how many rows a piece of a column covers: at most 256 KiB, and enough to make
-	// reading it worth a look-up.
-	ChunkRows = encode.IntsMax
+	// ChunkRows is how many rows a piece of a column covers. A scan doesn't notice four times as many
+	// pieces, and what it unpacks stays in the second-level cache; one cold row costs a third.
+	ChunkRows = 16 << 10
+	// visitorChunk is how many visitors a piece covers: about as many as have rows in a few chunks,
+	// as each chunk of rows unpacks those that it needs.
+	visitorChunk = 4 << 10
 	// exceptionShare is the share of rows that may differ from their visitor's first: each costs
 	// about three times what a row of its own would.
 	exceptionShare = 32
@@ -48,43 +52,74 @@ func (b *builder) writeCodes(kind string, codes []uint32, limit uint32, cold boo
 		b.head.uv(uint64(codes[0]))
 		return
 	}
-	firsts := make([]uint32, 0, len(b.starts)-1)
-	var rows, except []uint32
-	for i, start := range b.starts[:len(b.starts)-1] {
-		first := codes[start]
-		firsts = append(firsts, first)
-		for row := start; row < b.starts[i+1]; row++ {
-			if codes[row] != first {
-				rows, except = append(rows, row), append(except, codes[row])
-			}
-		}
-	}
+	firsts, rows, except := b.perRun(codes)
 	if len(firsts) > len(codes)/2 || len(rows) > len(codes)/exceptionShare {
 		b.head.out = append(b.head.out, shapePerRow)
 		b.head.add(chunked(kind, codes, cold)...)
 		return
 	}
 	b.head.out = append(b.head.out, shapePerRun)
-	b.head.add(chunked(kind, firsts, cold)...)
-	b.head.add(chunked(kind, rows, cold)...)
-	b.head.add(chunked(kind, except, cold)...)
+	b.head.add(pieced(kind, firsts, visitorChunk, cold)...)
+	var places, changes []piece
+	for chunk := range chunksOf(len(codes)) {
+		first := uint32(chunk * ChunkRows)
+		n, _ := slices.BinarySearch(rows, first+ChunkRows)
+		for i := range rows[:n] {
+			rows[i] -= first
+		}
+		places = append(places, intsPiece(kind, rows[:n], cold))
+		changes = append(changes, intsPiece(kind, except[:n], cold))
+		rows, except = rows[n:], except[n:]
+	}
+	b.head.add(places...)
+	b.head.add(changes...)
+}
+
+// perRun returns the code of each visitor's first row, and the rows and codes that differ from it. It
+// gives up where there are too many of these.
+func (b *builder) perRun(codes []uint32) (firsts, rows, except []uint32) {
+	firsts = make([]uint32, 0, len(b.starts)-1)
+	most := len(codes) / exceptionShare
+	rows, except = make([]uint32, 0, most+1), make([]uint32, 0, most+1)
+	for i, start := range b.starts[:len(b.starts)-1] {
+		first := codes[start]
+		firsts = append(firsts, first)
+		for at, code := range codes[start:b.starts[i+1]] {
+			if code == first {
+				continue
+			}
+			if rows, except = append(rows, start+uint32(at)), append(except, code); len(rows) > most {
+				return firsts, rows, except
+			}
+		}
+	}
+	return firsts, rows, except
 }
 
 // chunked makes a piece out of every ChunkRows values.
 func chunked[T uint32 | uint64](kind string, values []T, compress bool) []piece {
+	return pieced(kind, values, ChunkRows, compress)
+}
+
+func pieced[T uint32 | uint64](kind string, values []T, each int, compress bool) []piece {
 	var pieces []piece
-	var wide []uint64
-	for chunk := range slices.Chunk(values, ChunkRows) {
-		wide = wide[:0]
-		for _, v := range chunk {
-			wide = append(wide, uint64(v))
-		}
-		pieces = append(pieces, piece{kind: kind, plain: encode.AppendInts(nil, wide), compress: compress})
+	for chunk := range slices.Chunk(values, each) {
+		pieces = append(pieces, intsPiece(kind, chunk, compress))
 	}
 	return pieces
 }
 
-func chunksOf(n int) int { return (n + ChunkRows - 1) / ChunkRows }
+func intsPiece[T uint32 | uint64](kind string, values []T, compress bool) piece {
+	p := piece{kind: kind, plain: encode.AppendInts(nil, values), saving: encode.SavingNever}
+	if compress {
+		p.saving = encode.SavingIntegers
+	}
+	return p
+}
+
+func chunksOf(n int) int { return piecesOf(n, ChunkRows) }
+
+func piecesOf(n, each int) int { return (n + each - 1) / each }
 
 func (s *Segment) readCodeColumn(r *headReader) codeColumn {
 	c := codeColumn{limit: uint32(r.length(1 << 31))}
@@ -103,7 +138,7 @@ func (s *Segment) readCodeColumn(r *headReader) codeColumn {
 		}
 	case shapePerRun:
 		c.chunks, c.exceptRows, c.exceptCode = r.span(), r.span(), r.span()
-		if c.chunks.count != chunksOf(s.visitors) || c.exceptRows.count != c.exceptCode.count {
+		if c.chunks.count != piecesOf(s.visitors, visitorChunk) || c.exceptRows.count != s.Chunks() || c.exceptCode.count != s.Chunks() {
 			r.fail()
 		}
 	}
@@ -123,9 +158,9 @@ func (s *Segment) ints(i, count int) (encode.Ints, error) {
 	return c, err
 }
 
-// all32 reads a list of values below limit that is cut into chunks; total says how many there are,
-// or is -1 where only the pieces know.
-func (s *Segment) all32(pieces span, total int, limit uint32) ([]uint32, error) {
+// list reads a list of values below limit that is cut into pieces of so many; total says how many
+// values there are, or is -1 where only the pieces know.
+func (s *Segment) list(pieces span, each, total int, limit uint32) ([]uint32, error) {
 	var all []uint32
 	for i := range pieces.count {
 		plain, err := s.piece(pieces.first + i)
@@ -136,10 +171,10 @@ func (s *Segment) all32(pieces span, total int, limit uint32) ([]uint32, error) 
 		if err != nil {
 			return nil, err
 		}
-		if c.Len() == 0 || i+1 < pieces.count && c.Len() != ChunkRows {
-			return nil, damaged("chunk %d of a list has %d values", i, c.Len())
+		if i+1 < pieces.count && c.Len() != each {
+			return nil, damaged("piece %d of a list has %d values", i, c.Len())
 		}
-		all = slices.Grow(all, c.Len())[:len(all)+c.Len()]
+		all = slices.Grow(all, max(c.Len(), total-len(all))+1)[:len(all)+c.Len()]
 		c.Unpack32(all[len(all)-c.Len():])
 	}
 	if total >= 0 && len(all) != total {
@@ -149,14 +184,22 @@ func (s *Segment) all32(pieces span, total int, limit uint32) ([]uint32, error) 
 }
 
 func below(codes []uint32, limit uint32) error {
-	most := uint32(0)
-	for _, c := range codes {
-		most = max(most, c)
-	}
-	if most >= limit && len(codes) > 0 {
+	if most := greatest(codes); most >= limit && len(codes) > 0 {
 		return damaged("code %d in a column of %d", most, limit)
 	}
 	return nil
+}
+
+// greatest looks at four at a time: one comparison after another would wait for the last.
+func greatest(codes []uint32) uint32 {
+	var a, b, c, d uint32
+	for ; len(codes) >= 4; codes = codes[4:] {
+		a, b, c, d = max(a, codes[0]), max(b, codes[1]), max(c, codes[2]), max(d, codes[3])
+	}
+	for _, code := range codes {
+		a = max(a, code)
+	}
+	return max(a, b, c, d)
 }
 
 // codes reads the codes of a chunk of rows into dst.
@@ -184,10 +227,10 @@ func (s *Segment) codes(c *codeColumn, runs *Runs, chunk int, dst []uint32) ([]u
 func (s *Segment) spread(c *codeColumn, runs *Runs, from int, dst []uint32) error {
 	to := from + len(dst)
 	first, last := runs.Of(uint32(from)), runs.Of(uint32(to-1))
-	firsts := make([]uint32, min(ChunkRows, s.visitors))
+	firsts := make([]uint32, min(visitorChunk, s.visitors))
 	for run, loaded := first, -1; run <= last; run++ {
-		if at := run / ChunkRows; at != loaded {
-			count := min(ChunkRows, s.visitors-at*ChunkRows)
+		if at := run / visitorChunk; at != loaded {
+			count := min(visitorChunk, s.visitors-at*visitorChunk)
 			ints, err := s.ints(c.chunks.first+at, count)
 			if err != nil {
 				return err
@@ -198,30 +241,31 @@ func (s *Segment) spread(c *codeColumn, runs *Runs, from int, dst []uint32) erro
 			}
 			loaded = at
 		}
-		code := firsts[run%ChunkRows]
+		code := firsts[run%visitorChunk]
 		encode.Fill(dst, max(from, int(runs.Starts[run]))-from, min(to, int(runs.Starts[run+1]))-from, code)
 	}
-	rows, codes, err := s.exceptions(c)
+	rows, codes, err := s.exceptions(c, from/ChunkRows)
 	if err != nil {
 		return err
 	}
-	at, _ := slices.BinarySearch(rows, uint32(from))
-	for ; at < len(rows) && int(rows[at]) < to; at++ {
-		dst[int(rows[at])-from] = codes[at]
+	for i, row := range rows {
+		dst[row] = codes[i]
 	}
 	return nil
 }
 
-// exceptions reads the rows that differ from their visitor's first, and their codes.
-func (s *Segment) exceptions(c *codeColumn) (rows, codes []uint32, err error) {
-	if rows, err = s.all32(c.exceptRows, -1, uint32(s.rows)); err != nil {
+// exceptions reads the rows of a chunk that differ from their visitor's first, less the first of the
+// chunk, and their codes.
+func (s *Segment) exceptions(c *codeColumn, chunk int) (rows, codes []uint32, err error) {
+	from, to := s.ChunkBounds(chunk)
+	if rows, err = s.list(span{c.exceptRows.first + chunk, 1}, ChunkRows, -1, uint32(to-from)); err != nil {
 		return nil, nil, err
 	}
 	for i := 1; i < len(rows); i++ {
 		if rows[i] <= rows[i-1] {
-			return nil, nil, damaged("exceptions of a column don't rise at row %d", rows[i])
+			return nil, nil, damaged("exceptions of a column don't rise at row %d of chunk %d", rows[i], chunk)
 		}
 	}
-	codes, err = s.all32(c.exceptCode, len(rows), c.limit)
+	codes, err = s.list(span{c.exceptCode.first + chunk, 1}, ChunkRows, len(rows), c.limit)
 	return rows, codes, err
 }

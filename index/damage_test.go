@@ -105,15 +105,20 @@ func TestDamageIsNeverAnAnswer(t *testing.T) {
 
 // A segment whose checksums are right and whose pieces don't agree was built wrong. Check finds it.
 func TestCheckFindsWhatChecksumsCannot(t *testing.T) {
-	for name, lie := range map[string]func(b *builder){
-		"rows out of order": func(b *builder) { b.rows[5], b.rows[6] = b.rows[6], b.rows[5] },
-		"bounds too wide":   func(b *builder) { b.maxTime++ },
-		"a position twice":  func(b *builder) { b.rows[0].Event.Seq = b.rows[30].Event.Seq },
+	for name, lie := range map[string]struct{ before, after func(b *builder) }{
+		"rows out of order": {before: func(b *builder) { b.rows[5], b.rows[6] = b.rows[6], b.rows[5] }},
+		"bounds too wide":   {after: func(b *builder) { b.maxTime++ }},
+		"a position twice":  {before: func(b *builder) { b.rows[0].Event.Seq = b.rows[30].Event.Seq }},
 	} {
 		rows := sorted(rowsOf(eventtest.New(1, 3, 1000).Events(50)))
 		b := &builder{rows: rows}
-		b.survey()
-		lie(b)
+		if lie.before != nil {
+			lie.before(b)
+		}
+		b.gather()
+		if lie.after != nil {
+			lie.after(b)
+		}
 		s, err := Open(b.finish(BuildOptions{}))
 		if err == nil {
 			err = s.Check()
@@ -145,7 +150,7 @@ func TestForgedPiecesNeverPanic(t *testing.T) {
 			for range 1 + r.IntN(3) {
 				forged[r.IntN(len(forged))] ^= byte(1 << r.IntN(8))
 			}
-			frame := framer.Append(nil, forged, encode.Place{Stamp: s.stamp, Number: uint32(at + 1)}, false)
+			frame := framer.Append(nil, forged, encode.Place{Stamp: s.stamp, Number: uint32(at + 1)}, encode.SavingNever)
 			fake := &Segment{}
 			*fake = *s
 			fake.spots = slices.Clone(s.spots)
@@ -204,7 +209,7 @@ func FuzzHeadersNeverPanic(f *testing.F) {
 	sections := Build(newTraffic(1, 20).day(40, true), BuildOptions{}).Sections
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		h := &held{sections: slices.Clone(sections)}
-		h.sections[0] = framer.Append(append([]byte(magic), segmentVersion), plain, encode.Place{}, false)
+		h.sections[0] = framer.Append(append([]byte(magic), segmentVersion), plain, encode.Place{}, encode.SavingNever)
 		s, err := Open(h)
 		if err == nil {
 			err = s.Check()

@@ -59,17 +59,24 @@ func valueEnd(s string) int {
 	case '{', '[':
 		return nestedEnd(s)
 	}
-	end := strings.IndexAny(s, ",:]}")
-	if end < 0 {
-		end = len(s)
+	for _, word := range [...]string{"true", "false", "null"} {
+		if s[0] == word[0] && strings.HasPrefix(s, word) {
+			return closed(s, len(word))
+		}
 	}
-	switch word := s[:end]; {
-	case word == "true", word == "false", word == "null":
-		return end
-	case strings.Trim(word, "0123456789+-.eE") == "":
-		return end
+	end := 0
+	for end < len(s) && (s[end] <= '9' && s[end] >= '0' || strings.IndexByte("+-.eE", s[end]) >= 0) {
+		end++
 	}
-	return -1
+	return closed(s, end)
+}
+
+// closed returns end if a value of s may end there, else a negative number.
+func closed(s string, end int) int {
+	if end == 0 || end < len(s) && strings.IndexByte(",:]}", s[end]) < 0 {
+		return -1
+	}
+	return end
 }
 
 // textEnd returns where the JSON string ends that begins at s[at].

@@ -15,13 +15,12 @@ import (
 // the seqs of all rows.
 
 func (b *builder) writeOrder() {
-	times, seqs := make([]uint64, len(b.rows)), make([]uint64, len(b.rows))
 	for i := range b.rows {
-		times[i] = uint64(b.rows[i].Event.Time - b.minTime)
-		seqs[i] = uint64(b.rows[i].Event.Seq - b.minSeq)
+		b.times[i] -= uint64(b.minTime)
+		b.seqs[i] -= uint64(b.minSeq)
 	}
-	b.head.add(chunked("time", times, false)...)
-	b.head.add(chunked("seq", seqs, false)...)
+	b.head.add(chunked("time", b.times, false)...)
+	b.head.add(chunked("seq", b.seqs, false)...)
 }
 
 // Times reads the times of a chunk of rows into dst, which grows where it is too small.

@@ -1,14 +1,11 @@
 package index
 
 import (
-	"bytes"
-	"cmp"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"millimetric/index/bitmap"
+	"millimetric/index/encode"
 )
 
 // Properties that many rows have become columns of their own; rest.go keeps what isn't in them. Only members of the outermost object do, by their literal names, and of two of the same name
@@ -18,12 +15,12 @@ import (
 //	name     text
 //	kind     1 byte  PropertyNumbers or PropertyValues
 //	count    uv      how many rows have it
-//	rows     pieces of their set
-//	PropertyNumbers  scale (uv), trimmed (uv, 0 or 1: see appendNumber), least (sv), pieces of
-//	                 integers: the numbers of those rows in their order, times ten to the power of
-//	                 scale, less the least
-//	PropertyValues   a text store of the distinct values, pieces with the codes of those rows. A
-//	                 value is a letter and a text, see the constants below.
+//	PropertyNumbers  scale (uv), trimmed (uv, 0 or 1: see appendNumber), least (sv)
+//	PropertyValues   a text store of the distinct values, each a letter and a text, see below
+//	rows     one piece for each ChunkRows rows: the set of those that have it, less the first of
+//	         the chunk
+//	values   one for each: integers, the numbers of those rows in their order, times ten to the
+//	         power of scale, less the least; or their codes
 const (
 	typedColumnsMax = 32 // each costs a pass over all raw texts when it is checked
 	// typedShare is the share of rows that must have a property: below it, the raw blocks that hold
@@ -68,34 +65,13 @@ type Property struct {
 	store   textStore
 }
 
-// member is a value of one row, as it stands in the JSON.
-type member struct {
-	row   uint32
-	value string
-}
-
-// typed is a property on its way to becoming a column.
-type typed struct {
-	name    string
-	kind    PropertyKind
-	members []member
-	cut     []bool // by member: a reader can make its text from the column, so the rest needn't hold it
-
-	numbers []int64 // PropertyNumbers
-	scale   int
-	trimmed bool
-
-	codes []uint32 // PropertyValues
-	texts []string
-}
-
 // writeProperties writes the typed columns, then what of the objects isn't in them.
 func (b *builder) writeProperties(most int) {
 	if most == 0 {
 		most = typedColumnsMax
 	}
 	var columns []*typed
-	for _, t := range b.common(max(most, 0)) {
+	for _, t := range b.objects.common(len(b.rows), max(most, 0)) {
 		if t.settle() {
 			columns = append(columns, t)
 		}
@@ -107,112 +83,15 @@ func (b *builder) writeProperties(most int) {
 	b.writeRest(columns)
 }
 
-// common returns the properties that enough rows have, the most common first. There are none where
-// some row's properties aren't the compact JSON that they ought to be: nothing could be said of it.
-func (b *builder) common(most int) []*typed {
-	byName := map[string]*typed{}
-	for i := range b.rows {
-		object := b.rows[i].Event.Properties
-		whole := walkObject(object, func(name string, start, end int) bool {
-			t := byName[name]
-			if t == nil {
-				if len(byName) == typedNamesMax {
-					return true
-				}
-				t = &typed{name: name}
-				byName[name] = t
-			}
-			if n := len(t.members); n == 0 || t.members[n-1].row != uint32(i) {
-				t.members = append(t.members, member{uint32(i), object[start:end]})
-			}
-			return true
-		})
-		if !whole {
-			return nil
-		}
-	}
-	maps.DeleteFunc(byName, func(name string, t *typed) bool {
-		// A dot may lead into an object where the literal name is missing: a column can't tell.
-		return len(t.members)*typedShare < len(b.rows) || strings.Contains(name, ".")
-	})
-	columns := slices.SortedFunc(maps.Values(byName), func(a, z *typed) int {
-		return cmp.Or(cmp.Compare(len(z.members), len(a.members)), cmp.Compare(a.name, z.name))
-	})
-	return columns[:min(len(columns), most)]
-}
-
-// settle decides how a column keeps its values. It reports false where there are too many.
-func (t *typed) settle() bool {
-	var ok bool
-	if t.numbers, t.scale, ok = integersOf(t.members); ok {
-		t.kind = PropertyNumbers
-		if t.settleText(false) < len(t.members)/2 {
-			t.trimmed = true
-			t.settleText(true)
-		}
-		return true
-	}
-	return t.settleValues()
-}
-
-// settleText finds out which numbers are written as appendNumber writes them, and how many.
-func (t *typed) settleText(trimmed bool) int {
-	t.cut = make([]bool, len(t.members))
-	count := 0
-	var text []byte
-	for i, m := range t.members {
-		if text = appendNumber(text[:0], t.numbers[i], t.scale, trimmed); string(text) == m.value {
-			t.cut[i] = true
-			count++
-		}
-	}
-	return count
-}
-
-// settleValues numbers the values as they are written, and then what they mean.
-func (t *typed) settleValues() bool {
-	t.kind = PropertyValues
-	written, codes := []string{}, make([]uint32, len(t.members))
-	known := map[string]uint32{}
-	for i, m := range t.members {
-		code, ok := known[m.value]
-		if !ok {
-			if len(written) == typedValuesMax {
-				return false
-			}
-			code = uint32(len(written))
-			known[m.value] = code
-			written = append(written, m.value)
-		}
-		codes[i] = code
-	}
-	values, cut := make([]string, len(written)), make([]bool, len(written))
-	for i, w := range written {
-		values[i] = valueOf(w)
-		cut[i] = jsonOf(values[i]) == w
-	}
-	var ranks []uint32
-	ranks, t.texts = sortedCodes(values)
-	t.codes, t.cut = codes, make([]bool, len(codes))
-	for i, c := range codes {
-		t.codes[i], t.cut[i] = ranks[c], cut[c]
-	}
-	return len(t.texts) <= listedMin || len(t.texts) <= len(t.codes)/listedShare
-}
-
 func (b *builder) writeProperty(t *typed) {
 	const kind = "typed properties"
-	rows := make([]uint32, len(t.members))
-	for i, m := range t.members {
-		rows[i] = m.row
-	}
 	b.head.text(t.name)
-	b.head.uv(uint64(t.kind))
-	b.head.uv(uint64(len(rows)))
-	b.head.add(setPieces(kind, rows)...)
-	if t.kind == PropertyValues {
+	b.head.uv(uint64(t.kind()))
+	b.head.uv(uint64(len(t.rows)))
+	if t.mixed {
 		b.writeSorted(kind, t.texts)
-		b.head.add(chunked(kind, t.codes, true)...)
+		b.head.add(rowPieces(kind, t.rows)...)
+		b.head.add(valuePieces(kind, t.rows, t.codes)...)
 		return
 	}
 	least := slices.Min(t.numbers)
@@ -227,78 +106,34 @@ func (b *builder) writeProperty(t *typed) {
 	b.head.uv(uint64(t.scale))
 	b.head.uv(trimmed)
 	b.head.sv(least)
-	b.head.add(chunked(kind, offsets, true)...)
+	b.head.add(rowPieces(kind, t.rows)...)
+	b.head.add(valuePieces(kind, t.rows, offsets)...)
 }
 
-// integersOf returns all values as integers of one scale, if they are such.
-func integersOf(members []member) (numbers []int64, scale int, ok bool) {
-	for _, m := range members {
-		_, places, ok := parseNumber(m.value)
-		if !ok {
-			return nil, 0, false
+// rowPieces and valuePieces leave out the chunks behind the last row that has the property.
+func rowPieces(kind string, rows []uint32) []piece {
+	var pieces []piece
+	for first := uint32(0); len(rows) > 0; first += ChunkRows {
+		n, _ := slices.BinarySearch(rows, first+ChunkRows)
+		own := slices.Clone(rows[:n])
+		for i := range own {
+			own[i] -= first
 		}
-		scale = max(scale, places)
+		set := bitmap.Of(own)
+		pieces = append(pieces, piece{kind: kind, plain: set.Append(nil), saving: encode.SavingIntegers})
+		rows = rows[n:]
 	}
-	numbers = make([]int64, len(members))
-	for i, m := range members {
-		n, places, _ := parseNumber(m.value)
-		for ; places < scale; places++ {
-			if n > numberMax/10 || n < -numberMax/10 {
-				return nil, 0, false
-			}
-			n *= 10
-		}
-		numbers[i] = n
-	}
-	return numbers, scale, true
+	return pieces
 }
 
-// numberMax keeps the difference of any two numbers inside an int64.
-const numberMax = 1 << 61
-
-// parseNumber returns a JSON number as an integer and how many decimal places that has, as many as
-// are written. ok is false for what is no number, has an exponent, or doesn't fit.
-func parseNumber(text string) (n int64, places int, ok bool) {
-	digits, negative := strings.CutPrefix(text, "-")
-	whole, fraction, point := strings.Cut(digits, ".")
-	if whole == "" || len(fraction) > scaleMax || point && fraction == "" {
-		return 0, 0, false
+func valuePieces[T uint32 | uint64](kind string, rows []uint32, values []T) []piece {
+	var pieces []piece
+	for first := uint32(0); len(rows) > 0; first += ChunkRows {
+		n, _ := slices.BinarySearch(rows, first+ChunkRows)
+		pieces = append(pieces, intsPiece(kind, values[:n], true))
+		rows, values = rows[n:], values[n:]
 	}
-	for _, part := range [2]string{whole, fraction} {
-		for _, c := range []byte(part) {
-			if c < '0' || c > '9' || n > (numberMax-9)/10 {
-				return 0, 0, false
-			}
-			n = n*10 + int64(c-'0')
-		}
-	}
-	if negative {
-		n = -n
-	}
-	return n, len(fraction), true
-}
-
-// appendNumber writes a number with as many places as its column has, or, trimmed, without zeros at
-// the end.
-func appendNumber(dst []byte, n int64, scale int, trimmed bool) []byte {
-	text := strconv.AppendInt(dst, n, 10)
-	if scale == 0 {
-		return text
-	}
-	digits := len(dst)
-	if n < 0 {
-		digits++
-	}
-	for len(text)-digits <= scale {
-		text = slices.Insert(text, digits, '0')
-	}
-	text = slices.Insert(text, len(text)-scale, '.')
-	// The point is there, so neither of the two gets at what was in dst.
-	if trimmed {
-		text = bytes.TrimRight(text, "0")
-		text = bytes.TrimSuffix(text, []byte("."))
-	}
-	return text
+	return pieces
 }
 
 // valueOf returns a letter and a text for a JSON value.
@@ -320,14 +155,13 @@ func (s *Segment) readProperties(r *headReader) {
 	s.properties = map[string]*Property{}
 	for range r.length(typedNamesMax) {
 		p := &Property{segment: s, Name: r.text(), Kind: PropertyKind(r.length(int(PropertyValues))), Count: r.length(s.rows)}
-		p.rows = r.span()
 		if p.Kind == PropertyNumbers {
 			p.Scale, p.trimmed, p.least = r.length(scaleMax), r.length(1) == 1, r.sv()
 		} else {
 			p.store = readTextStore(r)
 		}
-		p.values = r.span()
-		if p.Kind == 0 || p.Count == 0 || p.values.count != chunksOf(p.Count) || s.properties[p.Name] != nil {
+		p.rows, p.values = r.span(), r.span()
+		if p.Kind == 0 || p.Count == 0 || p.rows.count > s.Chunks() || p.values.count != p.rows.count || s.properties[p.Name] != nil {
 			r.fail()
 			return
 		}
@@ -342,39 +176,97 @@ func (s *Segment) Property(name string) *Property { return s.properties[name] }
 // PropertyNames returns the names of the properties that have columns, sorted.
 func (s *Segment) PropertyNames() []string { return slices.Sorted(maps.Keys(s.properties)) }
 
-// Rows returns the rows that have the property.
-func (p *Property) Rows() (bitmap.Set, error) {
-	set, err := p.segment.set(p.rows, uint64(p.segment.rows))
-	if err == nil && set.Count() != p.Count {
-		err = damaged("%d rows have a property, the header says %d", set.Count(), p.Count)
+// RowsIn returns the rows of a chunk that have the property, less the first row of the chunk.
+func (p *Property) RowsIn(chunk int) (bitmap.Set, error) {
+	if chunk >= p.rows.count {
+		return bitmap.Set{}, nil
 	}
-	return set, err
+	from, to := p.segment.ChunkBounds(chunk)
+	return p.segment.set(span{p.rows.first + chunk, 1}, uint64(to-from))
 }
 
-// Numbers returns the numbers of those rows, in their order, times ten to the power of Scale.
-func (p *Property) Numbers() ([]int64, error) {
-	numbers := make([]int64, 0, p.Count)
-	offsets := make([]uint64, ChunkRows)
-	for i := range p.values.count {
-		count := min(ChunkRows, p.Count-i*ChunkRows)
-		ints, err := p.segment.ints(p.values.first+i, count)
+// valuesIn returns the integers of the rows of a chunk that have the property, of which there are
+// count.
+func (p *Property) valuesIn(chunk, count int) (encode.Ints, error) {
+	if chunk >= p.values.count {
+		return encode.Ints{}, nil
+	}
+	return p.segment.ints(p.values.first+chunk, count)
+}
+
+// Rows returns the rows that have the property.
+func (p *Property) Rows() (bitmap.Set, error) {
+	rows := make([]uint32, 0, p.Count)
+	for chunk := range p.rows.count {
+		set, err := p.RowsIn(chunk)
+		if err != nil {
+			return bitmap.Set{}, err
+		}
+		from := len(rows)
+		rows = set.Between(rows, 0, ChunkRows)
+		for i := range rows[from:] {
+			rows[from+i] += uint32(chunk * ChunkRows)
+		}
+	}
+	if len(rows) != p.Count {
+		return bitmap.Set{}, damaged("%d rows have a property, the header says %d", len(rows), p.Count)
+	}
+	return bitmap.Of(rows), nil
+}
+
+// offsets returns the integers of all rows that have the property.
+func (p *Property) offsets() ([]uint64, error) {
+	all := make([]uint64, 0, p.Count)
+	for chunk := range p.values.count {
+		set, err := p.RowsIn(chunk)
 		if err != nil {
 			return nil, err
 		}
-		ints.Unpack64(offsets[:count])
-		for _, offset := range offsets[:count] {
-			if offset > 2*numberMax {
-				return nil, damaged("a number of a property is %d off", offset)
-			}
-			numbers = append(numbers, p.least+int64(offset))
+		ints, err := p.valuesIn(chunk, set.Count())
+		if err != nil {
+			return nil, err
 		}
+		from := len(all)
+		all = slices.Grow(all, ints.Len())[:from+ints.Len()]
+		ints.Unpack64(all[from:])
+	}
+	if len(all) != p.Count {
+		return nil, damaged("%d rows have a value of a property, the header says %d", len(all), p.Count)
+	}
+	return all, nil
+}
+
+// Numbers returns the numbers of the rows that have the property, in their order, times ten to the
+// power of Scale.
+func (p *Property) Numbers() ([]int64, error) {
+	offsets, err := p.offsets()
+	if err != nil {
+		return nil, err
+	}
+	numbers := make([]int64, len(offsets))
+	for i, offset := range offsets {
+		if offset > 2*numberMax {
+			return nil, damaged("a number of a property is %d off", offset)
+		}
+		numbers[i] = p.least + int64(offset)
 	}
 	return numbers, nil
 }
 
 // Codes returns the codes of the values of those rows, in their order.
 func (p *Property) Codes() ([]uint32, error) {
-	return p.segment.all32(p.values, p.Count, uint32(p.store.count))
+	offsets, err := p.offsets()
+	if err != nil {
+		return nil, err
+	}
+	codes := make([]uint32, len(offsets))
+	for i, code := range offsets {
+		if code >= uint64(p.store.count) {
+			return nil, damaged("value %d of %d", code, p.store.count)
+		}
+		codes[i] = uint32(code)
+	}
+	return codes, nil
 }
 
 // Dict returns the distinct values of the property.

@@ -1,7 +1,8 @@
 package index
 
 import (
-	"millimetric/index/encode"
+	"strings"
+
 	"millimetric/index/event"
 )
 
@@ -9,7 +10,7 @@ import (
 // not safe for concurrent use, and is best asked for rows that rise.
 type Reader struct {
 	segment *Segment
-	runs    *Runs
+	runs    *Runs // once a chunk is unpacked
 
 	columns  [len(columnSpecs)]*Dict
 	touches  [len(touchNames)]*Dict
@@ -18,30 +19,30 @@ type Reader struct {
 	visitors *Dict
 	ids      *Dict
 	rest     *restReader
+	texts    arena
 
 	point  *pointReader
 	points int // rows of the chunk nearBy that point has read
 	nearBy int
 
-	chunk     int // that is unpacked; -1 before the first
-	times     []event.Time
-	seqs      []event.Seq
-	codes     [len(columnSpecs)][]uint32
-	touch     []uint32
-	session   []uint32
-	derived   []uint32
-	inURL     []uint32
-	runOfLast int
+	chunk   int // that is unpacked; -1 before the first
+	times   []event.Time
+	seqs    []event.Seq
+	codes   [len(columnSpecs)][]uint32
+	touch   []uint32
+	session []uint32
+	derived []uint32
+	inURL   []uint32
+
+	run, from, to uint32 // the last row's visitor, and the rows of it
+	ordinal       uint32
+	half          int64 // of the derived session made last, for that visitor
+	sessionID     string
 }
 
 // Reader returns a reader of events.
-func (s *Segment) Reader() (*Reader, error) {
-	runs, err := s.Runs()
-	if err != nil {
-		return nil, err
-	}
-	r := &Reader{segment: s, runs: runs, chunk: -1, nearBy: -1}
-	r.point = &pointReader{segment: s, runs: runs, ints: map[int]encode.Ints{}, except: map[*codeColumn][2][]uint32{}}
+func (s *Segment) Reader() (r *Reader, err error) {
+	r = &Reader{segment: s, chunk: -1, nearBy: -1, point: newPointReader(s)}
 	for i, spec := range columnSpecs {
 		r.columns[i] = s.dict(&s.columns[spec.name].store, false)
 	}
@@ -53,12 +54,23 @@ func (s *Segment) Reader() (*Reader, error) {
 	}
 	r.sessions = s.dict(&s.sessionT, false)
 	r.visitors, r.ids = s.dict(&s.anonymous, true), s.dict(&s.ids, true)
-	r.rest = s.restReader(r.point)
+	r.rest = s.restReader(r.point, &r.texts)
 	return r, nil
 }
 
-// Runs returns the visitors of the segment.
-func (r *Reader) Runs() *Runs { return r.runs }
+// RowsOf returns the rows of a visitor: from inclusive, to exclusive. Both are 0 where it has none.
+func (r *Reader) RowsOf(ordinal uint32) (from, to uint32, err error) {
+	set, err := r.point.set()
+	if err != nil || !set.Has(ordinal) {
+		return 0, 0, err
+	}
+	run := set.Rank(ordinal)
+	starts, err := r.point.visitorsFrom(run / visitorChunk)
+	if err != nil {
+		return 0, 0, err
+	}
+	return starts[run%visitorChunk], starts[run%visitorChunk+1], nil
+}
 
 func (r *Reader) load(chunk int) (err error) {
 	if r.chunk == chunk {
@@ -66,6 +78,11 @@ func (r *Reader) load(chunk int) (err error) {
 	}
 	s := r.segment
 	r.chunk = -1
+	if r.runs == nil {
+		if r.runs, err = s.Runs(); err != nil {
+			return err
+		}
+	}
 	if r.times, err = s.Times(chunk, r.times); err != nil {
 		return err
 	}
@@ -93,28 +110,59 @@ func (r *Reader) load(chunk int) (err error) {
 // two microseconds so, and a chunk some hundreds.
 const pointsMax = 128
 
-// facts returns what the columns say about a row.
-func (r *Reader) facts(row uint32) (rowFacts, error) {
+// facts reads what the columns say about a row.
+func (r *Reader) facts(row uint32, f *rowFacts) (err error) {
 	chunk := int(row) / ChunkRows
 	if chunk != r.chunk {
 		if chunk != r.nearBy {
 			r.nearBy, r.points = chunk, 0
 		}
 		if r.points++; r.points <= pointsMax {
-			return r.point.facts(row)
+			*f, err = r.point.facts(row, int(r.run))
+			return err
 		}
 		if err := r.load(chunk); err != nil {
-			return rowFacts{}, err
+			return err
 		}
 	}
 	at := row % ChunkRows
-	f := rowFacts{
-		time: r.times[at], seq: r.seqs[at], touch: r.touch[at], session: r.session[at], derived: r.derived[at], inURL: r.inURL[at],
-	}
+	f.time, f.seq, f.touch, f.session, f.derived, f.inURL = r.times[at], r.seqs[at], r.touch[at], r.session[at], r.derived[at], r.inURL[at]
 	for i := range r.codes {
 		f.columns[i] = r.codes[i][at]
 	}
-	return f, nil
+	return nil
+}
+
+// visit finds the visitor of a row.
+func (r *Reader) visit(row uint32) error {
+	if row >= r.from && row < r.to {
+		return nil
+	}
+	r.sessionID = ""
+	if r.runs != nil {
+		if at := int(r.run) + 1; row == r.to && at < len(r.runs.Ordinals) && r.to > 0 {
+			r.run++
+		} else {
+			r.run = uint32(r.runs.Of(row))
+		}
+		r.ordinal, r.from, r.to = r.runs.Ordinals[r.run], r.runs.Starts[r.run], r.runs.Starts[r.run+1]
+		return nil
+	}
+	r.from, r.to = 0, 0
+	run, err := r.point.run(row)
+	if err != nil {
+		return err
+	}
+	set, err := r.point.set()
+	if err != nil {
+		return err
+	}
+	starts, err := r.point.visitorsFrom(run / visitorChunk)
+	if err != nil {
+		return err
+	}
+	r.run, r.ordinal, r.from, r.to = uint32(run), set.At(run), starts[run%visitorChunk], starts[run%visitorChunk+1]
+	return nil
 }
 
 // Event returns the event of a row and the ordinal of its visitor. Its texts share memory with
@@ -123,38 +171,63 @@ func (r *Reader) Event(row uint32) (e event.Event, ordinal uint32, err error) {
 	if int(row) >= r.segment.rows {
 		panic("index: no such row")
 	}
-	f, err := r.facts(row)
-	if err != nil {
+	if err := r.visit(row); err != nil {
 		return event.Event{}, 0, err
 	}
-	run := r.runOf(row)
+	var f rowFacts
+	if err := r.facts(row, &f); err != nil {
+		return event.Event{}, 0, err
+	}
 	take := taker{}
-	e = event.Event{Seq: f.seq, Time: f.time, SessionDerived: f.derived == 1}
 	texts := [len(columnSpecs)]string{}
 	for i := range columnSpecs {
 		texts[i] = take.text(r.columns[i], f.columns[i])
 	}
-	site, rest := texts[3], texts[4]
-	e.Name, e.UserID, e.Path, e.Referrer, e.Country = texts[0], texts[1], texts[2], texts[5], texts[6]
-	e.Device, e.Browser, e.OS, e.Bot, e.IPHash = texts[7], texts[8], texts[9], texts[10], texts[11]
-	e.URL = joinURL(site, e.Path, rest, f.inURL == 1)
 	t := [len(touchNames)]string{}
 	for i := range touchNames {
 		t[i] = take.text(r.touches[i], r.tables[i][f.touch])
 	}
+	e.Seq, e.Time, e.SessionDerived = f.seq, f.time, f.derived == 1
+	e.Name, e.UserID, e.Path, e.Referrer, e.Country = texts[0], texts[1], texts[2], texts[5], texts[6]
+	e.Device, e.Browser, e.OS, e.Bot, e.IPHash = texts[7], texts[8], texts[9], texts[10], texts[11]
+	e.URL = r.url(texts[3], e.Path, texts[4], f.inURL == 1)
 	e.Source, e.Medium, e.Campaign, e.SourceConfidence, e.SourceRule = t[0], t[1], t[2], t[3], t[4]
-	e.AnonymousID = take.text(r.visitors, uint32(run))
+	e.AnonymousID = take.text(r.visitors, r.run)
 	e.ID = take.text(r.ids, rowOf(r.ids, row))
+	e.SessionID = r.sessionOf(&e, take.text(r.sessions, f.session))
 	if take.err == nil {
-		e.Properties, take.err = r.rest.object(row)
+		e.Properties, take.err = r.rest.object(row, int(r.run))
 	}
-	e.SessionID = take.text(r.sessions, f.session)
-	if e.SessionID == "" && take.err == nil {
-		e.SessionID = derivedSession(e.AnonymousID, e.Time)
-	} else if take.err == nil {
-		e.SessionID, take.err = unsqueezed(e.SessionID)
+	return e, r.ordinal, take.err
+}
+
+// url joins what splitURL took apart.
+func (r *Reader) url(site, path, rest string, inURL bool) string {
+	if !inURL {
+		path = ""
 	}
-	return e, r.runs.Ordinals[run], take.err
+	switch {
+	case path == "" && rest == "":
+		return site
+	case site == "" && path == "":
+		return rest
+	}
+	r.texts.room(len(site) + len(path) + len(rest))
+	r.texts.text.WriteString(site)
+	r.texts.text.WriteString(path)
+	r.texts.text.WriteString(rest)
+	return r.texts.take()
+}
+
+// sessionOf returns the session id of an event of the visitor at hand.
+func (r *Reader) sessionOf(e *event.Event, text string) string {
+	if text != "" {
+		return sessionID(text, e.AnonymousID, e.Time)
+	}
+	if half := int64(e.Time) / halfHour; r.sessionID == "" || r.half != half {
+		r.sessionID, r.half = derivedSession(e.AnonymousID, e.Time), half
+	}
+	return r.sessionID
 }
 
 // rowOf returns the place of a row's text in a store of rows, which has one text where all are equal.
@@ -165,18 +238,26 @@ func rowOf(d *Dict, row uint32) uint32 {
 	return row
 }
 
-// runOf is Runs.Of, but fast where rows rise.
-func (r *Reader) runOf(row uint32) int {
-	starts := r.runs.Starts
-	if at := r.runOfLast; row < starts[at] || row >= starts[at+1] {
-		if at+2 < len(starts) && row >= starts[at+1] && row < starts[at+2] {
-			r.runOfLast = at + 1
-		} else {
-			r.runOfLast = r.runs.Of(row)
-		}
-	}
-	return r.runOfLast
+// arenaBytes is how much memory texts share. Whoever keeps one of them keeps all of it.
+const arenaBytes = 16 << 10
+
+// arena makes texts that share memory, at one allocation for hundreds.
+type arena struct {
+	text strings.Builder
+	from int
 }
+
+// room makes sure that so many bytes can be written without moving those before.
+func (a *arena) room(n int) {
+	if a.text.Cap()-a.text.Len() < n {
+		a.text.Reset()
+		a.text.Grow(max(n, arenaBytes))
+	}
+	a.from = a.text.Len()
+}
+
+// take returns what was written since room.
+func (a *arena) take() string { return a.text.String()[a.from:] }
 
 // taker takes texts until the first that fails.
 type taker struct{ err error }

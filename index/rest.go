@@ -33,73 +33,98 @@ type restColumn struct {
 }
 
 func (b *builder) writeRest(columns []*typed) {
-	rests := b.rests(columns)
-	codes, texts := make([]uint32, len(rests)), []string{}
-	known := map[string]uint32{}
-	for i, rest := range rests {
-		if i > 0 && rest == rests[i-1] {
-			codes[i] = codes[i-1]
-			continue
-		}
-		code, ok := known[rest]
-		if !ok {
-			code = uint32(len(texts))
-			known[rest] = code
-			texts = append(texts, rest)
-		}
-		codes[i] = code
-		if len(texts) > len(rests)/restShare && len(texts) > 1 {
-			b.head.uv(restByRow)
-			b.writeRowTexts("properties", false, func(i int) string { return rests[i] })
-			return
-		}
+	rests := b.objects.rests(b.rows, columns)
+	if len(rests.texts) > 1 && len(rests.texts) > len(b.rows)/restShare {
+		b.head.uv(restByRow)
+		b.writeRowTexts("properties", false, func(i int) string { return rests.texts[rests.codes[i]] })
+		return
 	}
-	order, ranked := sortedCodes(texts)
-	for i, c := range codes {
-		codes[i] = order[c]
+	places, rising := ranks(rests.texts)
+	for i, c := range rests.codes {
+		rests.codes[i] = places[c]
 	}
 	b.head.uv(restByCode)
-	b.writeCodes("properties", codes, uint32(len(ranked)), true)
-	b.writeSorted("properties", ranked)
+	b.writeCodes("properties", rests.codes, uint32(len(rising)), true)
+	b.writeSorted("properties", rising)
 }
 
-// rests returns the objects of all rows without what the columns hold.
-func (b *builder) rests(columns []*typed) []string {
-	rests := make([]string, len(b.rows))
-	byName, next := map[string]*typed{}, map[string]int{}
+// rests numbers the objects of all rows without what the columns hold.
+func (o *objects) rests(rows []Row, columns []*typed) *numbered {
+	rests := &numbered{codes: make([]uint32, len(rows))}
+	next := map[*typed]*int{}
 	for _, t := range columns {
-		byName[t.name] = t
+		next[t] = new(int)
 	}
-	var out []byte
-	for i := range b.rows {
-		object := b.rows[i].Event.Properties
-		rests[i] = object
+	cutters := make([]*cutter, len(o.shapes))
+	for i := range rows {
+		object := rows[i].Event.Properties
 		if len(columns) == 0 || object == "{}" {
+			rests.codes[i] = rests.number(object)
 			continue
 		}
-		copied := 0
-		out = out[:0]
-		walkObject(object, func(name string, start, end int) bool {
-			t := byName[name]
-			if t == nil {
-				return true
+		var c *cutter
+		if number := o.shapeOf[i]; int(number) < len(cutters) {
+			if cutters[number] == nil {
+				cutters[number] = newCutter(o.shapes[number], next)
 			}
-			at := next[name]
-			if at == len(t.members) || t.members[at].row != uint32(i) {
-				return true // the second of its name
-			}
-			next[name]++
-			if t.cut[at] {
-				out = append(out, object[copied:start]...)
-				copied = end
-			}
-			return true
-		})
-		if copied > 0 {
-			rests[i] = string(append(out, object[copied:]...))
+			c = cutters[number]
+		} else {
+			s, _ := o.find(object)
+			c = newCutter(s, next)
 		}
+		if c.wholly {
+			if c.code < 0 {
+				c.code = int(rests.number(c.shape.text))
+			}
+			rests.codes[i] = uint32(c.code)
+			continue
+		}
+		rests.codes[i] = rests.numberBytes(o.cut(object, c))
 	}
 	return rests
+}
+
+// cutter cuts the values that columns hold out of objects of one shape.
+type cutter struct {
+	shape  *shape
+	next   []*int // by value: the next member of its column, nil where it has none
+	wholly bool   // all values are always cut
+	code   int    // of what is left then; -1 before it has one
+}
+
+func newCutter(s *shape, next map[*typed]*int) *cutter {
+	c := &cutter{shape: s, wholly: true, code: -1}
+	for _, t := range s.members {
+		c.next = append(c.next, next[t])
+		c.wholly = c.wholly && next[t] != nil && t.wholly
+	}
+	return c
+}
+
+// cut returns the object without the values that columns give back.
+func (o *objects) cut(object string, c *cutter) []byte {
+	if !o.fits(c.shape, object) {
+		panic("index: an object has lost its shape")
+	}
+	out := o.scratch[:0]
+	for k, part := range c.shape.parts {
+		out = append(out, part...)
+		if k == len(o.values) {
+			break
+		}
+		t, cut := c.shape.members[k], false
+		if c.next[k] != nil {
+			if cut = t.wholly; !cut {
+				cut = t.cut[*c.next[k]]
+			}
+			*c.next[k]++
+		}
+		if !cut {
+			out = append(out, object[o.values[k].start:o.values[k].end]...)
+		}
+	}
+	o.scratch = out
+	return out
 }
 
 // jsonOf undoes valueOf for all values but texts that were written with escapes.
@@ -132,79 +157,136 @@ func (s *Segment) readRest(r *headReader) {
 type restReader struct {
 	segment *Segment
 	point   *pointReader
+	texts   *arena
 	dict    *Dict
 	asked   int // rows read one by one since a chunk was unpacked
 	chunk   int
 	codes   []uint32
 	columns map[string]*propertyReader
+	plans   []*restPlan // by code
 	buffer  []byte
 }
 
-func (s *Segment) restReader(point *pointReader) *restReader {
-	r := &restReader{segment: s, point: point, chunk: -1, columns: map[string]*propertyReader{}}
+// restPlan is a rest taken apart: before each column's value a part, and one behind the last.
+type restPlan struct {
+	parts   []string
+	columns []*propertyReader
+}
+
+func (s *Segment) restReader(point *pointReader, texts *arena) *restReader {
+	r := &restReader{segment: s, point: point, texts: texts, chunk: -1, columns: map[string]*propertyReader{}}
 	r.dict = s.dict(&s.rest.store, s.rest.shape == restByRow)
 	return r
 }
 
-// rest returns what is left of a row's object.
-func (r *restReader) rest(row uint32) (string, error) {
-	if r.segment.rest.shape == restByRow {
-		return r.dict.At(rowOf(r.dict, row))
-	}
+// code returns the code of a row's rest, where rests have codes.
+func (r *restReader) code(row uint32, run int) (uint32, error) {
 	chunk := int(row) / ChunkRows
 	if chunk != r.chunk {
 		if r.asked++; r.asked <= pointsMax {
-			code, err := r.point.code(&r.segment.rest.codes, row)
-			if err != nil {
-				return "", err
-			}
-			return r.dict.At(code)
+			return r.point.code(&r.segment.rest.codes, row, run)
 		}
-		var err error
+		runs, err := r.segment.Runs()
+		if err != nil {
+			return 0, err
+		}
 		r.chunk = -1
-		if r.codes, err = r.segment.codes(&r.segment.rest.codes, r.point.runs, chunk, r.codes); err != nil {
-			return "", err
+		if r.codes, err = r.segment.codes(&r.segment.rest.codes, runs, chunk, r.codes); err != nil {
+			return 0, err
 		}
-		r.chunk, r.asked = chunk, 0
+		r.chunk, r.asked = chunk, pointsMax/2
 	}
-	return r.dict.At(r.codes[row%ChunkRows])
+	return r.codes[row%ChunkRows], nil
+}
+
+// rest returns what is left of a row's object.
+func (r *restReader) rest(row uint32, run int) (string, error) {
+	if r.segment.rest.shape == restByRow {
+		return r.dict.At(rowOf(r.dict, row))
+	}
+	code, err := r.code(row, run)
+	if err != nil {
+		return "", err
+	}
+	return r.dict.At(code)
 }
 
 // object returns the object of a row.
-func (r *restReader) object(row uint32) (string, error) {
-	rest, err := r.rest(row)
-	if err != nil || len(r.segment.properties) == 0 {
-		return rest, err
+func (r *restReader) object(row uint32, run int) (string, error) {
+	plan, err := r.planOf(row, run)
+	if err != nil {
+		return "", err
 	}
-	out, copied := r.buffer[:0], 0
-	for at := 1; at < len(rest)-1; {
+	if len(plan.columns) == 0 {
+		return plan.parts[0], nil
+	}
+	out := r.buffer[:0]
+	for i, column := range plan.columns {
+		if out, err = column.append(append(out, plan.parts[i]...), row); err != nil {
+			return "", err
+		}
+	}
+	r.buffer = append(out, plan.parts[len(plan.columns)]...)
+	r.texts.room(len(r.buffer))
+	r.texts.text.Write(r.buffer)
+	return r.texts.take(), nil
+}
+
+// planOf returns the plan of a row's rest, which is kept where rests have codes.
+func (r *restReader) planOf(row uint32, run int) (*restPlan, error) {
+	if r.segment.rest.shape == restByRow {
+		rest, err := r.rest(row, run)
+		if err != nil {
+			return nil, err
+		}
+		return r.plan(rest)
+	}
+	code, err := r.code(row, run)
+	if err != nil {
+		return nil, err
+	}
+	if r.plans == nil {
+		r.plans = make([]*restPlan, r.dict.Len())
+	}
+	if int(code) < len(r.plans) && r.plans[code] != nil {
+		return r.plans[code], nil
+	}
+	rest, err := r.dict.At(code)
+	if err != nil {
+		return nil, err
+	}
+	if r.plans[code], err = r.plan(rest); err != nil {
+		r.plans[code] = nil
+	}
+	return r.plans[code], err
+}
+
+func (r *restReader) plan(rest string) (*restPlan, error) {
+	plan := &restPlan{}
+	copied := 0
+	for at := 1; at < len(rest)-1 && len(r.segment.properties) > 0; {
 		nameEnd := at + valueEnd(rest[at:len(rest)-1])
 		start := nameEnd + 1
 		if nameEnd < at+2 || start >= len(rest) || rest[nameEnd] != ':' {
-			return "", damaged("rest of row %d", row)
+			return nil, damaged("a rest of %d bytes", len(rest))
 		}
 		if rest[start] != ',' && start != len(rest)-1 {
 			end := start + valueEnd(rest[start:len(rest)-1])
 			if end <= start {
-				return "", damaged("rest of row %d", row)
+				return nil, damaged("a rest of %d bytes", len(rest))
 			}
 			at = end + 1
 			continue
 		}
 		column, err := r.column(unquote(rest[at:nameEnd]))
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		if out, err = column.append(append(out, rest[copied:start]...), row); err != nil {
-			return "", err
-		}
+		plan.parts, plan.columns = append(plan.parts, rest[copied:start]), append(plan.columns, column)
 		copied, at = start, start+1
 	}
-	if copied == 0 {
-		return rest, nil
-	}
-	r.buffer = append(out, rest[copied:]...)
-	return string(r.buffer), nil
+	plan.parts = append(plan.parts, rest[copied:])
+	return plan, nil
 }
 
 func (r *restReader) column(name string) (*propertyReader, error) {
@@ -214,77 +296,76 @@ func (r *restReader) column(name string) (*propertyReader, error) {
 		if p == nil {
 			return nil, damaged("a rest lacks a property that has no column")
 		}
-		rows, err := p.Rows()
-		if err != nil {
-			return nil, err
-		}
-		column = &propertyReader{property: p, dict: p.Dict(), rows: rows, chunk: -1}
+		column = &propertyReader{property: p, dict: p.Dict(), chunk: -1}
 		r.columns[name] = column
 	}
 	return column, nil
 }
 
-// propertyReader reads single values of a typed column. For a few rows it ranks them in the set; for
-// many it lists the rows.
+// propertyReader reads single values of a typed column, chunk by chunk. For a few rows of a chunk it
+// ranks them in the set; for many it lists the rows and unpacks the values.
 type propertyReader struct {
 	property *Property
 	dict     *Dict
-	rows     bitmap.Set
-	asked    int
-	listed   []uint32
-	at       int
 	chunk    int
+	rows     bitmap.Set
 	ints     encode.Ints
-	unpacked []uint64
+	asked    int
+	at       int
+	listed   []uint32
+	values   []uint64
 }
 
-// rankedAsks is how many rows are ranked before they are listed: a rank is about as much work as
-// listing a thousand rows.
+// rankedAsks is how many rows are ranked before they are listed.
 const rankedAsks = 100
 
-// place returns which of the column's rows row is.
-func (p *propertyReader) place(row uint32) (at int, found bool) {
-	if p.asked++; p.asked <= rankedAsks {
-		return p.rows.Rank(row), p.rows.Has(row)
+func (p *propertyReader) load(chunk int) (err error) {
+	p.asked = 0
+	if chunk == p.chunk+1 && len(p.listed) > 0 {
+		p.asked = rankedAsks // whoever read all of the last chunk will read all of this one
 	}
-	if p.listed == nil {
-		p.listed = p.rows.Numbers()
+	p.chunk, p.at, p.listed = -1, -1, p.listed[:0]
+	if p.rows, err = p.property.RowsIn(chunk); err != nil {
+		return err
 	}
-	if p.at+1 < len(p.listed) && p.listed[p.at+1] == row {
-		p.at++
-		return p.at, true
+	if p.ints, err = p.property.valuesIn(chunk, p.rows.Count()); err != nil {
+		return err
 	}
-	p.at, found = slices.BinarySearch(p.listed, row)
-	return p.at, found
+	p.chunk = chunk
+	return nil
 }
 
-// code returns value at of the column. Once the rows are listed, whole chunks are unpacked.
-func (p *propertyReader) code(at int) (uint64, error) {
-	if chunk := at / ChunkRows; chunk != p.chunk {
-		count := min(ChunkRows, p.property.Count-chunk*ChunkRows)
-		ints, err := p.property.segment.ints(p.property.values.first+chunk, count)
-		if err != nil {
+// value returns the integer of a row.
+func (p *propertyReader) value(row uint32) (value uint64, err error) {
+	if chunk := int(row) / ChunkRows; chunk != p.chunk {
+		if err := p.load(chunk); err != nil {
 			return 0, err
 		}
-		p.ints, p.chunk, p.unpacked = ints, chunk, p.unpacked[:0]
 	}
-	if p.listed == nil {
-		return p.ints.At(at % ChunkRows), nil
+	row %= ChunkRows
+	if p.asked++; p.asked <= rankedAsks {
+		if !p.rows.Has(row) {
+			return 0, damaged("row %d isn't among those of its property", row)
+		}
+		return p.ints.At(p.rows.Rank(row)), nil
 	}
-	if len(p.unpacked) == 0 {
-		p.unpacked = slices.Grow(p.unpacked, p.ints.Len())[:p.ints.Len()]
-		p.ints.Unpack64(p.unpacked)
+	if len(p.listed) == 0 {
+		p.listed = p.rows.Between(p.listed, 0, ChunkRows)
+		p.values = slices.Grow(p.values[:0], p.ints.Len())[:p.ints.Len()]
+		p.ints.Unpack64(p.values)
 	}
-	return p.unpacked[at%ChunkRows], nil
+	if p.at++; p.at >= len(p.listed) || p.listed[p.at] != row {
+		found := false
+		if p.at, found = slices.BinarySearch(p.listed, row); !found {
+			return 0, damaged("row %d isn't among those of its property", row)
+		}
+	}
+	return p.values[p.at], nil
 }
 
 // append appends the value of a row, as JSON.
 func (p *propertyReader) append(dst []byte, row uint32) ([]byte, error) {
-	at, found := p.place(row)
-	if !found {
-		return nil, damaged("row %d isn't among those of its property", row)
-	}
-	code, err := p.code(at)
+	code, err := p.value(row)
 	if err != nil {
 		return nil, err
 	}
@@ -308,8 +389,18 @@ func (p *propertyReader) append(dst []byte, row uint32) ([]byte, error) {
 }
 
 // Properties returns the properties of a row.
-func (r *Reader) Properties(row uint32) (string, error) { return r.rest.object(row) }
+func (r *Reader) Properties(row uint32) (string, error) {
+	if err := r.visit(row); err != nil {
+		return "", err
+	}
+	return r.rest.object(row, int(r.run))
+}
 
 // Rest returns the properties of a row without the values that typed columns hold: what is after a
 // name there is nothing. Whoever asks for a property without a column finds it here, at less cost.
-func (r *Reader) Rest(row uint32) (string, error) { return r.rest.rest(row) }
+func (r *Reader) Rest(row uint32) (string, error) {
+	if err := r.visit(row); err != nil {
+		return "", err
+	}
+	return r.rest.rest(row, int(r.run))
+}

@@ -56,7 +56,7 @@ func frameSections(w *headWriter, sizes map[string]int) [][]byte {
 	sections := [][]byte{nil}
 	var lengths [][]int
 	for i, p := range w.pieces {
-		frame := framer.Append(nil, p.plain, encode.Place{Stamp: stamp, Number: uint32(i + 1)}, p.compress)
+		frame := framer.Append(nil, p.plain, encode.Place{Stamp: stamp, Number: uint32(i + 1)}, p.saving)
 		sizes[p.kind] += len(frame)
 		last := len(sections) - 1
 		if last == 0 || len(sections[last])+len(frame) > sectionBytes {
@@ -77,7 +77,7 @@ func frameSections(w *headWriter, sizes map[string]int) [][]byte {
 	}
 	head.out = append(head.out, w.out...)
 	sections[0] = append([]byte(magic), segmentVersion)
-	sections[0] = framer.Append(sections[0], head.out, encode.Place{}, true)
+	sections[0] = framer.Append(sections[0], head.out, encode.Place{}, encode.SavingTexts)
 	sizes["header"] += len(sections[0])
 	return sections
 }

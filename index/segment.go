@@ -15,7 +15,6 @@ import (
 	"slices"
 
 	"millimetric/index/bitmap"
-	"millimetric/index/encode"
 	"millimetric/index/event"
 )
 
@@ -40,7 +39,7 @@ type Segment struct {
 	minSeq, maxSeq   event.Seq
 
 	ordinals  span // sets
-	runRows   span // rows of each visitor
+	runStarts span // first row of each visitor
 	anonymous textStore
 	times     span
 	seqs      span
@@ -201,26 +200,24 @@ type Runs struct {
 // The record of the visitors:
 //
 //	pieces of sets of their ordinals, see sets.go
-//	pieces of the number of rows of each, ChunkRows of them in a piece
+//	pieces of the first row of each, visitorChunk of them in a piece
 //	text store: the anonymous id of each
 
 func (b *builder) writeRuns() {
 	ordinals := make([]uint32, 0, len(b.starts)-1)
-	counts := make([]uint32, 0, len(b.starts)-1)
 	ids := make([]string, 0, len(b.starts)-1)
-	for i, start := range b.starts[:len(b.starts)-1] {
+	for _, start := range b.starts[:len(b.starts)-1] {
 		ordinals = append(ordinals, b.rows[start].Ordinal)
-		counts = append(counts, b.starts[i+1]-start)
-		ids = append(ids, encode.Squeeze(b.rows[start].Event.AnonymousID))
+		ids = append(ids, b.rows[start].Event.AnonymousID)
 	}
 	b.head.add(setPieces("visitors", ordinals)...)
-	b.head.add(chunked("visitors", counts, false)...)
-	b.writeBlocks(storeListed, "anonymous ids", ids)
+	b.head.add(pieced("visitors", b.starts[:len(ordinals)], visitorChunk, false)...)
+	b.writeBlocks(storeListed, "anonymous ids", ids, true)
 }
 
 func (s *Segment) readRuns(r *headReader) {
-	s.ordinals, s.runRows, s.anonymous = r.span(), r.span(), readTextStore(r)
-	if s.anonymous.count != s.visitors || s.runRows.count != chunksOf(s.visitors) {
+	s.ordinals, s.runStarts, s.anonymous = r.span(), r.span(), readTextStore(r)
+	if s.anonymous.count != s.visitors || s.runStarts.count != piecesOf(s.visitors, visitorChunk) {
 		r.fail()
 	}
 }
@@ -238,21 +235,17 @@ func (s *Segment) Runs() (*Runs, error) {
 	if len(runs.Ordinals) != s.visitors {
 		return nil, damaged("%d visitors are in the set, %d in the header", len(runs.Ordinals), s.visitors)
 	}
-	counts, err := s.all32(s.runRows, s.visitors, uint32(s.rows)+1)
-	if err != nil {
+	if runs.Starts, err = s.list(s.runStarts, visitorChunk, s.visitors, uint32(s.rows)); err != nil {
 		return nil, err
 	}
-	end := uint64(0)
-	runs.Starts = append(make([]uint32, 0, len(counts)+1), 0)
-	for _, n := range counts {
-		end += uint64(n)
-		if n == 0 || end > uint64(s.rows) {
-			return nil, damaged("a visitor with %d rows ends at %d of %d", n, end, s.rows)
-		}
-		runs.Starts = append(runs.Starts, uint32(end))
+	runs.Starts = append(runs.Starts, uint32(s.rows))
+	if runs.Starts[0] != 0 {
+		return nil, damaged("the first visitor begins at row %d", runs.Starts[0])
 	}
-	if end != uint64(s.rows) {
-		return nil, damaged("the visitors have %d rows of %d", end, s.rows)
+	for i, start := range runs.Starts[1:] {
+		if start <= runs.Starts[i] {
+			return nil, damaged("visitor %d ends at row %d, and begins at %d", i, start, runs.Starts[i])
+		}
 	}
 	return runs, nil
 }

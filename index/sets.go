@@ -2,6 +2,7 @@ package index
 
 import (
 	"millimetric/index/bitmap"
+	"millimetric/index/encode"
 	"millimetric/index/event"
 )
 
@@ -42,7 +43,7 @@ func setPieces(kind string, numbers []uint32) []piece {
 		half := len(numbers) / 2
 		return append(setPieces(kind, numbers[:half]), setPieces(kind, numbers[half:])...)
 	}
-	return []piece{{kind: kind, plain: set.Append(nil), compress: true}}
+	return []piece{{kind: kind, plain: set.Append(nil), saving: encode.SavingIntegers}}
 }
 
 // set reads the pieces of a set of numbers below limit.

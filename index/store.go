@@ -10,14 +10,12 @@ import (
 
 // A text store holds texts that codes, rows or visitors number.
 //
-//	kind    1 byte  storeInline, storeDict, storeListed or storeRaw
+//	kind    1 byte  storeInline, storeDict or storeListed
 //	count   uv      how many texts
 //	storeInline  a dict (length uv, bytes): small ones tell without a look-up what a segment holds
 //	storeDict    pieces, each a dict; how many texts each holds (uv); the least text and the
 //	             greatest, cut to boundBytes
-//	storeListed  pieces, each a list of squeezed texts in the order of their first row; how many
-//	             texts each holds (uv)
-//	storeRaw     as storeListed, but the texts as they are
+//	storeListed  pieces, each a list in the order of the first rows; how many texts each holds (uv)
 //
 // Where texts hardly recur, sorting them saves nothing and makes their codes random; listed ones
 // have codes that rise.
@@ -25,7 +23,6 @@ const (
 	storeInline = 0
 	storeDict   = 1
 	storeListed = 2
-	storeRaw    = 3
 
 	inlineBytesMax = 512
 	boundBytes     = 32
@@ -53,7 +50,7 @@ func (b *builder) writeSorted(kind string, texts []string) {
 		b.head.text(string(plain))
 		return
 	}
-	b.writeBlocks(storeDict, kind, texts)
+	b.writeBlocks(storeDict, kind, texts, false)
 	least, most := texts[0], texts[len(texts)-1]
 	b.head.text(least[:min(len(least), boundBytes)])
 	if len(most) > boundBytes {
@@ -62,21 +59,26 @@ func (b *builder) writeSorted(kind string, texts []string) {
 	b.head.text(most)
 }
 
-// writeBlocks writes texts in pieces.
-func (b *builder) writeBlocks(store byte, kind string, texts []string) {
+// writeBlocks writes texts in pieces; ids are squeezed if it is a list.
+func (b *builder) writeBlocks(store byte, kind string, texts []string, ids bool) {
 	b.head.out = append(b.head.out, store)
 	b.head.uv(uint64(len(texts)))
 	var pieces []piece
 	var counts []int
 	for from := 0; from < len(texts); {
-		end := encode.BlockEnd(texts, from)
-		var plain []byte
+		p := piece{kind: kind, saving: encode.SavingTexts}
+		end := from
 		if store == storeDict {
-			plain = encode.AppendDict(nil, texts[from:end])
+			end = encode.BlockEnd(texts, from, encode.DictBlockBytes)
+			p.plain = encode.AppendDict(nil, texts[from:end])
 		} else {
-			plain = encode.AppendTexts(nil, texts[from:end])
+			end = encode.BlockEnd(texts, from, encode.TextBlockBytes)
+			fixed := false
+			if p.plain, fixed = encode.AppendTexts(nil, texts[from:end], ids); fixed {
+				p.saving = encode.SavingNever
+			}
 		}
-		pieces = append(pieces, piece{kind: kind, plain: plain, compress: true})
+		pieces = append(pieces, p)
 		counts = append(counts, end-from)
 		from = end
 	}
@@ -87,7 +89,7 @@ func (b *builder) writeBlocks(store byte, kind string, texts []string) {
 }
 
 func readTextStore(r *headReader) textStore {
-	s := textStore{kind: byte(r.length(storeRaw)), count: r.length(1 << 31)}
+	s := textStore{kind: byte(r.length(storeListed)), count: r.length(1 << 31)}
 	if s.kind == storeInline {
 		var err error
 		if s.inline, err = encode.ParseDict([]byte(r.text())); err != nil || s.inline.Len() != s.count {
@@ -132,8 +134,12 @@ func (s *textStore) mayHold(text string) bool {
 type Dict struct {
 	segment *Segment
 	store   *textStore
-	opened  map[int]textPiece
-	frugal  bool // keep only the piece that was opened last
+	opened  []textPiece // by piece; nil where it isn't open
+	frugal  bool        // keep only the piece that was opened last
+	near    int         // that piece
+	code    uint32      // asked for last
+	text    string      // of that code, if asked
+	asked   bool
 }
 
 // textPiece is one open piece: a dict or a list.
@@ -143,7 +149,7 @@ type textPiece interface {
 }
 
 func (s *Segment) dict(store *textStore, frugal bool) *Dict {
-	return &Dict{segment: s, store: store, opened: map[int]textPiece{}, frugal: frugal}
+	return &Dict{segment: s, store: store, frugal: frugal}
 }
 
 // Len returns how many texts there are.
@@ -155,38 +161,36 @@ func (d *Dict) Sorted() bool { return d.store.kind <= storeDict }
 // At returns the text of a code. It may share memory with thousands of others: whoever keeps it for
 // long clones it.
 func (d *Dict) At(code uint32) (string, error) {
+	if d.asked && d.code == code {
+		return d.text, nil
+	}
 	if int(code) >= d.store.count {
 		return "", damaged("text %d of %d", code, d.store.count)
 	}
 	if d.store.kind == storeInline {
 		return d.store.inline.At(int(code)), nil
 	}
-	at, found := slices.BinarySearch(d.store.firsts, int(code))
-	if !found {
-		at--
+	firsts := d.store.firsts
+	if at := d.near; int(code) < firsts[at] || int(code) >= firsts[at+1] {
+		found := false
+		if d.near, found = slices.BinarySearch(firsts, int(code)); !found {
+			d.near--
+		}
 	}
-	p, err := d.open(at)
+	p, err := d.open(d.near)
 	if err != nil {
 		return "", err
 	}
-	text := p.At(int(code) - d.store.firsts[at])
-	if d.store.kind != storeListed {
-		return text, nil
-	}
-	return unsqueezed(text)
-}
-
-func unsqueezed(text string) (string, error) {
-	id, ok := encode.Unsqueeze(text)
-	if !ok {
-		return "", damaged("a squeezed text of %d bytes", len(text))
-	}
-	return id, nil
+	d.text, d.code, d.asked = p.At(int(code)-firsts[d.near]), code, true
+	return d.text, nil
 }
 
 func (d *Dict) open(at int) (textPiece, error) {
-	if p, ok := d.opened[at]; ok {
-		return p, nil
+	if d.opened == nil {
+		d.opened = make([]textPiece, d.store.pieces.count)
+	}
+	if d.opened[at] != nil {
+		return d.opened[at], nil
 	}
 	plain, err := d.segment.piece(d.store.pieces.first + at)
 	if err != nil {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"millimetric/index/event"
@@ -29,32 +30,41 @@ type touchColumns struct {
 
 func touchIndex(c event.Column) int { return slices.Index(touchNames[:], c) }
 
+// touchNumbers numbers the touches of rows.
+type touchNumbers struct {
+	known   numberer // by their five texts as bytes
+	touches []touch
+	last    touch
+	codes   []uint32 // by row
+	key     []byte
+}
+
+func (n *touchNumbers) add(i int, e *event.Event) {
+	t := touchOf(e)
+	if i > 0 && t == n.last {
+		n.codes[i] = n.codes[i-1]
+		return
+	}
+	n.last, n.key = t, n.key[:0]
+	for _, text := range t {
+		n.key = append(binary.AppendUvarint(n.key, uint64(len(text))), text...)
+	}
+	n.codes[i] = n.known.numberBytes(n.key)
+	if int(n.codes[i]) == len(n.touches) {
+		n.touches = append(n.touches, t)
+	}
+}
+
 // writeTouches returns the codes of each of the five columns.
 func (b *builder) writeTouches() (codes [len(touchNames)][]uint32, limits [len(touchNames)]uint32) {
-	known := map[touch]uint32{}
-	var touches []touch
-	ofRow := make([]uint32, len(b.rows))
-	for i := range b.rows {
-		t := touchOf(b.rows[i].Event)
-		if i > 0 && t == touches[ofRow[i-1]] {
-			ofRow[i] = ofRow[i-1]
-			continue
-		}
-		code, ok := known[t]
-		if !ok {
-			code = uint32(len(touches))
-			known[t] = code
-			touches = append(touches, t)
-		}
-		ofRow[i] = code
-	}
+	touches, ofRow := b.touches.touches, b.touches.codes
 	b.writeCodes("touch", ofRow, uint32(len(touches)), false)
 	for i := range touchNames {
 		values := make([]string, len(touches))
 		for j := range touches {
 			values[j] = touches[j][i]
 		}
-		table, texts := sortedCodes(values)
+		table, texts := ranks(values)
 		b.writeSorted("touch", texts)
 		b.head.add(chunked("touch", table, false)...)
 		limits[i] = uint32(len(texts))
@@ -64,17 +74,6 @@ func (b *builder) writeTouches() (codes [len(touchNames)][]uint32, limits [len(t
 		}
 	}
 	return codes, limits
-}
-
-// sortedCodes returns the distinct values, rising, and for each value its place among them.
-func sortedCodes(values []string) (codes []uint32, texts []string) {
-	texts = slices.Compact(slices.Sorted(slices.Values(values)))
-	codes = make([]uint32, len(values))
-	for i, v := range values {
-		at, _ := slices.BinarySearch(texts, v)
-		codes[i] = uint32(at)
-	}
-	return codes, texts
 }
 
 func (s *Segment) readTouches(r *headReader) {
@@ -100,5 +99,5 @@ func (s *Segment) touchCodes(i int, codes []uint32) error {
 }
 
 func (s *Segment) touchTable(i int) ([]uint32, error) {
-	return s.all32(s.touches.tables[i], int(s.touches.codes.limit), uint32(s.touches.stores[i].count))
+	return s.list(s.touches.tables[i], ChunkRows, int(s.touches.codes.limit), uint32(s.touches.stores[i].count))
 }

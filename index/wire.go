@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"millimetric/index/encode"
 	"millimetric/index/event"
 )
 
@@ -16,9 +17,9 @@ type headWriter struct {
 
 // piece is a part of a section that is read as a whole.
 type piece struct {
-	kind     string // for the report of sizes only
-	plain    []byte
-	compress bool
+	kind   string // for the report of sizes only
+	plain  []byte
+	saving encode.Saving
 }
 
 func (w *headWriter) uv(v uint64) { w.out = binary.AppendUvarint(w.out, v) }

@@ -83,6 +83,15 @@ func (s Set) Rank(n uint32) int {
 	return int(s.roaring().Rank(n - 1))
 }
 
+// At returns number i of the set, counted from 0. It panics where there is none.
+func (s Set) At(i int) uint32 {
+	n, err := s.roaring().Select(uint32(i))
+	if err != nil {
+		panic(fmt.Sprintf("bitmap: number %d of %d", i, s.Count()))
+	}
+	return n
+}
+
 // Equal reports whether both sets hold the same.
 func (s Set) Equal(t Set) bool { return s.roaring().Equals(t.roaring()) }
 

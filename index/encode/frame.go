@@ -56,14 +56,23 @@ func NewFramer() *Framer {
 	return &Framer{zstd: encoder}
 }
 
-// Append makes a frame of plain behind dst. The bytes are compressed where that is asked for and
-// saves more than a tenth: unpacking costs more than reading.
-func (f *Framer) Append(dst, plain []byte, place Place, compress bool) []byte {
+// Saving is how much compressing must save to be worth the unpacking, in percent.
+type Saving int
+
+// Texts are small when they are compressed and slow to read anyway. Packed integers are neither.
+const (
+	SavingNever    Saving = 100
+	SavingTexts    Saving = 10
+	SavingIntegers Saving = 25
+)
+
+// Append makes a frame of plain behind dst, compressed where that saves enough.
+func (f *Framer) Append(dst, plain []byte, place Place, saving Saving) []byte {
 	if len(plain) > FrameBytesMax {
 		panic("encode: a frame of more than FrameBytesMax bytes")
 	}
 	start := len(dst)
-	if packed := f.pack(plain, compress); packed != nil {
+	if packed := f.pack(plain, saving); packed != nil {
 		dst = append(dst, frameZstd)
 		dst = binary.AppendUvarint(dst, uint64(len(plain)))
 		dst = append(dst, packed...)
@@ -74,16 +83,29 @@ func (f *Framer) Append(dst, plain []byte, place Place, compress bool) []byte {
 	return binary.LittleEndian.AppendUint32(dst, place.checksum(dst[start:]))
 }
 
-func (f *Framer) pack(plain []byte, compress bool) []byte {
-	if !compress || len(plain) < frameZstdMin {
+// sampleBytes is how much of a frame is tried before all of it is.
+const sampleBytes = 4 << 10
+
+func (f *Framer) pack(plain []byte, saving Saving) []byte {
+	if saving >= SavingNever || len(plain) < frameZstdMin {
 		return nil
 	}
+	if len(plain) >= 4*sampleBytes {
+		// The sample may be worse than the whole, which has more to repeat; but not by all of it.
+		middle := plain[len(plain)/2:][:sampleBytes]
+		f.packed = f.zstd.EncodeAll(middle, f.packed[:0])
+		if !saves(len(middle), len(f.packed), saving/2) {
+			return nil
+		}
+	}
 	f.packed = f.zstd.EncodeAll(plain, f.packed[:0])
-	if len(f.packed) > len(plain)-len(plain)/10 {
+	if !saves(len(plain), len(f.packed), saving) {
 		return nil
 	}
 	return f.packed
 }
+
+func saves(plain, packed int, saving Saving) bool { return packed <= plain-plain*int(saving)/100 }
 
 // decoder is shared by all readers: DecodeAll keeps no state between calls, and each decoder has
 // buffers that are worth sharing.

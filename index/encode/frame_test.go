@@ -22,7 +22,7 @@ func TestFramesComeBackAndOnlyInTheirPlace(t *testing.T) {
 			plain[i] = byte(r.IntN(1 + n))
 		}
 		place := Place{Stamp: r.Uint64(), Number: r.Uint32()}
-		src := f.Append(nil, plain, place, n%2 == 0)
+		src := f.Append(nil, plain, place, []Saving{SavingNever, SavingTexts, SavingIntegers}[n%3])
 		got, err := OpenFrame(src, place)
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Fatalf("%d bytes: %v", len(plain), err)
@@ -48,10 +48,10 @@ func TestCompressionMustPay(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(r.Uint32())
 	}
-	if src := f.Append(nil, text, Place{}, true); src[0] != frameZstd || len(src) > len(text)/5 {
+	if src := f.Append(nil, text, Place{}, SavingTexts); src[0] != frameZstd || len(src) > len(text)/5 {
 		t.Errorf("text: codec %d, %d of %d bytes", src[0], len(src), len(text))
 	}
-	if src := f.Append(nil, noise, Place{}, true); src[0] != framePlain {
+	if src := f.Append(nil, noise, Place{}, SavingTexts); src[0] != framePlain {
 		t.Errorf("noise: codec %d", src[0])
 	}
 }
@@ -77,7 +77,22 @@ func TestTextsComeBackAsTheyWere(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		want := hostileTexts(r, int(seed*5))
-		list, err := ParseTexts(AppendTexts(nil, want))
+		for i := range want {
+			switch r.IntN(4) {
+			case 0:
+				want[i] = fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())
+			case 1:
+				want[i] = fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", r.Uint32(), r.Uint32()&0xffff, r.Uint32()&0xffff, r.Uint32()&0xffff, r.Uint64()&(1<<48-1))
+			}
+			if seed%4 == 1 {
+				want[i] = fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())
+			}
+		}
+		src, fixed := AppendTexts(nil, want, seed%4 != 0)
+		if fixed != (seed%4 == 1) {
+			t.Fatalf("seed %d: of fixed width: %v", seed, fixed)
+		}
+		list, err := ParseTexts(src)
 		if err != nil || list.Len() != len(want) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -87,7 +102,7 @@ func TestTextsComeBackAsTheyWere(t *testing.T) {
 			}
 		}
 		for from, blocks := 0, 0; from < len(want); blocks++ {
-			end := BlockEnd(want, from)
+			end := BlockEnd(want, from, TextBlockBytes)
 			if end <= from || blocks > len(want) {
 				t.Fatalf("seed %d: the block from %d ends at %d", seed, from, end)
 			}
@@ -141,7 +156,8 @@ func TestSqueezedIdsComeBack(t *testing.T) {
 }
 
 func FuzzTextsNeverPanic(f *testing.F) {
-	f.Add(AppendTexts(nil, []string{"", "a", "bc"}))
+	plain, _ := AppendTexts(nil, []string{"", "a", "bc"}, false)
+	f.Add(plain)
 	f.Add(AppendDict(nil, []string{"", "a", "ab", "b"}))
 	f.Add([]byte{3, 0, 200, 1, 1, 255})
 	f.Fuzz(func(t *testing.T, src []byte) {
@@ -171,7 +187,7 @@ func FuzzTextsNeverPanic(f *testing.F) {
 func FuzzFramesNeverPanic(f *testing.F) {
 	framer := NewFramer()
 	for _, plain := range []string{"", "short", strings.Repeat("a longer text ", 20)} {
-		src := framer.Append(nil, []byte(plain), Place{}, true)
+		src := framer.Append(nil, []byte(plain), Place{}, SavingTexts)
 		f.Add(src[:len(src)-checksumBytes])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

@@ -1,13 +1,12 @@
 package encode
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
 )
 
-// A column of unsigned integers, at most IntsMax of them. The builder tries the codecs and takes the
-// smallest, with a handicap for the slower ones.
+// A column of unsigned integers, at most IntsMax of them. The builder (plan.go) takes the codec that
+// makes the fewest bytes, with a handicap for the slower ones.
 //
 //	codec  1 byte
 //	count  uv
@@ -39,158 +38,6 @@ const (
 	// deltaBlock is how far At may have to walk. Each block costs one value of full width.
 	deltaBlock = 512
 )
-
-// AppendInts encodes values behind dst. It panics where there are more than IntsMax.
-func AppendInts(dst []byte, values []uint64) []byte {
-	if len(values) > IntsMax {
-		panic("encode: a column chunk of more than IntsMax values")
-	}
-	best := planPacked(values)
-	codec, cost := byte(intsPacked), best.bits
-	runs := runsOf(values, cost)
-	if runs.fits {
-		if c := runs.lengthPlan.bits + runs.valuePlan.bits; c < cost {
-			codec, cost = intsRuns, c
-		}
-	}
-	deltas := deltasOf(values)
-	// Sums take about as long as unpacking does: an eighth less space is worth that.
-	if c := deltas.plan.bits + deltas.basePlan.bits; c+c/8 < cost {
-		codec = intsDelta
-	}
-	dst = append(dst, codec)
-	dst = binary.AppendUvarint(dst, uint64(len(values)))
-	switch codec {
-	case intsRuns:
-		dst = binary.AppendUvarint(dst, uint64(len(runs.values)))
-		dst = appendBody(dst, runs.lengths, runs.lengthPlan)
-		return appendBody(dst, runs.values, runs.valuePlan)
-	case intsDelta:
-		dst = append(dst, deltas.order)
-		dst = appendBody(dst, deltas.bases, deltas.basePlan)
-		return appendBody(dst, deltas.values, deltas.plan)
-	}
-	return appendBody(dst, values, best)
-}
-
-// packPlan says how a packed body will be made, and what it costs.
-type packPlan struct {
-	base       uint64
-	width      int
-	wide       int // width of the greatest value
-	exceptions int
-	bits       int
-}
-
-func planPacked(values []uint64) packPlan {
-	if len(values) == 0 {
-		return packPlan{}
-	}
-	base := slices.Min(values)
-	var lengths [65]int
-	for _, v := range values {
-		lengths[bits.Len64(v-base)]++
-	}
-	wide := 64
-	for wide > 0 && lengths[wide] == 0 {
-		wide--
-	}
-	most := ^uint64(0)
-	if wide < 64 {
-		most = 1<<wide - 1
-	}
-	plan := packPlan{base: base, width: packWidth(most), wide: wide}
-	plan.bits = len(values) * plan.width
-	exceptions, whole := 0, plan.bits
-	for width := wide - 1; width >= 0; width-- {
-		exceptions += lengths[width+1]
-		if width > 57 {
-			continue
-		}
-		// A twentieth is the price of the second pass over the exceptions.
-		cost := len(values)*width + exceptions*(16+wide-width) + 32
-		if cost < plan.bits && cost+whole/20 < whole {
-			plan.width, plan.exceptions, plan.bits = width, exceptions, cost
-		}
-	}
-	return plan
-}
-
-func appendBody(dst []byte, values []uint64, plan packPlan) []byte {
-	dst = binary.AppendUvarint(dst, plan.base)
-	dst = append(dst, byte(plan.width))
-	dst = binary.AppendUvarint(dst, uint64(plan.exceptions))
-	dst = appendPacked(dst, values, plan.base, plan.width)
-	if plan.exceptions == 0 {
-		return dst
-	}
-	positions, highs := make([]uint64, 0, plan.exceptions), make([]uint64, 0, plan.exceptions)
-	for i, v := range values {
-		if high := (v - plan.base) >> plan.width; high != 0 {
-			positions, highs = append(positions, uint64(i)), append(highs, high)
-		}
-	}
-	for _, list := range [][]uint64{positions, highs} {
-		width := packWidth(slices.Max(list))
-		dst = append(dst, byte(width))
-		dst = appendPacked(dst, list, 0, width)
-	}
-	return dst
-}
-
-type runLengths struct {
-	fits                  bool
-	lengths, values       []uint64
-	lengthPlan, valuePlan packPlan
-}
-
-// runsOf finds the runs, unless there are so many that they can't cost less than most bits.
-func runsOf(values []uint64, most int) runLengths {
-	count := 0
-	for i := range values {
-		if i == 0 || values[i] != values[i-1] {
-			count++
-		}
-	}
-	if count == 0 || count > len(values)/2 || count*2 > most {
-		return runLengths{}
-	}
-	r := runLengths{fits: true, lengths: make([]uint64, 0, count), values: make([]uint64, 0, count)}
-	for i, v := range values {
-		if i == 0 || v != values[i-1] {
-			r.values, r.lengths = append(r.values, v), append(r.lengths, 0)
-		}
-		r.lengths[len(r.lengths)-1]++
-	}
-	r.lengthPlan, r.valuePlan = planPacked(r.lengths), planPacked(r.values)
-	return r
-}
-
-type deltas struct {
-	order          byte
-	bases, values  []uint64
-	basePlan, plan packPlan
-}
-
-func deltasOf(values []uint64) deltas {
-	d := deltas{values: make([]uint64, len(values))}
-	if !slices.IsSorted(values) {
-		d.order = 1
-	}
-	last := uint64(0)
-	for i, v := range values {
-		if i%deltaBlock == 0 {
-			d.bases, last = append(d.bases, v), v
-		}
-		d.values[i] = v - last
-		if d.order == 1 {
-			d.values[i] = zigzag(v - last)
-		}
-		last = v
-	}
-	d.basePlan, d.plan = planPacked(d.bases), planPacked(d.values)
-	return d
-}
 
 // zigzag maps differences, which wrap around, to numbers that are small for small differences.
 func zigzag(d uint64) uint64   { return d<<1 ^ uint64(int64(d)>>63) }
@@ -284,34 +131,31 @@ func readBody(r *reader, count int) (packed, bool) {
 	if r.bad || exceptions == 0 {
 		return p, !r.bad
 	}
-	positions, ok := readList(r, exceptions)
-	if !ok {
+	var ok bool
+	if p.positions, ok = readList[uint32](r, exceptions, 16); !ok {
 		return p, false
 	}
-	highs, ok := readList(r, exceptions)
-	if !ok || p.width == 64 {
+	if p.highs, ok = readList[uint64](r, exceptions, 64); !ok || p.width == 64 {
 		return p, false
 	}
-	p.positions, p.highs = make([]uint32, exceptions), highs
-	for i, at := range positions {
-		if at >= uint64(count) || i > 0 && at <= positions[i-1] || bits.Len64(highs[i])+p.width > 64 || highs[i] == 0 {
+	for i, at := range p.positions {
+		if at >= uint32(count) || i > 0 && at <= p.positions[i-1] || bits.Len64(p.highs[i])+p.width > 64 || p.highs[i] == 0 {
 			return p, false
 		}
-		p.positions[i] = uint32(at)
 	}
 	return p, true
 }
 
-func readList(r *reader, count int) ([]uint64, bool) {
+func readList[T number](r *reader, count, widthMax int) ([]T, bool) {
 	width := r.bytes(1)
-	if width == nil || !validWidth(int(width[0])) {
+	if width == nil || !validWidth(int(width[0])) || int(width[0]) > widthMax {
 		return nil, false
 	}
 	src := r.bytes(packedBytes(count, int(width[0])))
 	if r.bad {
 		return nil, false
 	}
-	list := make([]uint64, count)
+	list := make([]T, count)
 	unpack(list, src, int(width[0]), 0)
 	return list, true
 }
@@ -329,17 +173,28 @@ func (c *Ints) At(i int) uint64 {
 		run, _ := slices.BinarySearch(c.ends, uint32(i)+1)
 		return c.values.at(run)
 	case intsDelta:
-		sum := c.bases.at(i / deltaBlock)
-		for j := i/deltaBlock*deltaBlock + 1; j <= i; j++ {
-			d := c.values.at(j)
-			if c.order == 1 {
-				d = unzigzag(d)
-			}
-			sum += d
-		}
-		return sum
+		return c.bases.at(i/deltaBlock) + c.sumTo(i)
 	}
 	return c.values.at(i)
+}
+
+// sumTo returns the sum of the differences of value i's block, up to its own.
+func (c *Ints) sumTo(i int) (sum uint64) {
+	p := &c.values
+	from := i/deltaBlock*deltaBlock + 1
+	k, _ := slices.BinarySearch(p.positions, uint32(from))
+	for j := from; j <= i; j++ {
+		d := p.base + packedAt(p.bits, p.width, j)
+		if k < len(p.positions) && p.positions[k] == uint32(j) {
+			d += p.highs[k] << p.width
+			k++
+		}
+		if c.order == 1 {
+			d = unzigzag(d)
+		}
+		sum += d
+	}
+	return sum
 }
 
 func (p *packed) at(i int) uint64 {
@@ -373,7 +228,7 @@ func UnpackInts[T number](c *Ints, dst []T) {
 		}
 	case intsDelta:
 		if most := c.values.most(); c.order == 1 && uint64(T(most)) != most {
-			unpackNarrow(c, dst)
+			unpackThrough64(c, dst)
 			return
 		}
 		unpackBody(dst, &c.values)
@@ -398,9 +253,9 @@ func Fill[T number](dst []T, from, to int, v T) {
 	}
 }
 
-// unpackNarrow takes the way through 64 bits: a zigzag difference of 33 bits can stand between two
+// unpackThrough64 takes the way through 64 bits: a zigzag difference of 33 bits can stand between two
 // values of 32, and its upper bit is needed.
-func unpackNarrow[T number](c *Ints, dst []T) {
+func unpackThrough64[T number](c *Ints, dst []T) {
 	wide := make([]uint64, c.count)
 	UnpackInts(c, wide)
 	for i, v := range wide {

@@ -124,7 +124,7 @@ func TestForgedPiecesNeverPanic(t *testing.T) {
 			for range 1 + r.IntN(3) {
 				forged[r.IntN(len(forged))] ^= byte(1 << r.IntN(8))
 			}
-			h.pieces[at] = framer.Append(nil, forged[:len(forged)-r.IntN(2)*r.IntN(len(forged))], place, false)
+			h.pieces[at] = framer.Append(nil, forged[:len(forged)-r.IntN(2)*r.IntN(len(forged))], place, encode.SavingNever)
 			readAll(t, opened(t, 1, h), batch)
 		}
 	}
@@ -164,7 +164,7 @@ func FuzzPiecesNeverPanic(f *testing.F) {
 			if id == 0 {
 				piece = append([]byte(magic), runVersion)
 			}
-			piece = framer.Append(piece, bytes, encode.Place{Stamp: 1, Number: uint32(id)}, false)
+			piece = framer.Append(piece, bytes, encode.Place{Stamp: 1, Number: uint32(id)}, encode.SavingNever)
 			h.pieces = maps.Clone(h.pieces)
 			if h.pieces == nil {
 				h.pieces = map[PieceID][]byte{}

@@ -117,7 +117,7 @@ func (h head) append(dst []byte, framer *encode.Framer, stamp uint64) []byte {
 	plain = binary.AppendUvarint(plain, uint64(h.bucketBits))
 	plain = binary.AppendVarint(plain, int64(h.latest))
 	dst = append(append(dst, magic...), runVersion)
-	return framer.Append(dst, plain, encode.Place{Stamp: stamp}, false)
+	return framer.Append(dst, plain, encode.Place{Stamp: stamp}, encode.SavingNever)
 }
 
 func readHead(src []byte, stamp uint64) (head, error) {

@@ -95,7 +95,7 @@ func (w *writer) endFilters(next int) error {
 }
 
 func (w *writer) put(id PieceID) error {
-	w.frame = w.framer.Append(w.frame[:0], w.plain, encode.Place{Stamp: w.stamp, Number: uint32(id)}, false)
+	w.frame = w.framer.Append(w.frame[:0], w.plain, encode.Place{Stamp: w.stamp, Number: uint32(id)}, encode.SavingNever)
 	return w.emit(id, w.frame)
 }
 
