@@ -15,6 +15,7 @@ type Answer struct {
 	Head    []Member  // what stands before the rows; all of an answer that is no table
 	Columns []string  // nil where the answer is no table: it has no rows then
 	Rows    [][]Value // one value per column
+	Foot    []Member  // what stands after the rows
 	AsOf    event.Seq
 	Explain *Explain // nil unless asked for
 }
@@ -138,6 +139,9 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 	if a.Columns != nil {
 		dst = append(dst, `"rows":`...)
 		dst = append(a.AppendRows(dst), ',')
+	}
+	if dst = appendMembers(dst, a.Foot); len(a.Foot) > 0 {
+		dst = append(dst, ',')
 	}
 	dst = append(dst, `"as_of":"`...)
 	dst = strconv.AppendUint(dst, uint64(a.AsOf), 10)

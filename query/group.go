@@ -42,13 +42,21 @@ type groups struct {
 }
 
 func newGroups(columns []event.Column) *groups {
-	g := &groups{}
-	for i, column := range columns {
+	var reads []func(*event.Event) string
+	for _, column := range columns {
 		read, ok := textColumn(column)
 		if !ok {
 			panic("group by " + string(column) + ", which is no text column")
 		}
-		g.read = append(g.read, read)
+		reads = append(reads, read)
+	}
+	return newGroupsOf(reads)
+}
+
+// newGroupsOf groups by whatever the functions read from an event.
+func newGroupsOf(reads []func(*event.Event) string) *groups {
+	g := &groups{read: reads}
+	for i := range reads {
 		g.values = append(g.values, newNumbering[string]())
 		if i > 0 {
 			g.pairs = append(g.pairs, newNumbering[uint64]())

@@ -37,6 +37,7 @@ type reply struct {
 	asOf    string
 	columns []string
 	rows    []map[string]json.RawMessage
+	foot    []string // what stands around the rows: one line per member
 }
 
 func readReply(body string) (reply, error) {
@@ -63,6 +64,10 @@ func readReply(body string) (reply, error) {
 		return reply{}, fmt.Errorf("neither rows nor an error")
 	}
 	r := reply{asOf: whole.AsOf}
+	var err error
+	if r.foot, err = readFoot(body); err != nil {
+		return reply{}, err
+	}
 	for _, text := range whole.Rows {
 		columns, row, err := readRow(text)
 		if err != nil {
@@ -76,11 +81,36 @@ func readReply(body string) (reply, error) {
 	return r, nil
 }
 
+// readFoot shows the members of an answer that say more than its rows do.
+func readFoot(body string) ([]string, error) {
+	names, members, err := readRow(json.RawMessage(body))
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, name := range names {
+		switch name {
+		case "rows", "as_of", "metric", "breakdown", "exact", "settings", "cost":
+			continue
+		}
+		line := name + ":"
+		inner, values, err := readRow(members[name])
+		if err != nil {
+			line += " " + cell(members[name])
+		}
+		for _, n := range inner {
+			line += " " + n + "=" + cell(values[n])
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
 // readRow reads a JSON object and the order of its members.
 func readRow(text json.RawMessage) (columns []string, row map[string]json.RawMessage, err error) {
 	dec := json.NewDecoder(strings.NewReader(string(text)))
-	if _, err := dec.Token(); err != nil {
-		return nil, nil, err
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, nil, fmt.Errorf("no object: %s", text)
 	}
 	row = map[string]json.RawMessage{}
 	for dec.More() {
@@ -108,7 +138,7 @@ func (r reply) lines(show []string) []string {
 		return append([]string{r.code}, r.errors...)
 	}
 	if len(r.rows) == 0 {
-		return []string{"no rows"}
+		return append([]string{"no rows"}, r.foot...)
 	}
 	if show == nil {
 		show = r.columns
@@ -121,13 +151,25 @@ func (r reply) lines(show []string) []string {
 		}
 		cells = append(cells, line)
 	}
-	return aligned(cells)
+	return append(aligned(cells), r.foot...)
 }
 
 // cell shows a value so that nothing else looks like it: strings stand bare unless they have
-// spaces or quotes, are empty, or could be taken for another kind of value.
+// spaces or quotes, are empty, or could be taken for another kind of value. An object is shown as its
+// values.
 func cell(value json.RawMessage) string {
 	var text string
+	if len(value) > 0 && value[0] == '{' {
+		names, members, err := readRow(value)
+		if err != nil {
+			return string(value)
+		}
+		var values []string
+		for _, name := range names {
+			values = append(values, cell(members[name]))
+		}
+		return strings.Join(values, "/")
+	}
 	if err := json.Unmarshal(value, &text); value == nil || err != nil || string(value) == "null" {
 		return string(value)
 	}
