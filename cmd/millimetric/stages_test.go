@@ -185,9 +185,10 @@ func bodyOf(t *testing.T, params string) string {
 	var members []string
 	for name := range values {
 		value := values.Get(name)
-		switch name {
-		case "limit", "filters":
-		case "include_bots", "explain":
+		structured := strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[")
+		switch {
+		case name == "limit" || structured:
+		case name == "include_bots" || name == "explain" || name == "list":
 			value = strings.NewReplacer("1", "true", "0", "false").Replace(value)
 		default:
 			value = fmt.Sprintf("%q", value)

@@ -50,6 +50,9 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 			}
 		}
 	}
+	for i := range rows {
+		rows[i] = flat(rows[i])
+	}
 	width, terminal := widthOf(out)
 	var b strings.Builder
 	if len(rows) == 0 {
@@ -61,13 +64,46 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 		}
 		fmt.Fprintln(&b, g.render())
 	}
-	fmt.Fprintln(&b, footer(envelope, asked))
+	b.WriteString(q.noted(envelope))
+	fmt.Fprintln(&b, q.footer(envelope, asked))
 	_, err = io.WriteString(out, b.String())
 	return err
 }
 
+// flat takes the members of a row that are objects apart: each of theirs gets a column of its own.
+func flat(row []member) []member {
+	var all []member
+	for _, m := range row {
+		inner, err := members(m.value)
+		if m.value.Kind() != jsontext.KindBeginObject || err != nil {
+			all = append(all, m)
+			continue
+		}
+		for _, n := range inner {
+			all = append(all, member{name: m.name + "." + n.name, value: n.value})
+		}
+	}
+	return all
+}
+
+// noted prints the members beside the rows without which the rows don't add up.
+func (q question) noted(envelope []member) string {
+	var b strings.Builder
+	for _, m := range envelope {
+		if !slices.Contains(q.notes, m.name) {
+			continue
+		}
+		var parts []string
+		for _, n := range flat(flat([]member{m})) {
+			parts = append(parts, strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(printable(n.name), m.name), ".")+" "+cell(n.value)))
+		}
+		b.WriteString(printable(m.name) + ": " + strings.Join(parts, ", ") + "\n")
+	}
+	return b.String()
+}
+
 // footer says what the answer is about; with --explain, all that the server tells about it.
-func footer(envelope []member, asked url.Values) string {
+func (q question) footer(envelope []member, asked url.Values) string {
 	text := "from " + printable(asked.Get("from")) + " to " + printable(asked.Get("to"))
 	if zone := asked.Get("tz"); zone != "" {
 		text += " (" + printable(zone) + ")"
@@ -81,7 +117,7 @@ func footer(envelope []member, asked url.Values) string {
 		return text
 	}
 	for _, m := range envelope {
-		if m.name != "rows" && m.name != "as_of" {
+		if m.name != "rows" && m.name != "as_of" && !slices.Contains(q.notes, m.name) {
 			text += "\n" + printable(m.name) + ": " + printable(string(m.value))
 		}
 	}
