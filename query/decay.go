@@ -26,7 +26,6 @@ import (
 type decay struct {
 	half  int64 // milliseconds
 	table [digitsOfFraction][16]fixed
-	sums  map[uint32]fixed // per group of the path at hand
 }
 
 // digitsOfFraction is the number of hexadecimal digits of f: as many as the fixed point can show.
@@ -79,25 +78,28 @@ func (d *decay) weight(t event.Time) decayWeight {
 
 // shares returns the share of each group of a path, in the order of groups.
 func (d *decay) shares(touches []actorTouch, groups []uint32, newest uint32) []*big.Int {
-	d.sums = make(map[uint32]fixed, len(groups))
+	sums := make(map[uint32]fixed, len(groups))
 	var whole fixed
-	top := touches[len(touches)-1].weight.exponent
+	top := int64(touches[len(touches)-1].at.time) / d.half
 	for i := range touches {
 		t := &touches[i]
+		if t.weight.mantissa == (fixed{}) {
+			t.weight = d.weight(t.at.time)
+		}
 		// 32 bits are left free for the sum of as many touches as there may be.
 		w := t.weight.mantissa.shifted(32 + top - t.weight.exponent)
 		if w == (fixed{}) {
 			w[0] = 1
 		}
 		whole = whole.plus(w)
-		d.sums[t.group] = d.sums[t.group].plus(w)
+		sums[t.group] = sums[t.group].plus(w)
 	}
 	shares := make([]*big.Int, len(groups))
 	left := shareUnit()
 	den := whole.big()
 	at := 0
 	for i, g := range groups {
-		sum := d.sums[g]
+		sum := sums[g]
 		shares[i] = nearest(sum.big(), den)
 		if shares[i].Sign() == 0 {
 			shares[i].SetInt64(1)

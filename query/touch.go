@@ -113,7 +113,6 @@ type touch struct {
 	at     place
 	group  uint32
 	direct bool
-	weight decayWeight // where time_decay asks for it
 }
 
 // touchDrop says why a touch may not count.
@@ -261,7 +260,9 @@ func (t *visitTable) sorted() []actorTouch {
 	return list
 }
 
+// actorTouch is a touch that counts.
 type actorTouch struct {
 	actor uint32
 	touch
+	weight decayWeight // set when it is first asked for
 }

@@ -1,7 +1,9 @@
 package querytest
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/url"
 	"slices"
@@ -12,6 +14,7 @@ import (
 
 	"millimetric/index/event"
 	"millimetric/index/event/eventtest"
+	"millimetric/query"
 )
 
 // TestModelAgreesOnVisitsAndTouches asks random questions about visits and touches of histories that
@@ -159,4 +162,53 @@ func randomAttribution(r *rand.Rand, params url.Values, sometimes func(string, .
 	sometimes("group_by", "source", "medium,campaign", "entry_path", "referrer_host", "entry_path,source", "country", "properties.x", "session_id", "path")
 	sometimes("lookback", "0", "1h", "30m", "1s", "3d")
 	sometimes("half_life", "1s", "30m", "7h", "1d", "100d")
+}
+
+// TestCreditAddsUpToTheEvents holds what attribution gives away against what stats counts, over a
+// history that is too long for the model. Numbers are rounded per row, so sums may be off by that.
+func TestCreditAddsUpToTheEvents(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	events := eventtest.New(seed, 300, 60_000).Events(10_000)
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+	}
+	const whole = "from=2026-03-28T07:00Z&to=2026-04-20&limit=1000"
+	for _, filters := range []string{"[]", `[{"field":"country","op":"in","value":["US","DE"]}]`} {
+		want := sum(t, Slice(events), "stats?"+whole+"&event=purchase&filters="+url.QueryEscape(filters))
+		for _, params := range []string{"group_by=source", "group_by=entry_path,campaign&actor=person", "group_by=referrer_host&lookback=0", "group_by=country,properties.plan&lookback=1h&half_life=3h"} {
+			models := []string{"first", "last", "last_non_direct", "linear", "position", "time_decay", "data_driven"}
+			text := asked(t, Slice(events), "attribution?"+whole+"&conversion=purchase&models="+strings.Join(models, ",")+"&value=properties.amount_cents&"+params+"&filters="+url.QueryEscape(filters))
+			var a struct {
+				Rows                 []map[string]json.RawMessage
+				Totals, Unattributed struct{ Conversions, Value float64 }
+			}
+			if err := json.Unmarshal([]byte(text), &a); err != nil || int64(a.Totals.Conversions) != want || want == 0 {
+				t.Fatalf("seed %d: %s: %v of %d conversions, %v", seed, params, a.Totals, want, err)
+			}
+			for _, model := range models {
+				conversions, value := a.Unattributed.Conversions, a.Unattributed.Value
+				for _, row := range a.Rows {
+					var got struct{ Conversions, Value float64 }
+					if err := json.Unmarshal(row[model], &got); err != nil {
+						t.Fatal(err)
+					}
+					conversions, value = conversions+got.Conversions, value+got.Value
+				}
+				limit := float64(len(a.Rows)+1) * 1e-6
+				if math.Abs(conversions-a.Totals.Conversions) > limit || math.Abs(value-a.Totals.Value) > limit {
+					t.Errorf("seed %d: %s: %s gives away %v and %v of %v", seed, params, model, conversions, value, a.Totals)
+				}
+			}
+		}
+	}
+}
+
+func asked(t *testing.T, source query.Source, question string) string {
+	t.Helper()
+	q, err := parse(question)
+	if err != nil {
+		t.Fatalf("%s: %v", readable(question), err)
+	}
+	return answer(source, q)
 }
