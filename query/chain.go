@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// statesMax bounds the groups of data_driven: its work grows with the third power of them.
-const statesMax = 300
+// statesMax bounds the groups of data_driven: its work grows with the third power of them, and takes a
+// second or two for so many.
+const statesMax = 200
 
 // chainBits is the precision of the numbers of data_driven: 77 digits.
 const chainBits = 256
