@@ -16,6 +16,7 @@ type Answer struct {
 	Columns []string  // nil where the answer is no table: it has no rows then
 	Rows    [][]Value // one value per column
 	Cut     []Member  // how to go on, where rows were cut and the answer is explained
+	Foot    []Member  // what stands after the rows
 	AsOf    event.Seq
 	Explain *Explain // nil unless asked for
 }
@@ -142,6 +143,9 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 	}
 	if len(a.Cut) > 0 {
 		dst = append(appendMembers(dst, a.Cut), ',')
+	}
+	if dst = appendMembers(dst, a.Foot); len(a.Foot) > 0 {
+		dst = append(dst, ',')
 	}
 	dst = append(dst, `"as_of":"`...)
 	dst = strconv.AppendUint(dst, uint64(a.AsOf), 10)

@@ -2,6 +2,7 @@ package query
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -94,4 +95,29 @@ func (d *decimal) sign() int {
 		return -1
 	}
 	return 1
+}
+
+// String spells d in the one way that each number has: plainly where that is short, else with one
+// digit before the point and an exponent.
+func (d *decimal) String() string {
+	if len(d.digits) == 0 {
+		return "0"
+	}
+	sign, digits := "", string(d.digits)
+	if d.negative {
+		sign = "-"
+	}
+	const plainMax = 21 // as long as scripts in browsers write numbers plainly
+	switch n := int64(len(digits)); {
+	case d.point > plainMax || d.point < -5:
+		if n > 1 {
+			digits = digits[:1] + "." + digits[1:]
+		}
+		return sign + digits + "e" + strconv.FormatInt(d.point-1, 10)
+	case d.point <= 0:
+		return sign + "0." + strings.Repeat("0", int(-d.point)) + digits
+	case d.point >= n:
+		return sign + digits + strings.Repeat("0", int(d.point-n))
+	}
+	return sign + digits[:d.point] + "." + digits[d.point:]
 }

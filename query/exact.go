@@ -15,17 +15,22 @@ const (
 
 // Rounded is x to so many decimals, half to even, without zeros at the end: 0.25, 1, 1800.
 func Rounded(x *big.Rat, digits int) Value {
+	text := new(big.Rat).SetFrac(rounded(x, digits), power10(digits)).FloatString(digits)
+	if digits > 0 {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return Value{text: text, kind: valueJSON}
+}
+
+// rounded is x in units of the last of so many decimals, half to even.
+func rounded(x *big.Rat, digits int) *big.Int {
 	scaled := new(big.Rat).Mul(x, new(big.Rat).SetInt(power10(digits)))
 	n, rest := new(big.Int).QuoRem(scaled.Num(), scaled.Denom(), new(big.Int))
 	twice := rest.Abs(rest).Lsh(rest, 1)
 	if c := twice.Cmp(scaled.Denom()); c > 0 || c == 0 && n.Bit(0) == 1 {
 		n.Add(n, big.NewInt(int64(x.Sign())))
 	}
-	text := new(big.Rat).SetFrac(n, power10(digits)).FloatString(digits)
-	if digits > 0 {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-	}
-	return Value{text: text, kind: valueJSON}
+	return n
 }
 
 // RoundedRatio is part/whole to the decimals of a ratio; a ratio over zero is null.

@@ -14,6 +14,7 @@ type Filter struct {
 
 	Column   event.Column // of a leaf, if Property is ""
 	Property string       // the name after "properties."
+	Entry    bool         // the field is that of the visit's entry
 	Op       Op
 	Values   []Literal // one, but for OpIn and OpNotIn
 }

@@ -44,9 +44,17 @@ type groups struct {
 }
 
 func newGroups(columns []event.Column) *groups {
-	g := &groups{}
+	list := make([]groupColumn, len(columns))
 	for i, column := range columns {
-		g.columns = append(g.columns, newGroupColumn(column))
+		list[i] = newGroupColumn(column)
+	}
+	return newGroupsOf(list)
+}
+
+// newGroupsOf groups by whatever the columns read from an event.
+func newGroupsOf(columns []groupColumn) *groups {
+	g := &groups{columns: columns}
+	for i := range columns {
 		g.values = append(g.values, newNumbering[string]())
 		if i > 0 {
 			g.pairs = append(g.pairs, newNumbering[uint64]())

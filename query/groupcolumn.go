@@ -16,13 +16,17 @@ const (
 	columnProperties   event.Column = "properties.x"  // stands for all properties where columns are listed
 )
 
-// groupColumns are the columns that Stats groups by.
-func groupColumns() []event.Column {
+// plainColumns are the columns of events that every question groups by.
+func plainColumns() []event.Column {
 	return []event.Column{
 		event.ColumnName, event.ColumnSource, event.ColumnMedium, event.ColumnCampaign, event.ColumnCountry,
 		event.ColumnDevice, event.ColumnBrowser, event.ColumnOS, event.ColumnPath,
-		columnHost, columnReferrerHost, event.ColumnSessionID, event.ColumnUserID, columnProperties,
 	}
+}
+
+// groupColumns are the columns that Stats groups by.
+func groupColumns() []event.Column {
+	return append(plainColumns(), columnHost, columnReferrerHost, event.ColumnSessionID, event.ColumnUserID, columnProperties)
 }
 
 // propertyOf returns the name of the property that a column is, "" where it is none.

@@ -22,7 +22,7 @@ const (
 	ActorSession Actor = "session"
 )
 
-// Parse reads the question of that name: query, stats, sources, paths or live. Everything that is wrong is
+// Parse reads the question of that name, which is that of its path in the API. Everything that is wrong is
 // reported at once, by field. A field that the question doesn't have is refused: a misspelt
 // setting must not change an answer silently.
 func Parse(name string, form Form) (Question, error) {
@@ -43,6 +43,10 @@ func Parse(name string, form Form) (Question, error) {
 		question = parsePaths(r)
 	case "live":
 		question = parseLive(r)
+	case "attribution":
+		question = parseAttribution(r)
+	case "sessions":
+		question = parseSessions(r)
 	default:
 		return nil, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"There is no question of this name"}}
 	}
@@ -58,6 +62,8 @@ type reader struct {
 	errs  event.FieldErrors
 	// refused outranks errs: an error with a code of its own.
 	refused *event.Error
+	// entries lets the question's filters ask about the entries of visits.
+	entries bool
 }
 
 func newReader(form Form) *reader {

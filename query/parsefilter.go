@@ -35,7 +35,7 @@ func (r *reader) filters(name string, zone *time.Location) ([]Filter, string) {
 			return nil, "[]"
 		}
 	}
-	p := &filterReader{errs: r.errs, zone: zone}
+	p := &filterReader{errs: r.errs, zone: zone, entries: r.entries}
 	filters := p.list(name, value, 1)
 	text := value.Clone()
 	if err := text.Compact(); err != nil {
@@ -46,9 +46,10 @@ func (r *reader) filters(name string, zone *time.Location) ([]Filter, string) {
 
 // filterReader reads filters and counts them.
 type filterReader struct {
-	errs  event.FieldErrors
-	zone  *time.Location
-	count int
+	errs    event.FieldErrors
+	zone    *time.Location
+	entries bool
+	count   int
 }
 
 func (p *filterReader) list(path string, value jsontext.Value, depth int) []Filter {
@@ -131,6 +132,9 @@ func (p *filterReader) field(path string, value jsontext.Value, f *Filter) bool 
 	text, ok := p.word(path, value)
 	if !ok {
 		return false
+	}
+	if p.entries {
+		text, f.Entry = strings.CutPrefix(text, entryPrefix)
 	}
 	if name, isProperty := strings.CutPrefix(text, propertyPrefix); isProperty && name != "" && len(name) <= propertyNameMax {
 		f.Property = name

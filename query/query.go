@@ -28,7 +28,7 @@ type Source interface {
 	Links(yield func(event.Link) bool)
 }
 
-// Question is one of the questions of this package: *Events, *Stats, *Sources, *Paths or *Live.
+// Question is one of the questions of this package, such as *Stats.
 type Question interface {
 	// Settings returns what every question has.
 	Settings() *Common

@@ -69,6 +69,8 @@ func routeTable() []route {
 		{methods: read, path: "/v1/sources", kinds: readers, handle: askWith((*api.Door).Sources)},
 		{methods: read, path: "/v1/paths", kinds: readers, handle: askWith((*api.Door).Paths)},
 		{methods: read, path: "/v1/live", kinds: readers, handle: askWith((*api.Door).Live)},
+		{methods: read, path: "/v1/attribution", kinds: readers, handle: askWith((*api.Door).Attribution)},
+		{methods: read, path: "/v1/sessions", kinds: readers, handle: askWith((*api.Door).Sessions)},
 		{methods: look, path: "/healthz", handle: (*server).healthz},
 		{methods: look, path: "/readyz", handle: (*server).readyz},
 	}

@@ -192,13 +192,12 @@ func bodyOf(t *testing.T, params string) string {
 	var members []string
 	for name := range values {
 		value := values.Get(name)
-		switch name {
-		case "limit", "filters", "steps":
-		case "start", "end":
-			if !strings.HasPrefix(value, "{") {
-				value = fmt.Sprintf(`{"event":%q}`, value)
-			}
-		case "include_bots", "explain", "first_only":
+		structured := strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[")
+		switch {
+		case name == "limit" || name == "steps" || structured:
+		case name == "start" || name == "end":
+			value = fmt.Sprintf(`{"event":%q}`, value)
+		case name == "include_bots" || name == "explain" || name == "first_only" || name == "list":
 			value = strings.NewReplacer("1", "true", "0", "false").Replace(value)
 		default:
 			value = fmt.Sprintf("%q", value)

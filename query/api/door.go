@@ -66,6 +66,16 @@ func (d *Door) Live(ctx *fasthttp.RequestCtx, project event.Project) error {
 	return d.ask(ctx, project, "live")
 }
 
+// Attribution answers /v1/attribution.
+func (d *Door) Attribution(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "attribution")
+}
+
+// Sessions answers /v1/sessions.
+func (d *Door) Sessions(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "sessions")
+}
+
 func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string) error {
 	began := d.now()
 	form, err := readForm(ctx)

@@ -24,6 +24,7 @@ func asked(events []event.Event, method, target, body string, headers ...string)
 	ask := map[string]func(*fasthttp.RequestCtx, event.Project) error{
 		"/v1/query": door.Events, "/v1/stats": door.Stats, "/v1/sources": door.Sources,
 		"/v1/paths": door.Paths, "/v1/live": door.Live,
+		"/v1/attribution": door.Attribution, "/v1/sessions": door.Sessions,
 	}[string(ctx.Path())]
 	if err := ask(ctx, 1); err != nil {
 		return querytest.Refusal(err)

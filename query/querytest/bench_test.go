@@ -42,6 +42,13 @@ func BenchmarkQuestions(b *testing.B) {
 		{"sources against before", "sources?compare=previous_period"},
 		{"paths in visits", "paths?start=$pageview"},
 		{"paths in a window", "paths?start=signup&scope=window&window=1d&events=$pageview,signup,purchase,add_to_cart"},
+		{"credit, 7 models", "attribution?conversion=purchase&models=first,last,last_non_direct,linear,position,time_decay,participation&value=properties.amount_cents"},
+		{"credit of persons by page", "attribution?conversion=purchase&models=linear&group_by=entry_path,referrer_host&actor=person"},
+		{"credit, data driven", "attribution?conversion=purchase&models=data_driven&group_by=source,medium,campaign"},
+		{"credit for every page view", "attribution?conversion=$pageview&models=linear,time_decay&lookback=0"},
+		{"visits", "sessions?"},
+		{"visits by entry page and day", "sessions?group_by=entry_path&interval=day"},
+		{"visits by entry filter", `sessions?filters=[{"field":"entry.source","op":"eq","value":"google"}]`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			q, err := parse(c.question + "&from=2026-01-01&to=2027-01-01")

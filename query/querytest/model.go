@@ -42,6 +42,10 @@ func (m Model) Answer(question query.Question) string {
 		return `{"breakdown":"` + q.Breakdown + `","rows":` + m.sources(q, asOf) + end
 	case *query.Paths:
 		return `{"root":` + m.paths(q) + end
+	case *query.Attribution:
+		return `{"rows":` + m.attribution(q) + end
+	case *query.Sessions:
+		return `{"rows":` + m.sessions(q) + end
 	case *query.Live:
 		return m.live(q) + end
 	}

@@ -40,6 +40,7 @@ type reply struct {
 	next    string   // of an answer that was cut
 	cut     string   // what it says of the rest
 	table   []string // of an answer that isn't made of rows
+	foot    []string // what stands around the rows: one line per member
 }
 
 func readReply(body string) (reply, error) {
@@ -82,6 +83,10 @@ func readReply(body string) (reply, error) {
 	if whole.Other != nil {
 		r.cut = fmt.Sprintf(" groups_total=%d other=%s", whole.GroupsTotal, whole.Other)
 	}
+	var err error
+	if r.foot, err = readFoot(body); err != nil {
+		return reply{}, err
+	}
 	for _, text := range whole.Rows {
 		columns, row, err := readRow(text)
 		if err != nil {
@@ -95,11 +100,40 @@ func readReply(body string) (reply, error) {
 	return r, nil
 }
 
+// readFoot shows the members of an answer that say more than its rows do.
+func readFoot(body string) ([]string, error) {
+	names, members, err := readRow(json.RawMessage(body))
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, name := range names {
+		// Where there is a next, the line of it tells of the rest.
+		if _, cut := members["next"]; cut && (name == "next" || name == "groups_total" || name == "other") {
+			continue
+		}
+		switch name {
+		case "rows", "as_of", "metric", "breakdown", "exact", "settings", "cost":
+			continue
+		}
+		line := name + ":"
+		inner, values, err := readRow(members[name])
+		if err != nil {
+			line += " " + cell(members[name])
+		}
+		for _, n := range inner {
+			line += " " + n + "=" + cell(values[n])
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
 // readRow reads a JSON object and the order of its members.
 func readRow(text json.RawMessage) (columns []string, row map[string]json.RawMessage, err error) {
 	dec := json.NewDecoder(strings.NewReader(string(text)))
-	if _, err := dec.Token(); err != nil {
-		return nil, nil, err
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, nil, fmt.Errorf("no object: %s", text)
 	}
 	row = map[string]json.RawMessage{}
 	for dec.More() {
@@ -130,7 +164,7 @@ func (r reply) lines(show []string) []string {
 		return r.table
 	}
 	if len(r.rows) == 0 {
-		return []string{"no rows"}
+		return append([]string{"no rows"}, r.foot...)
 	}
 	if show == nil {
 		show = r.columns
@@ -147,13 +181,17 @@ func (r reply) lines(show []string) []string {
 	if r.next != "" {
 		table = append(table, "more"+r.cut)
 	}
-	return table
+	return append(table, r.foot...)
 }
 
 // cell shows a value so that nothing else looks like it: strings stand bare unless they have
-// spaces or quotes, are empty, or could be taken for another kind of value.
+// spaces or quotes, are empty, or could be taken for another kind of value. A credit is shown as its
+// two numbers.
 func cell(value json.RawMessage) string {
 	var text string
+	if names, members, err := readRow(value); err == nil && slices.Equal(names, []string{"conversions", "value"}) {
+		return cell(members["conversions"]) + "/" + cell(members["value"])
+	}
 	if err := json.Unmarshal(value, &text); value == nil || err != nil || string(value) == "null" {
 		return string(value)
 	}

@@ -80,6 +80,10 @@ type question struct {
 	columns []string
 	// measure is the column that bars are drawn of, "" for none.
 	measure string
+	// nested says that the objects in rows are columns of their own.
+	nested bool
+	// notes are members beside the rows that are always printed.
+	notes []string
 }
 
 var questions = []question{
@@ -142,6 +146,38 @@ var questions = []question{
 		example: "  millimetric live\n  millimetric live --window 30m --where 'country eq DE'",
 		params:  []param{{"window", "how far back now reaches, such as 90s or 1h (default 5m)"}},
 		now:     true,
+	},
+	{
+		name: "attribution", short: "Give the credit for conversions to what brought them",
+		example: "  millimetric attribution --conversion purchase --models first,last,linear\n" +
+			"  millimetric attribution --conversion purchase --value properties.amount_cents --group-by source,campaign --lookback 60d\n" +
+			"  millimetric attribution --conversion '{\"event\":\"signup\",\"filters\":[{\"field\":\"properties.plan\",\"op\":\"eq\",\"value\":\"pro\"}]}' --models data_driven",
+		params: []param{
+			{"conversion", "name of the event to be credited, or a step in JSON"},
+			{"models", "some of first, last, last_non_direct (the default), linear, position, time_decay, participation and data_driven"},
+			{"value", "property that a conversion is worth, such as properties.amount_cents (default: each is worth 1)"},
+			{"count", "which conversions of each actor count: every (the default), first or last"},
+			{"group_by", "fields of the touches, such as source,campaign, entry_path or referrer_host (default source,medium)"},
+			{"touch_filters", "JSON list of filters for the touches; --filters and --where are for the conversions"},
+			{"lookback", "how long before the conversion a touch may lie, such as 12h; 0 is no limit (default 30d)"},
+			{"half_life", "in time_decay, the age at which a touch weighs half (default 7d)"},
+		},
+		nested: true,
+		notes:  []string{"totals", "unattributed", "other", "groups_total"},
+	},
+	{
+		name: "sessions", short: "Count visits, or list them, newest first",
+		example: "  millimetric sessions --group-by entry_path --limit 10\n" +
+			"  millimetric sessions --interval day --where 'entry.source eq google'\n" +
+			"  millimetric sessions --list --where 'event_name eq purchase' --limit 5",
+		params: []param{
+			{"group_by", "fields of the entry, such as source or entry.properties.plan, and entry_path and exit_path"},
+			{"interval", "hour, day, week or month: one row for each"},
+		},
+		switches: []param{{"list", "list single visits"}},
+		measure:  "visits",
+		nested:   true,
+		notes:    []string{"other", "groups_total", "visits_total"},
 	},
 }
 

@@ -59,7 +59,8 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 		}
 		b.WriteString(text)
 	}
-	fmt.Fprintln(&b, footer(envelope, asked))
+	b.WriteString(q.noted(envelope))
+	fmt.Fprintln(&b, q.footer(envelope, asked))
 	_, err = io.WriteString(out, b.String())
 	return err
 }
@@ -79,6 +80,9 @@ func (q question) table(list member, asked url.Values, as look, width int, termi
 	for i := range rows {
 		if rows[i], err = spread(rows[i]); err != nil {
 			return "", err
+		}
+		if q.nested {
+			rows[i] = flat(rows[i])
 		}
 	}
 	g := q.grid(rows, asked, terminal)
@@ -107,8 +111,40 @@ func spread(row []member) ([]member, error) {
 	return out, nil
 }
 
+// flat takes the members of a row that are objects apart: each of theirs gets a column of its own.
+func flat(row []member) []member {
+	var all []member
+	for _, m := range row {
+		inner, err := members(m.value)
+		if m.value.Kind() != jsontext.KindBeginObject || err != nil {
+			all = append(all, m)
+			continue
+		}
+		for _, n := range inner {
+			all = append(all, member{name: m.name + "." + n.name, value: n.value})
+		}
+	}
+	return all
+}
+
+// noted prints the members beside the rows without which the rows don't add up.
+func (q question) noted(envelope []member) string {
+	var b strings.Builder
+	for _, m := range envelope {
+		if !slices.Contains(q.notes, m.name) {
+			continue
+		}
+		var parts []string
+		for _, n := range flat(flat([]member{m})) {
+			parts = append(parts, strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(printable(n.name), m.name), ".")+" "+cell(n.value)))
+		}
+		b.WriteString(printable(m.name) + ": " + strings.Join(parts, ", ") + "\n")
+	}
+	return b.String()
+}
+
 // footer says what the answer is about; with --explain, all that the server tells about it.
-func footer(envelope []member, asked url.Values) string {
+func (q question) footer(envelope []member, asked url.Values) string {
 	text := ""
 	if asked.Has("from") {
 		text = "from " + printable(asked.Get("from")) + " to " + printable(asked.Get("to"))
@@ -122,7 +158,7 @@ func footer(envelope []member, asked url.Values) string {
 			text += "as of " + cell(m.value)
 		}
 	}
-	shown := []string{"rows", "as_of", "root", "paths", "sources", "actors"}
+	shown := append([]string{"rows", "as_of", "root", "paths", "sources", "actors"}, q.notes...)
 	for _, m := range envelope {
 		// How to go on is told without being asked.
 		if asked.Has("explain") && !slices.Contains(shown, m.name) || m.name == "next" {

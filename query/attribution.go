@@ -1,0 +1,282 @@
+package query
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"millimetric/index/event"
+)
+
+const (
+	groupsLimit    = 50 // of the questions about actors
+	groupsLimitMax = 1000
+
+	lookbackDefault = 30 * 24 * time.Hour
+	halfLifeDefault = 7 * 24 * time.Hour
+)
+
+// CreditModel says how the credit for a conversion is shared among its touches.
+type CreditModel string
+
+// The models.
+const (
+	ModelFirst         CreditModel = "first"
+	ModelLast          CreditModel = "last"
+	ModelLastNonDirect CreditModel = "last_non_direct"
+	ModelLinear        CreditModel = "linear"
+	ModelPosition      CreditModel = "position"
+	ModelTimeDecay     CreditModel = "time_decay"
+	ModelParticipation CreditModel = "participation" // whole credit to each group, so it adds up to more
+	ModelDataDriven    CreditModel = "data_driven"
+)
+
+var creditModels = []CreditModel{ModelFirst, ModelLast, ModelLastNonDirect, ModelLinear, ModelPosition, ModelTimeDecay, ModelParticipation, ModelDataDriven}
+
+// Count says which of an actor's conversions count.
+type Count string
+
+// The counts.
+const (
+	CountEvery Count = "every"
+	CountFirst Count = "first"
+	CountLast  Count = "last"
+)
+
+// Attribution asks which touches get the credit for conversions. Its filters are those of the
+// conversions.
+type Attribution struct {
+	Common
+	Conversion   Step
+	TouchFilters []Filter
+	Value        string // the property that a conversion is worth; "" where each is worth 1
+	Count        Count
+	Models       []CreditModel
+	GroupBy      []Dimension
+	Lookback     time.Duration // 0 is no limit
+	HalfLife     time.Duration
+	Limit        int
+
+	conversionText, touchFiltersText string // as they were sent
+}
+
+func parseAttribution(r *reader) Question {
+	q := &Attribution{Common: r.common()}
+	q.Explain = true
+	q.Conversion, q.conversionText = r.stepOrName("conversion", &q.Common)
+	q.TouchFilters, q.touchFiltersText = r.filters("touch_filters", q.Zone)
+	if property, sent := r.text("value"); sent {
+		var ok bool
+		if q.Value, ok = strings.CutPrefix(property, propertyPrefix); !ok || q.Value == "" || len(q.Value) > propertyNameMax {
+			r.errs.Add("value", "Must be "+propertyPrefix+"<name>")
+		}
+	}
+	q.Count = Count(r.choice("count", string(CountEvery), string(CountFirst), string(CountLast)))
+	q.Models = r.models("models")
+	q.GroupBy = []Dimension{{Name: "source", Column: event.ColumnSource}, {Name: "medium", Column: event.ColumnMedium}}
+	if _, sent := r.take("group_by"); sent {
+		q.GroupBy = r.dimensions("group_by", false, nameEntryPath)
+	}
+	q.Lookback, q.HalfLife = lookbackDefault, halfLifeDefault
+	if d, sent := r.duration("lookback"); sent {
+		q.Lookback = d
+	}
+	if d, sent := r.duration("half_life"); sent {
+		if q.HalfLife = d; d == 0 {
+			r.errs.Add("half_life", "Must be longer than 0")
+		}
+	}
+	q.Limit = r.limit("limit", groupsLimit, groupsLimitMax)
+	return q
+}
+
+// stepOrName reads a step: an object, or for the simple case just the name of an event. text is the
+// object as it was sent.
+func (r *reader) stepOrName(name string, c *Common) (s Step, text string) {
+	f, sent := r.take(name)
+	if !sent {
+		r.errs.Add(name, "Required")
+		return Step{}, ""
+	}
+	if f.json != nil && f.json.Kind() == jsontext.KindString || f.json == nil && !strings.HasPrefix(f.text, "{") {
+		word, _ := r.text(name)
+		return Step{Name: word, Event: word}, string(Object(Member{"event", Text(word)}).AppendJSON(nil))
+	}
+	value, ok := r.json(name)
+	if !ok {
+		return Step{}, ""
+	}
+	r.nested(name, value, func(n *reader) { s = n.step(c) })
+	value = value.Clone()
+	if err := value.Compact(); err != nil {
+		r.errs.Add(name, "Expected JSON")
+	}
+	return s, string(value)
+}
+
+func (r *reader) models(name string) []CreditModel {
+	if _, sent := r.take(name); !sent {
+		return []CreditModel{ModelLastNonDirect}
+	}
+	var models []CreditModel
+	for _, word := range r.list(name) {
+		m := CreditModel(word)
+		switch {
+		case !slices.Contains(creditModels, m):
+			words := make([]string, len(creditModels))
+			for i, known := range creditModels {
+				words[i] = string(known)
+			}
+			r.errs.Add(name, "Must be some of: "+strings.Join(words, ", "))
+			return nil
+		case slices.Contains(models, m):
+			r.errs.Add(name, "Names "+word+" twice")
+		}
+		models = append(models, m)
+	}
+	if len(models) == 0 && len(r.errs[name]) == 0 {
+		r.errs.Add(name, "Must not be empty")
+	}
+	return models
+}
+
+func (q *Attribution) own() []Member {
+	models := make([]string, len(q.Models))
+	for i, m := range q.Models {
+		models[i] = string(m)
+	}
+	value := Value{}
+	if q.Value != "" {
+		value = Text(propertyPrefix + q.Value)
+	}
+	return []Member{
+		{"conversion", Value{text: q.conversionText, kind: valueJSON}},
+		{"touch_filters", Value{text: q.touchFiltersText, kind: valueJSON}},
+		{"value", value}, {"count", Text(string(q.Count))}, {"models", Texts(models)},
+		{"group_by", Texts((&grouping{dims: q.GroupBy}).names())},
+		{"lookback", Text(durationText(q.Lookback))}, {"half_life", Text(durationText(q.HalfLife))},
+		{"limit", Int(int64(q.Limit))},
+	}
+}
+
+// answer goes three times over the events, each time knowing what to leave aside, and then once over
+// the conversions.
+//
+//  1. The conversions in the range are found, and with them the actors that matter; only data_driven
+//     is about the others too.
+//  2. The touches of these actors are found, from the first event of the project on: whether an event
+//     is the first of its visit can't be known from later ones. See visitTable.
+//  3. Per actor, conversions and touches are walked side by side in their order. The touches of a
+//     conversion are a stretch of the actor's touches, and both ends of it only move forward. Conversions
+//     with the same stretch are one path, whose credit is shared out once. See pathsOf.
+//  4. Each model shares out a path in whole parts of a whole; nothing is rounded. See ledger.
+//
+// So the work is one step per event, one per conversion, and one per touch of each distinct path.
+func (q *Attribution) answer(r *run) (*Answer, error) {
+	found, err := q.conversions(r)
+	if err != nil {
+		return nil, err
+	}
+	table, err := q.touches(r, found)
+	if err != nil {
+		return nil, err
+	}
+	book := newLedger(q)
+	if err := q.settle(r, book, found, table); err != nil {
+		return nil, err
+	}
+	sums, err := book.close(table.groups)
+	if err != nil {
+		return nil, err
+	}
+	for i, model := range q.Models {
+		if model != ModelParticipation && !sums[i].equals(&book.attributed) {
+			return nil, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal,
+				Cause: fmt.Errorf("attribution: the credits of %s don't add up to the conversions", model)}
+		}
+	}
+	return q.table(table.groups, book, sums), nil
+}
+
+// table makes the answer of what each group got.
+func (q *Attribution) table(groups *grouping, book *ledger, sums []*modelSum) *Answer {
+	type line struct {
+		keys  []string
+		group uint32
+		rank  *big.Int
+	}
+	var lines []line
+	for group := range groups.whole.list {
+		got := func(s *modelSum) bool { return s.of(uint32(group)).conversions.Sign() != 0 }
+		if slices.ContainsFunc(sums, got) {
+			// Rows are ordered by the number that they show: what looks equal is ordered by group.
+			rank := rounded(sums[0].of(uint32(group)).conversions, digitsCredit)
+			lines = append(lines, line{keys: groups.keys(uint32(group)), group: uint32(group), rank: rank})
+		}
+	}
+	slices.SortFunc(lines, func(a, b line) int {
+		if order := b.rank.Cmp(a.rank); order != 0 {
+			return order
+		}
+		return groups.compare(a.keys, b.keys)
+	})
+	answer := &Answer{Columns: groups.names()}
+	for _, m := range q.Models {
+		answer.Columns = append(answer.Columns, string(m))
+	}
+	rest := make([]credit, len(sums))
+	for i, l := range lines {
+		row := groups.row(nil, l.keys)
+		for k, s := range sums {
+			got := s.of(l.group)
+			if i >= q.Limit {
+				rest[k].add(got)
+			}
+			row = append(row, got.shown())
+		}
+		if i < q.Limit {
+			answer.Rows = append(answer.Rows, row)
+		}
+	}
+	totals := append(book.total.members(), Member{"missing_value", Int(int64(book.missing))})
+	answer.Foot = []Member{{"totals", Object(totals...)}, {"unattributed", Object(book.unattributed.members()...)}}
+	if len(lines) > q.Limit {
+		others := make([]Member, len(sums))
+		for k, m := range q.Models {
+			others[k] = Member{string(m), rest[k].shown()}
+		}
+		answer.Foot = append(answer.Foot, Member{"groups_total", Int(int64(len(lines)))}, Member{"other", Object(others...)})
+	}
+	return answer
+}
+
+// valueOf reads what a conversion is worth: nil where it has no number.
+func (q *Attribution) valueOf(find *propertyReader, e *event.Event) *exactSum {
+	text := find.find(e.Properties)
+	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
+		return nil
+	}
+	a, ok := readSum(text)
+	if !ok {
+		return nil
+	}
+	return a
+}
+
+// lookbackStart is the earliest time of a touch of a conversion.
+func (q *Attribution) lookbackStart(conversion event.Time) event.Time {
+	if q.Lookback == 0 {
+		return event.TimeMin
+	}
+	return conversion - event.Time(q.Lookback/time.Millisecond)
+}
+
+func tooManyGroups() error {
+	return &event.Error{Kind: event.ErrLimit, Code: codeTooLarge,
+		Notes: []string{"data_driven is reckoned for at most " + strconv.Itoa(statesMax) + " groups: group by fewer fields, or narrow touch_filters"}}
+}

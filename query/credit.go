@@ -1,0 +1,183 @@
+package query
+
+import "math/big"
+
+// ledger shares out credit, exactly. Every model gives a group num/den of a path's conversions and
+// value, where den is one of few: a whole number, or shareUnit. The ledger adds up num for each
+// group and den, and only at the end brings all to one common denominator.
+type ledger struct {
+	models []CreditModel
+	valued bool // conversions are worth a property; else each is worth 1
+	cells  []map[uint64]*cell
+	dens   *numbering[int64] // whole denominators; number 0 stands for shareUnit
+	decay  *decay            // nil where no model asks for it
+	chain  *chain            // nil where no model asks for it
+
+	counts  []int64  // touches of the path at hand, per group; all 0 between paths
+	present []uint32 // the groups of the path at hand
+
+	total, unattributed, attributed worth
+	missing                         int
+}
+
+// cell is what one group got in shares of one denominator.
+type cell struct {
+	conversions big.Int
+	value       exactSum
+}
+
+func newLedger(q *Attribution) *ledger {
+	b := &ledger{models: q.Models, valued: q.Value != "", cells: make([]map[uint64]*cell, len(q.Models)), dens: newNumbering[int64]()}
+	b.dens.number(0)
+	for i, m := range q.Models {
+		b.cells[i] = map[uint64]*cell{}
+		switch m {
+		case ModelTimeDecay:
+			b.decay = newDecay(q.HalfLife)
+		case ModelDataDriven:
+			b.chain = newChain()
+		}
+	}
+	for _, w := range []*worth{&b.total, &b.unattributed, &b.attributed} {
+		w.valued = b.valued
+	}
+	return b
+}
+
+func (b *ledger) size() int {
+	n := 0
+	for _, cells := range b.cells {
+		n += 4 * len(cells)
+	}
+	if b.chain != nil {
+		n += len(b.chain.moves)
+	}
+	return n
+}
+
+// bigOne is only ever read.
+var bigOne = big.NewInt(1)
+
+// enter counts a conversion and adds it to its path.
+func (b *ledger) enter(p *path, c conversion) {
+	worths := []*worth{&b.total, &b.attributed}
+	if len(p.touches) == 0 {
+		worths[1] = &b.unattributed
+	}
+	for _, w := range worths {
+		w.conversions++
+		if c.value != nil {
+			w.sum.add(c.value, bigOne)
+		}
+	}
+	p.conversions++
+	if c.value != nil {
+		p.value.add(c.value, bigOne)
+	}
+	if b.valued && c.value == nil {
+		b.missing++
+	}
+}
+
+// pay shares out the credit of a path among its groups, by every model.
+func (b *ledger) pay(p *path) {
+	for i := range p.touches {
+		g := p.touches[i].group
+		if b.counts[g] == 0 {
+			b.present = append(b.present, g)
+		}
+		b.counts[g]++
+	}
+	n := int64(len(p.touches))
+	first, last := p.touches[0].group, p.touches[n-1].group
+	for i, model := range b.models {
+		switch model {
+		case ModelFirst:
+			b.give(i, p, first, 1, 1)
+		case ModelLast:
+			b.give(i, p, last, 1, 1)
+		case ModelLastNonDirect:
+			b.give(i, p, lastNonDirect(p.touches), 1, 1)
+		case ModelLinear:
+			for _, g := range b.present {
+				b.give(i, p, g, b.counts[g], n)
+			}
+		case ModelPosition:
+			b.payPosition(i, p)
+		case ModelParticipation:
+			for _, g := range b.present {
+				b.give(i, p, g, 1, 1)
+			}
+		case ModelTimeDecay:
+			b.payDecay(i, p)
+		case ModelDataDriven:
+			b.chain.add(p.touches, p.conversions, true)
+		}
+	}
+	for _, g := range b.present {
+		b.counts[g] = 0
+	}
+	b.present = b.present[:0]
+}
+
+func lastNonDirect(touches []actorTouch) uint32 {
+	for i := len(touches) - 1; i >= 0; i-- {
+		if !touches[i].direct {
+			return touches[i].group
+		}
+	}
+	return touches[len(touches)-1].group
+}
+
+// payPosition gives 40 % to the first touch, 40 % to the last, and 20 % to those between: of n
+// touches each of these gets 1/(5(n-2)), and an end 2(n-2) times that.
+func (b *ledger) payPosition(model int, p *path) {
+	n := int64(len(p.touches))
+	first, last := p.touches[0].group, p.touches[n-1].group
+	if n <= 2 {
+		b.give(model, p, first, 1, n)
+		if n == 2 {
+			b.give(model, p, last, 1, n)
+		}
+		return
+	}
+	for _, g := range b.present {
+		num := b.counts[g]
+		for _, end := range []uint32{first, last} {
+			if g == end {
+				num += 2*(n-2) - 1
+			}
+		}
+		if num > 0 {
+			b.give(model, p, g, num, 5*(n-2))
+		}
+	}
+}
+
+func (b *ledger) payDecay(model int, p *path) {
+	if len(b.present) == 1 {
+		b.give(model, p, b.present[0], 1, 1)
+		return
+	}
+	newest := p.touches[len(p.touches)-1].group
+	for i, share := range b.decay.shares(p.touches, b.present, newest) {
+		b.giveBig(model, p, pair(b.present[i], 0), share)
+	}
+}
+
+func (b *ledger) give(model int, p *path, group uint32, num, den int64) {
+	b.giveBig(model, p, pair(group, b.dens.number(den)), big.NewInt(num))
+}
+
+func (b *ledger) giveBig(model int, p *path, key uint64, num *big.Int) {
+	c := b.cells[model][key]
+	if c == nil {
+		c = &cell{}
+		b.cells[model][key] = c
+	}
+	var t big.Int
+	c.conversions.Add(&c.conversions, t.Mul(num, t.SetInt64(p.conversions)))
+	if b.valued {
+		c.value.add(&p.value, num)
+	}
+}

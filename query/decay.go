@@ -1,0 +1,196 @@
+package query
+
+import (
+	"math/big"
+	"math/bits"
+	"time"
+
+	"millimetric/index/event"
+)
+
+// Time decay weighs a touch with 2^(-age/half_life). Such numbers are irrational, so they are reckoned
+// in fixed point, by whole numbers only: the same on every machine, and to some 67 digits.
+//
+//  1. Only the proportions of weights count, so ages may be taken against any moment: against 1970.
+//     2^(t/half_life) = 2^e · 2^f with e the whole part of t/half_life and 0 ≤ f < 1.
+//  2. f is a fraction of milliseconds, whose digits to the base of 16 come from long division. 2^f is the
+//     product of one factor per digit, each from a table that square roots of 2 are multiplied into.
+//  3. In one path, weights are shifted by the difference of their e to that of the newest touch. One
+//     that is shifted out of sight counts as the smallest weight there is, so no touch has none.
+//  4. The share of a group is its part of the sum of weights, in whole numbers of which shareUnit makes
+//     the whole: the nearest one, but never 0. What the rounding leaves goes to the newest touch, so
+//     shares add up.
+//
+// After 4 all is exact. A credit has 57 true digits: of what an answer shows of it, all, but for a sum
+// that lies so near to the middle between two numbers of six decimals, or one of more digits.
+type decay struct {
+	half  int64 // milliseconds
+	table [digitsOfFraction][16]fixed
+}
+
+// digitsOfFraction is the number of hexadecimal digits of f: as many as the fixed point can show.
+const digitsOfFraction = 62
+
+// shareBits is the number of bits in which shares are counted: 57 decimals.
+const shareBits = 192
+
+func shareUnit() *big.Int { return new(big.Int).Lsh(bigOne, shareBits) }
+
+// decayWeight is mantissa times two to the power of exponent.
+type decayWeight struct {
+	mantissa fixed
+	exponent int64
+}
+
+func newDecay(halfLife time.Duration) *decay {
+	d := &decay{half: int64(halfLife / time.Millisecond)}
+	// root is 2^(2^-k) with 64 bits more than are kept.
+	const point = fixedPoint + 64
+	root := new(big.Int).Lsh(bigOne, point+1)
+	for digit := range d.table {
+		row := &d.table[digit]
+		row[0] = fixed{3: 1 << 63}
+		for bit := 8; bit > 0; bit /= 2 {
+			root.Sqrt(root.Lsh(root, point))
+			row[bit] = fixedOf(new(big.Int).Rsh(root, 64))
+			for rest := 1; rest < 16; rest++ {
+				// The digits made of this bit and higher ones; lower ones come in their turn.
+				if rest&bit != 0 && rest != bit && rest&(bit-1) == 0 {
+					row[rest] = mulFixed(row[rest-bit], row[bit])
+				}
+			}
+		}
+	}
+	return d
+}
+
+// weight is 2^(t/half_life).
+func (d *decay) weight(t event.Time) decayWeight {
+	w := decayWeight{mantissa: d.table[0][0], exponent: int64(t) / d.half}
+	rest := int64(t) % d.half
+	for digit := 0; digit < digitsOfFraction && rest != 0; digit++ {
+		rest *= 16 // half is less than ten years of milliseconds, so there is room
+		w.mantissa = mulFixed(w.mantissa, d.table[digit][rest/d.half])
+		rest %= d.half
+	}
+	return w
+}
+
+// shares returns the share of each group of a path, in the order of groups.
+func (d *decay) shares(touches []actorTouch, groups []uint32, newest uint32) []*big.Int {
+	sums := make(map[uint32]fixed, len(groups))
+	var whole fixed
+	top := int64(touches[len(touches)-1].at.time) / d.half
+	for i := range touches {
+		t := &touches[i]
+		if t.weight.mantissa == (fixed{}) {
+			t.weight = d.weight(t.at.time)
+		}
+		// 32 bits are left free for the sum of as many touches as there may be.
+		w := t.weight.mantissa.shifted(32 + top - t.weight.exponent)
+		if w == (fixed{}) {
+			w[0] = 1
+		}
+		whole = whole.plus(w)
+		sums[t.group] = sums[t.group].plus(w)
+	}
+	shares := make([]*big.Int, len(groups))
+	left := shareUnit()
+	den := whole.big()
+	at := 0
+	for i, g := range groups {
+		sum := sums[g]
+		shares[i] = nearest(sum.big(), den)
+		if shares[i].Sign() == 0 {
+			shares[i].SetInt64(1)
+		}
+		left.Sub(left, shares[i])
+		if g == newest {
+			at = i
+		}
+	}
+	shares[at].Add(shares[at], left)
+	return shares
+}
+
+// nearest is num/den, counted in parts of shareUnit.
+func nearest(num, den *big.Int) *big.Int {
+	n := new(big.Int).Lsh(num, shareBits+1)
+	n.Quo(n, den)
+	return n.Rsh(n.Add(n, bigOne), 1)
+}
+
+// fixedPoint is the number of bits after the point of a fixed.
+const fixedPoint = 255
+
+// fixed is a number from 0 to less than 2 in 256 bits, the lowest word first.
+type fixed [4]uint64
+
+// mulFixed is a·b, cut to 255 bits after the point.
+func mulFixed(a, b fixed) fixed {
+	var p [8]uint64
+	for i, x := range a {
+		var carry uint64
+		for j, y := range b {
+			hi, lo := bits.Mul64(x, y)
+			var c uint64
+			lo, c = bits.Add64(lo, p[i+j], 0)
+			hi += c
+			lo, c = bits.Add64(lo, carry, 0)
+			p[i+j], carry = lo, hi+c
+		}
+		p[i+4] = carry
+	}
+	var out fixed
+	for i := range out {
+		out[i] = p[i+3]>>63 | p[i+4]<<1
+	}
+	return out
+}
+
+func (f fixed) plus(g fixed) fixed {
+	var out fixed
+	var carry uint64
+	for i := range f {
+		out[i], carry = bits.Add64(f[i], g[i], carry)
+	}
+	return out
+}
+
+// shifted is f divided by two to the power of n, cut.
+func (f fixed) shifted(n int64) fixed {
+	if n >= 256 {
+		return fixed{}
+	}
+	var out fixed
+	words, rest := int(n/64), uint(n%64)
+	for i := 0; i+words < 4; i++ {
+		out[i] = f[i+words] >> rest
+		if i+words+1 < 4 && rest > 0 {
+			out[i] |= f[i+words+1] << (64 - rest)
+		}
+	}
+	return out
+}
+
+func (f fixed) big() *big.Int {
+	var bytes [32]byte
+	for i, word := range f {
+		for k := range 8 {
+			bytes[31-8*i-k] = byte(word >> (8 * k))
+		}
+	}
+	return new(big.Int).SetBytes(bytes[:])
+}
+
+func fixedOf(n *big.Int) fixed {
+	var bytes [32]byte
+	n.FillBytes(bytes[:])
+	var f fixed
+	for i := range f {
+		for k := range 8 {
+			f[i] |= uint64(bytes[31-8*i-k]) << (8 * k)
+		}
+	}
+	return f
+}

@@ -1,0 +1,136 @@
+package query
+
+import (
+	"math/big"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"millimetric/index/event"
+)
+
+// A weight to the power of its half-life in milliseconds must be the power of two that it stands for.
+// Multiplying weights is what proves it: 2^(a/h)·2^(b/h) = 2^((a+b)/h).
+func TestWeightsMultiplyAsPowersDo(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 2000 {
+		half := time.Duration(1+r.Int64N(int64(durationMax/time.Millisecond))) * time.Millisecond
+		if r.IntN(2) == 0 {
+			half = time.Duration(1+r.IntN(5000)) * time.Second
+		}
+		d := newDecay(half)
+		a, b := event.Time(r.Int64N(int64(event.TimeMax)/2)), event.Time(r.Int64N(int64(event.TimeMax)/2))
+		got := rationalWeight(d.weight(a), d.weight(b))
+		want := rationalWeight(d.weight(a + b))
+		off := new(big.Rat).Sub(new(big.Rat).Quo(got, want), big.NewRat(1, 1))
+		if limit := new(big.Rat).SetFrac(bigOne, new(big.Int).Lsh(bigOne, 240)); off.Abs(off).Cmp(limit) > 0 {
+			t.Fatalf("seed %d: half-life %v, %d and %d: off by %s", seed, half, a, b, off.FloatString(90))
+		}
+	}
+}
+
+// rationalWeight is the product of weights, each divided by two to the power of the sum of exponents of
+// the first times; only its proportion to another of the same kind matters.
+func rationalWeight(weights ...decayWeight) *big.Rat {
+	product := big.NewRat(1, 1)
+	exponent := int64(0)
+	for _, w := range weights {
+		product.Mul(product, new(big.Rat).SetFrac(w.mantissa.big(), new(big.Int).Lsh(bigOne, fixedPoint)))
+		exponent += w.exponent
+	}
+	// Exponents of long times over short half-lives are too large to be written out; here they differ by
+	// one at most, which parity shows.
+	if exponent%2 != 0 {
+		product.Mul(product, big.NewRat(2, 1))
+	}
+	for product.Cmp(big.NewRat(2, 1)) >= 0 {
+		product.Quo(product, big.NewRat(2, 1))
+	}
+	return product
+}
+
+func TestAHalfLifeHalves(t *testing.T) {
+	for _, half := range []time.Duration{time.Second, 7 * time.Hour, 7 * 24 * time.Hour, durationMax} {
+		d := newDecay(half)
+		at := event.Time(1774612812345)
+		a, b := d.weight(at), d.weight(at+event.Time(half/time.Millisecond))
+		if a.mantissa != b.mantissa || b.exponent != a.exponent+1 {
+			t.Errorf("%v: %v and %v", half, a, b)
+		}
+	}
+}
+
+// The fixed-point numbers against whole numbers of any size.
+func TestFixedNumbersAreCutWholeNumbers(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	random := func() fixed {
+		f := fixed{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
+		for i := range f {
+			if r.IntN(4) == 0 {
+				f[i] = []uint64{0, 1, 1 << 63, ^uint64(0)}[r.IntN(4)]
+			}
+		}
+		return f
+	}
+	mask := new(big.Int).Sub(new(big.Int).Lsh(bigOne, 256), bigOne)
+	for range 20_000 {
+		a, b := random(), random()
+		product := new(big.Int).Mul(a.big(), b.big())
+		product.And(product.Rsh(product, fixedPoint), mask)
+		if got := mulFixed(a, b).big(); got.Cmp(product) != 0 {
+			t.Fatalf("seed %d: %v · %v = %v, want %v", seed, a, b, got, product)
+		}
+		sum := new(big.Int).Add(a.big(), b.big())
+		if got := a.plus(b).big(); got.Cmp(sum.And(sum, mask)) != 0 {
+			t.Fatalf("seed %d: %v + %v = %v, want %v", seed, a, b, got, sum)
+		}
+		n := r.Int64N(300)
+		if got, want := a.shifted(n).big(), new(big.Int).Rsh(a.big(), uint(n)); got.Cmp(want) != 0 {
+			t.Fatalf("seed %d: %v >> %d = %v, want %v", seed, a, n, got, want)
+		}
+		if fixedOf(a.big()) != a {
+			t.Fatalf("seed %d: %v isn't read back", seed, a)
+		}
+	}
+}
+
+func TestAmountsAreSummedInAnyOrder(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 2000 {
+		var sum exactSum
+		want := new(big.Rat)
+		for range r.IntN(6) {
+			text, times := randomNumber(r), big.NewInt(int64(r.IntN(5)))
+			a, ok := readSum(text)
+			if !ok {
+				t.Fatalf("%s can't be read", text)
+			}
+			sum.add(a, times)
+			want.Add(want, new(big.Rat).Mul(rational(text), new(big.Rat).SetInt(times)))
+		}
+		if got := sum.over(bigOne); got.Cmp(want) != 0 {
+			t.Fatalf("seed %d: got %s, want %s", seed, got, want)
+		}
+	}
+	for _, text := range []string{"1e1001", "1e-1002", "1e999999999999"} {
+		if _, ok := readSum(text); ok {
+			t.Errorf("%s was read", text)
+		}
+	}
+}
+
+func TestEqualNumbersAreSpeltAlike(t *testing.T) {
+	for text, want := range map[string]string{
+		"0": "0", "-0.0": "0", "1.0": "1", "10e-1": "1", "-1.50": "-1.5", "1e20": "100000000000000000000", "1e21": "1e21", "12e20": "1.2e21",
+		"0.000001": "0.000001", "1e-7": "1e-7", "-12.5e-8": "-1.25e-7", "123.456": "123.456", "1200": "1200",
+	} {
+		var d decimal
+		d.read(text)
+		if got := d.String(); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}

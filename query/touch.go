@@ -1,0 +1,268 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+
+	"millimetric/index/event"
+)
+
+// sourceInternal and sourceDirect are the sources that rules about touches name.
+const (
+	sourceInternal = "internal"
+	sourceDirect   = "direct"
+)
+
+// halfHour is the length of the visits that a derived session_id makes.
+const halfHour event.Time = 30 * 60 * 1000
+
+// conversion is one event to be credited.
+type conversion struct {
+	actor uint32
+	at    place
+	value *exactSum // nil where it has none
+}
+
+// conversions are those in the range, by actor and in order.
+type conversions struct {
+	who    *actors
+	list   []conversion
+	actors []bool // by number: has a conversion, whether or not that one counts
+}
+
+func (c *conversions) has(actor uint32) bool { return int(actor) < len(c.actors) && c.actors[actor] }
+
+func (q *Attribution) conversions(r *run) (*conversions, error) {
+	c := &conversions{who: r.actors()}
+	isConversion := q.Conversion.matcher()
+	var find *propertyReader
+	if q.Value != "" {
+		find = newPropertyReader(q.Value)
+	}
+	size := func() int { return 4*len(c.list) + c.who.size() }
+	err := r.scan(nil, size, func(e *event.Event) {
+		if !isConversion(e) {
+			return
+		}
+		actor, ok := c.who.number(e)
+		if !ok {
+			return
+		}
+		for int(actor) >= len(c.actors) {
+			c.actors = append(c.actors, false)
+		}
+		c.actors[actor] = true
+		one := conversion{actor: actor, at: place{time: e.Time, seq: e.Seq}}
+		if find != nil {
+			one.value = q.valueOf(find, e)
+		}
+		c.list = append(c.list, one)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.cost.Matched = len(c.list)
+	slices.SortFunc(c.list, func(a, b conversion) int {
+		return cmp.Or(cmp.Compare(a.actor, b.actor), a.at.compare(b.at))
+	})
+	switch q.Count {
+	case CountFirst:
+		c.list = slices.CompactFunc(c.list, func(a, b conversion) bool { return a.actor == b.actor })
+	case CountLast:
+		slices.Reverse(c.list)
+		c.list = slices.CompactFunc(c.list, func(a, b conversion) bool { return a.actor == b.actor })
+		slices.Reverse(c.list)
+	}
+	return c, nil
+}
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.time, o.time), cmp.Compare(p.seq, o.seq))
+}
+
+// visitTable finds the touches of visits while events come by in any order. Per visit it keeps the
+// earliest event that carries a URL or a referrer, and the earliest page view where entry_path asks
+// for it. For the rule that the half-hour cut makes no touches it must know whether the actor did
+// something in the 30 minutes before a touch. Such an event lies in the same half-hour as the touch, and
+// then it only has to come before it, or in the half-hour before that, and then it only has to be
+// less than 30 minutes away. So the first event and the last time of each actor's half-hours tell.
+type visitTable struct {
+	q       *Attribution
+	groups  *grouping
+	wanted  predicate // the touch filters
+	names   *numbering[string]
+	keys    *numbering[uint64] // pairs of actor and session name
+	visits  []touchedVisit
+	halves  map[uint64]half // by pair of actor and half-hour
+	entries bool            // entry pages matter
+}
+
+// touchedVisit is a visit, as far as its touch goes.
+type touchedVisit struct {
+	touched bool
+	touch   touch
+	fields  uint32 // of the touch, in the grouping
+	drop    touchDrop
+	viewed  bool
+	view    place // of the first page view
+	path    string
+}
+
+// touch is one touch of an actor.
+type touch struct {
+	at     place
+	group  uint32
+	direct bool
+}
+
+// touchDrop says why a touch may not count.
+type touchDrop byte
+
+const (
+	dropNot   touchDrop = iota
+	dropAll             // internal, or not wanted by the touch filters
+	dropIfCut           // direct, in a visit whose session_id was derived: if the half-hour cut made it
+)
+
+type half struct {
+	first place
+	last  event.Time
+}
+
+// touches reads the history up to the range's end, and beyond it for entry pages alone.
+func (q *Attribution) touches(r *run, found *conversions) (*visitTable, error) {
+	t := &visitTable{
+		q: q, groups: newGrouping(q.GroupBy), wanted: compile(nil, q.TouchFilters),
+		names: newNumbering[string](), keys: newNumbering[uint64](), halves: map[uint64]half{},
+	}
+	t.entries = t.groups.has(DimensionEntryPath)
+	everyone := slices.Contains(q.Models, ModelDataDriven)
+	size := func() int {
+		return 4*len(t.visits) + 2*len(t.halves) + len(t.names.list) + t.groups.size() + found.who.size()
+	}
+	visit := func(e *event.Event) {
+		if actor, ok := found.who.number(e); ok && (everyone || found.has(actor)) {
+			t.see(e, actor)
+		}
+	}
+	if err := r.walk(event.TimeMin, q.To, size, visit); err != nil || !t.entries {
+		return t, err
+	}
+	return t, r.walk(q.To, event.TimeMax+1, size, func(e *event.Event) {
+		if actor, ok := found.who.number(e); ok && e.Name == event.EventPageview {
+			if v := t.known(e, actor); v != nil {
+				v.see(e)
+			}
+		}
+	})
+}
+
+// walk visits the events of a stretch of time that the question's bots and position allow, whatever
+// its filters say.
+func (r *run) walk(from, to event.Time, size func() int, visit func(*event.Event)) error {
+	var stopped error
+	r.source.Scan(from, to, func(e *event.Event) bool {
+		r.cost.Scanned++
+		if r.cost.Scanned%lookEvery == 0 {
+			if stopped = r.overBudget(size()); stopped != nil {
+				return false
+			}
+		}
+		if e.Seq <= r.asOf && (e.Bot == "" || r.common.IncludeBots) {
+			visit(e)
+		}
+		return true
+	})
+	return stopped
+}
+
+// see takes in one event of an actor.
+func (t *visitTable) see(e *event.Event, actor uint32) {
+	at := place{time: e.Time, seq: e.Seq}
+	key := pair(actor, uint32(e.Time/halfHour))
+	if h, ok := t.halves[key]; !ok {
+		t.halves[key] = half{first: at, last: at.time}
+	} else if at.before(h.first) || at.time > h.last {
+		if at.before(h.first) {
+			h.first = at
+		}
+		h.last = max(h.last, at.time)
+		t.halves[key] = h
+	}
+	number := t.keys.number(pair(actor, t.names.number(e.SessionID)))
+	if int(number) == len(t.visits) {
+		t.visits = append(t.visits, touchedVisit{})
+	}
+	v := &t.visits[number]
+	if t.entries && e.Name == event.EventPageview {
+		v.see(e)
+	}
+	if e.URL == "" && e.Referrer == "" || v.touched && !at.before(v.touch.at) {
+		return
+	}
+	v.touched, v.touch, v.drop = true, touch{at: at, direct: e.Source == sourceDirect}, dropNot
+	switch {
+	case e.Source == sourceInternal || !t.wanted(e):
+		v.drop = dropAll
+	case v.touch.direct && e.SessionDerived:
+		v.drop = dropIfCut
+	}
+	if v.drop != dropAll {
+		v.fields = t.groups.fields.number(e)
+	}
+}
+
+// see takes in a page view.
+func (v *touchedVisit) see(e *event.Event) {
+	if at := (place{time: e.Time, seq: e.Seq}); !v.viewed || at.before(v.view) {
+		v.viewed, v.view, v.path = true, at, e.Path
+	}
+}
+
+// known returns the visit of an event, nil where none of it was seen.
+func (t *visitTable) known(e *event.Event, actor uint32) *touchedVisit {
+	name, ok := t.names.of[e.SessionID]
+	if !ok {
+		return nil
+	}
+	number, ok := t.keys.of[pair(actor, name)]
+	if !ok {
+		return nil
+	}
+	return &t.visits[number]
+}
+
+// wasCut tells whether a touch of the actor comes less than 30 minutes after the event before it.
+func (t *visitTable) wasCut(actor uint32, at place) bool {
+	hour := uint32(at.time / halfHour)
+	if t.halves[pair(actor, hour)].first.before(at) {
+		return true
+	}
+	before, ok := t.halves[pair(actor, hour-1)]
+	return ok && hour > 0 && at.time-before.last < halfHour
+}
+
+// sorted returns the touches that count, by actor and in order.
+func (t *visitTable) sorted() []actorTouch {
+	var list []actorTouch
+	for number := range t.visits {
+		v := &t.visits[number]
+		actor, _ := unpair(t.keys.list[number])
+		if !v.touched || v.drop == dropAll || v.drop == dropIfCut && t.wasCut(actor, v.touch.at) {
+			continue
+		}
+		v.touch.group = t.groups.number(v.fields, v.path, "")
+		list = append(list, actorTouch{actor: actor, touch: v.touch})
+	}
+	slices.SortFunc(list, func(a, b actorTouch) int {
+		return cmp.Or(cmp.Compare(a.actor, b.actor), a.at.compare(b.at))
+	})
+	return list
+}
+
+// actorTouch is a touch that counts.
+type actorTouch struct {
+	actor uint32
+	touch
+	weight decayWeight // set when it is first asked for
+}

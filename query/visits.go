@@ -1,0 +1,206 @@
+package query
+
+import (
+	"millimetric/index/event"
+)
+
+// Sessions asks about visits: numbers per group and bucket, or the visits themselves. Its filters
+// keep the visits that hold a matching event, and may ask about their entries.
+type Sessions struct {
+	Common
+	GroupBy  []Dimension
+	Interval Interval
+	List     bool
+	Limit    int // of groups, each with all its buckets; of a list, of visits
+}
+
+func parseSessions(r *reader) Question {
+	r.entries = true
+	q := &Sessions{Common: r.common()}
+	q.Explain = true
+	q.GroupBy = r.dimensions("group_by", true, nameEntryPath, nameExitPath)
+	if _, sent := r.take("interval"); sent {
+		q.Interval = Interval(r.choice("interval", string(IntervalHour), string(IntervalDay), string(IntervalWeek), string(IntervalMonth)))
+	}
+	if q.List = r.flag("list"); q.List {
+		for _, name := range []string{"group_by", "interval"} {
+			if _, sent := r.take(name); sent {
+				r.errs.Add(name, "Must not stand beside list")
+			}
+		}
+	}
+	q.Limit = r.limit("limit", groupsLimit, groupsLimitMax)
+	return q
+}
+
+func (q *Sessions) own() []Member {
+	return []Member{
+		{"group_by", Texts((&grouping{dims: q.GroupBy}).names())}, {"interval", TextOrNull(string(q.Interval))},
+		{"list", Bool(q.List)}, {"limit", Int(int64(q.Limit))},
+	}
+}
+
+// visit is what is known of one visit.
+type visit struct {
+	actor       uint32
+	early       bool // it began before the range, so it isn't asked about
+	matched     bool // it holds an event that the filters want
+	entry       place
+	last        event.Time
+	events      int64 // all of them
+	others      int64 // all but $identify
+	fields      uint32
+	first       *event.Event // the entry itself, where the question needs it
+	view, leave place        // of the first and the last page view, if viewed
+	viewed      bool
+	entryPath   string
+	exitPath    string
+}
+
+// visitScan gathers the visits whose entries lie in the range, from events in any order.
+type visitScan struct {
+	q       *Sessions
+	who     *actors
+	names   *numbering[string]
+	keys    *numbering[uint64] // pairs of actor and session name
+	visits  []visit
+	groups  *grouping
+	matches func(e, entry *event.Event) bool
+	// ofEntry says that the filters ask about entries, which are only known once all has been seen.
+	ofEntry bool
+}
+
+// visits finds the visits.
+//
+//  1. A visit that begins in the range has an event there. So the range is read first, and nothing else
+//     is kept of what comes before and after.
+//  2. What lies before the range rules out the visits that began there.
+//  3. What comes after it belongs to the visits that are left.
+//  4. Filters about entries are asked last, of all events of these visits.
+func (q *Sessions) visits(r *run) (*visitScan, error) {
+	s := &visitScan{q: q, who: r.actors(), names: newNumbering[string](), keys: newNumbering[uint64](), groups: newGrouping(q.GroupBy)}
+	s.matches, s.ofEntry = compileVisitFilters(q.Filters)
+	size := func() int {
+		weight := 5
+		if q.List || s.ofEntry {
+			weight = 15 // a visit carries its entry with it
+		}
+		return weight*len(s.visits) + len(s.names.list) + s.groups.size() + s.who.size()
+	}
+	found := func(then func(*visit, *event.Event)) func(*event.Event) {
+		return func(e *event.Event) {
+			if v := s.known(e); v != nil && !v.early {
+				then(v, e)
+			}
+		}
+	}
+	end := event.TimeMax + 1
+	if err := r.walk(q.From, q.To, size, s.meet); err != nil {
+		return nil, err
+	}
+	if err := r.walk(event.TimeMin, q.From, size, found(func(v *visit, _ *event.Event) { v.early = true })); err != nil {
+		return nil, err
+	}
+	if err := r.walk(q.To, end, size, found(s.add)); err != nil || !s.ofEntry {
+		return s, err
+	}
+	return s, r.walk(q.From, end, size, found(func(v *visit, e *event.Event) {
+		v.matched = v.matched || s.matches(e, v.first)
+	}))
+}
+
+// meet takes in an event of the range.
+func (s *visitScan) meet(e *event.Event) {
+	actor, ok := s.who.number(e)
+	if !ok {
+		return
+	}
+	number := s.keys.number(pair(actor, s.names.number(e.SessionID)))
+	if int(number) == len(s.visits) {
+		s.visits = append(s.visits, visit{actor: actor})
+	}
+	v := &s.visits[number]
+	s.add(v, e)
+	if at := (place{time: e.Time, seq: e.Seq}); v.events == 1 || at.before(v.entry) {
+		v.entry, v.fields = at, s.groups.fields.number(e)
+		if s.q.List || s.ofEntry {
+			entry := *e
+			v.first = &entry
+		}
+	}
+}
+
+// known returns the visit of an event, nil where it has none in the range.
+func (s *visitScan) known(e *event.Event) *visit {
+	name, ok := s.names.of[e.SessionID]
+	if !ok {
+		return nil
+	}
+	actor, ok := s.who.number(e)
+	if !ok {
+		return nil
+	}
+	number, ok := s.keys.of[pair(actor, name)]
+	if !ok {
+		return nil
+	}
+	return &s.visits[number]
+}
+
+// add counts an event of a visit.
+func (s *visitScan) add(v *visit, e *event.Event) {
+	at := place{time: e.Time, seq: e.Seq}
+	v.events++
+	v.last = max(v.last, e.Time)
+	if e.Name != event.EventIdentify {
+		v.others++
+	}
+	if !s.ofEntry && !v.matched {
+		v.matched = s.matches(e, nil)
+	}
+	if e.Name != event.EventPageview {
+		return
+	}
+	if !v.viewed || at.before(v.view) {
+		v.view, v.entryPath = at, e.Path
+	}
+	if !v.viewed || v.leave.before(at) {
+		v.leave, v.exitPath = at, e.Path
+	}
+	v.viewed = true
+}
+
+// compileVisitFilters makes one test of an event and the entry of its visit. ofEntry says whether
+// the test looks at the entry.
+func compileVisitFilters(filters []Filter) (matches func(e, entry *event.Event) bool, ofEntry bool) {
+	return compileVisitFilter(Filter{Join: JoinAnd, Of: filters})
+}
+
+func compileVisitFilter(f Filter) (matches func(e, entry *event.Event) bool, ofEntry bool) {
+	if f.Join == JoinNone {
+		holds := compileLeaf(f)
+		if f.Entry {
+			return func(_, entry *event.Event) bool { return holds(entry) }, true
+		}
+		return func(e, _ *event.Event) bool { return holds(e) }, false
+	}
+	of := make([]func(e, entry *event.Event) bool, len(f.Of))
+	for i := range f.Of {
+		var some bool
+		of[i], some = compileVisitFilter(f.Of[i])
+		ofEntry = ofEntry || some
+	}
+	if f.Join == JoinNot {
+		return func(e, entry *event.Event) bool { return !of[0](e, entry) }, ofEntry
+	}
+	// "or" ends at the first that holds, "and" at the first that doesn't.
+	ends := f.Join == JoinOr
+	return func(e, entry *event.Event) bool {
+		for _, holds := range of {
+			if holds(e, entry) == ends {
+				return ends
+			}
+		}
+		return !ends
+	}, ofEntry
+}
