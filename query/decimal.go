@@ -2,6 +2,7 @@ package query
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -84,6 +85,39 @@ func (d *decimal) compare(f *decimal) int {
 		return -order
 	}
 	return order
+}
+
+// Outside of these, appendText writes a power of ten: nobody counts so many zeros.
+const (
+	pointMin = -5
+	pointMax = 21
+)
+
+// appendText writes the number as JSON, the same text for equal numbers: without idle zeros, and
+// without an exponent unless it is very large or very small.
+func (d *decimal) appendText(dst []byte) []byte {
+	if len(d.digits) == 0 {
+		return append(dst, '0')
+	}
+	if d.negative {
+		dst = append(dst, '-')
+	}
+	whole := int64(len(d.digits))
+	switch {
+	case d.point < pointMin || d.point > pointMax:
+		dst = append(dst, d.digits[0])
+		if whole > 1 {
+			dst = append(append(dst, '.'), d.digits[1:]...)
+		}
+		return strconv.AppendInt(append(dst, 'e'), d.point-1, 10)
+	case d.point <= 0:
+		dst = append(append(dst, "0."...), bytes.Repeat([]byte{'0'}, int(-d.point))...)
+		return append(dst, d.digits...)
+	case d.point < whole:
+		dst = append(append(dst, d.digits[:d.point]...), '.')
+		return append(dst, d.digits[d.point:]...)
+	}
+	return append(append(dst, d.digits...), bytes.Repeat([]byte{'0'}, int(d.point-whole))...)
 }
 
 func (d *decimal) sign() int {

@@ -42,13 +42,21 @@ type groups struct {
 }
 
 func newGroups(columns []event.Column) *groups {
-	g := &groups{}
-	for i, column := range columns {
-		read, ok := textColumn(column)
+	var read []func(*event.Event) string
+	for _, column := range columns {
+		of, ok := textColumn(column)
 		if !ok {
 			panic("group by " + string(column) + ", which is no text column")
 		}
-		g.read = append(g.read, read)
+		read = append(read, of)
+	}
+	return groupsOf(read)
+}
+
+// groupsOf numbers the combinations of what some functions read.
+func groupsOf(read []func(*event.Event) string) *groups {
+	g := &groups{read: read}
+	for i := range read {
 		g.values = append(g.values, newNumbering[string]())
 		if i > 0 {
 			g.pairs = append(g.pairs, newNumbering[uint64]())

@@ -2,8 +2,9 @@
 // question from the parameters of a URL or from a JSON body, strictly, and answers it from a Source.
 //
 // It keeps no events and speaks no HTTP. Answers are exact and depend on nothing but the question
-// and the events: not on the order of a scan, not on the clock. The slow twin in querytest answers
-// the same questions in the plainest way and must always agree.
+// and the events: not on the order of a scan, and on no clock but the moment that the question
+// carries. The slow twin in querytest answers the same questions in the plainest way and must always
+// agree.
 //
 // The package starts no goroutines and writes nothing to disk. There is one file per question.
 package query
@@ -28,7 +29,13 @@ type Source interface {
 	Links(yield func(event.Link) bool)
 }
 
-// Question is one of the questions of this package: *Events, *Stats or *Sources.
+// CommitClock is what a Source may offer beside: when a position was committed. Where it does, that is
+// the clock of a replay; elsewhere a replay's clock is Common.Now.
+type CommitClock interface {
+	CommittedAt(position event.Seq) (at event.Time, known bool)
+}
+
+// Question is one of the questions of this package: *Events, *Stats, *Sources, *Funnel or *Retention.
 type Question interface {
 	// Settings returns what every question has.
 	Settings() *Common
@@ -47,6 +54,8 @@ type Common struct {
 	AsOf        event.Seq // meaningful if Replay
 	Replay      bool
 	Explain     bool
+	// Now is the clock of whoever asks. Only questions about what hasn't ended yet look at it.
+	Now event.Time
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
 }
@@ -99,6 +108,17 @@ type run struct {
 	common *Common
 	asOf   event.Seq
 	cost   Cost
+}
+
+// clock is the moment at which the question is asked; that of a replay is when its position was
+// committed, so that it gives the same answer for ever.
+func (r *run) clock() event.Time {
+	if source, ok := r.source.(CommitClock); ok && r.common.Replay {
+		if at, known := source.CommittedAt(r.asOf); known {
+			return at
+		}
+	}
+	return r.common.Now
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits

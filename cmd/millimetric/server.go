@@ -65,6 +65,8 @@ func routeTable() []route {
 		{methods: read, path: "/v1/query", kinds: readers, handle: askWith((*api.Door).Events)},
 		{methods: read, path: "/v1/stats", kinds: readers, handle: askWith((*api.Door).Stats)},
 		{methods: read, path: "/v1/sources", kinds: readers, handle: askWith((*api.Door).Sources)},
+		{methods: read, path: "/v1/funnel", kinds: readers, handle: askWith((*api.Door).Funnel)},
+		{methods: read, path: "/v1/retention", kinds: readers, handle: askWith((*api.Door).Retention)},
 		{methods: look, path: "/healthz", handle: (*server).healthz},
 		{methods: look, path: "/readyz", handle: (*server).readyz},
 	}

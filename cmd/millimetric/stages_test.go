@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -74,6 +75,7 @@ func answerFrom(source query.Source, question string) string {
 	if err != nil {
 		return querytest.Refusal(err)
 	}
+	q.Settings().Now = querytest.Now
 	a, err := query.Run(context.Background(), source, q)
 	if err != nil {
 		return querytest.Refusal(err)
@@ -186,7 +188,17 @@ func bodyOf(t *testing.T, params string) string {
 	for name := range values {
 		value := values.Get(name)
 		switch name {
-		case "limit", "filters":
+		case "limit", "periods", "filters", "steps", "exclude", "list":
+		case "step":
+			list, err := json.Marshal(values[name])
+			if err != nil {
+				t.Fatal(err)
+			}
+			value = string(list)
+		case "birth", "return":
+			if !strings.HasPrefix(value, "{") {
+				value = fmt.Sprintf("%q", value)
+			}
 		case "include_bots", "explain":
 			value = strings.NewReplacer("1", "true", "0", "false").Replace(value)
 		default:

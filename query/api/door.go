@@ -37,8 +37,9 @@ const (
 // Door answers questions. It is safe for concurrent use.
 type Door struct {
 	Snapshot func(event.Project) query.Source
-	Now      func() time.Time // for the cost of explained answers; nil leaves the time out of it
-	Budget   time.Duration    // of one question; 0 is 30 seconds
+	// Now is the clock: of questions about what hasn't ended yet, and of the cost of explained answers.
+	Now    func() time.Time
+	Budget time.Duration // of one question; 0 is 30 seconds
 }
 
 // Events answers /v1/query.
@@ -56,6 +57,16 @@ func (d *Door) Sources(ctx *fasthttp.RequestCtx, project event.Project) error {
 	return d.ask(ctx, project, "sources")
 }
 
+// Funnel answers /v1/funnel.
+func (d *Door) Funnel(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "funnel")
+}
+
+// Retention answers /v1/retention.
+func (d *Door) Retention(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "retention")
+}
+
 func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string) error {
 	began := d.now()
 	form, err := readForm(ctx)
@@ -66,6 +77,7 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 	if err != nil {
 		return err
 	}
+	question.Settings().Now = event.TimeOf(began)
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault

@@ -18,11 +18,12 @@ import (
 func asked(events []event.Event, method, target, body string, headers ...string) string {
 	door := &Door{
 		Snapshot: func(event.Project) query.Source { return querytest.Slice(events) },
-		Now:      func() time.Time { return time.UnixMilli(0) },
+		Now:      querytest.Now.Std,
 	}
 	ctx := request(method, target, body, headers...)
 	ask := map[string]func(*fasthttp.RequestCtx, event.Project) error{
 		"/v1/query": door.Events, "/v1/stats": door.Stats, "/v1/sources": door.Sources,
+		"/v1/funnel": door.Funnel, "/v1/retention": door.Retention,
 	}[string(ctx.Path())]
 	if err := ask(ctx, 1); err != nil {
 		return querytest.Refusal(err)

@@ -40,6 +40,10 @@ func (m Model) Answer(question query.Question) string {
 		return `{"metric":"` + string(q.Metric) + `","rows":` + m.stats(q) + end
 	case *query.Sources:
 		return `{"breakdown":"` + q.Breakdown + `","rows":` + m.sources(q) + end
+	case *query.Funnel:
+		return m.funnel(q) + end
+	case *query.Retention:
+		return m.retention(q) + end
 	}
 	panic(fmt.Sprintf("the model knows no %T", question))
 }

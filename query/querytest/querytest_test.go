@@ -24,7 +24,12 @@ func parse(question string) (query.Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	return query.Parse(name, form)
+	q, err := query.Parse(name, form)
+	if err != nil {
+		return nil, err
+	}
+	q.Settings().Now = Now
+	return q, nil
 }
 
 func pairs(params string) iter.Seq2[string, string] {

@@ -60,7 +60,11 @@ func readReply(body string) (reply, error) {
 		return r, nil
 	}
 	if whole.Rows == nil {
-		return reply{}, fmt.Errorf("neither rows nor an error")
+		rows, ok, err := flattened(body)
+		if err != nil || !ok {
+			return reply{}, fmt.Errorf("neither rows nor an error: %w", err)
+		}
+		whole.Rows = rows
 	}
 	r := reply{asOf: whole.AsOf}
 	for _, text := range whole.Rows {

@@ -1,0 +1,148 @@
+package query
+
+import (
+	"bytes"
+	"cmp"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"millimetric/index/event"
+)
+
+// Field names one value of an event: a column, a part of one, or a property.
+type Field struct {
+	Name       string // as clients spell it; what stands after "first_touch.", if FirstTouch
+	Property   string // the name after "properties."; "" for a column
+	FirstTouch bool   // the value is that of the actor's first touch
+}
+
+// The fields that are no columns: parts of one, or another name for it.
+const (
+	fieldHost         = "host"          // of the url
+	fieldReferrerHost = "referrer_host" // of the referrer
+	fieldEntryPath    = "entry_path"    // the path, of a touch
+)
+
+const firstTouchPrefix = "first_touch."
+
+// String spells the field as clients do.
+func (f Field) String() string {
+	if f.FirstTouch {
+		return firstTouchPrefix + f.Name
+	}
+	return f.Name
+}
+
+// fieldOf finds the field of that name. touched says whether first touches are fields, too.
+func fieldOf(name string, touched bool) (f Field, ok bool) {
+	if rest, isTouch := strings.CutPrefix(name, firstTouchPrefix); isTouch && touched {
+		f = Field{Name: rest, FirstTouch: true}
+		return f, rest == fieldEntryPath || f.columnReader() != nil
+	}
+	f.Name = name
+	if property, is := strings.CutPrefix(name, propertyPrefix); is {
+		f.Property = property
+		return f, property != "" && len(property) <= propertyNameMax
+	}
+	return f, name != fieldEntryPath && f.columnReader() != nil
+}
+
+// reader returns what reads the field of an event, "" where it is missing. Values that are the same
+// have the same text. It is not safe for concurrent use.
+func (f Field) reader() func(*event.Event) string {
+	if f.Property == "" {
+		return f.columnReader()
+	}
+	find := newPropertyReader(f.Property).find
+	var number decimal
+	return func(e *event.Event) string { return canonical(find(e.Properties), &number) }
+}
+
+func (f Field) columnReader() func(*event.Event) string {
+	switch f.Name {
+	case fieldHost:
+		return func(e *event.Event) string { return hostOf(e.URL) }
+	case fieldReferrerHost:
+		return func(e *event.Event) string { return hostOf(e.Referrer) }
+	case fieldEntryPath:
+		return func(e *event.Event) string { return e.Path }
+	}
+	read, ok := textColumn(event.Column(f.Name))
+	if !ok {
+		return nil
+	}
+	return read
+}
+
+func hostOf(url string) string {
+	u, _ := event.SplitURL(url)
+	return u.Host
+}
+
+// canonical is the text of a property's JSON: strings are quoted in one way, numbers are written as
+// the decimals that they are. Lists and objects are the same where their JSON is.
+func canonical(value string, number *decimal) string {
+	if isMissing(value) {
+		return ""
+	}
+	switch value[0] {
+	case '"':
+		text, _ := jsontext.AppendUnquote(nil, value)
+		return string(appendText(nil, string(text)))
+	case 't', 'f', '[', '{':
+		return value
+	}
+	number.read(value)
+	return string(number.appendText(nil))
+}
+
+// value is what an answer shows of a text that reader returned.
+func (f Field) value(text string) Value {
+	if f.Property == "" || text == "" {
+		return TextOrNull(text)
+	}
+	return Value{text: text, kind: valueJSON}
+}
+
+// compare orders texts that reader returned: missing ones last, columns by bytes, properties by kind
+// (numbers, strings, false, true, the rest) and then as filters order them.
+func (f Field) compare(a, b string) int {
+	if f.Property == "" || a == "" || b == "" {
+		return compareValues([]string{a}, []string{b})
+	}
+	if byKind := cmp.Compare(kindRank(a), kindRank(b)); byKind != 0 {
+		return byKind
+	}
+	switch kindRank(a) {
+	case rankNumber:
+		var x, y decimal
+		x.read(a)
+		y.read(b)
+		return x.compare(&y)
+	case rankText:
+		x, _ := jsontext.AppendUnquote(nil, a)
+		y, _ := jsontext.AppendUnquote(nil, b)
+		return bytes.Compare(x, y)
+	}
+	return strings.Compare(a, b)
+}
+
+const (
+	rankNumber = iota
+	rankText
+	rankBool
+	rankRest
+)
+
+func kindRank(value string) int {
+	switch value[0] {
+	case '"':
+		return rankText
+	case 't', 'f':
+		return rankBool
+	case '[', '{':
+		return rankRest
+	}
+	return rankNumber
+}
