@@ -228,7 +228,7 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 	see := newSight(q, r.clock())
 	lines, err := gather(r, gathering[mark]{
 		from: see.scanFrom, to: q.To + event.Time(q.Window.Milliseconds()),
-		keep: see.mark, before: (*mark).isBefore, weight: 1, size: see.size,
+		keep: see.mark, order: compareMarks, weight: 1, size: see.size,
 	})
 	if err != nil {
 		return nil, err

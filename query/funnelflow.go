@@ -94,7 +94,7 @@ func (f *flow) best(marks []mark) []int32 {
 // held makes one pass per combination of held values, and keeps the best of all.
 func (f *flow) held() {
 	slices.SortFunc(f.marks, func(a, b mark) int {
-		return cmp.Or(cmp.Compare(a.held, b.held), cmp.Compare(a.time, b.time), cmp.Compare(a.seq, b.seq))
+		return cmp.Or(cmp.Compare(a.held, b.held), compareMarks(a, b))
 	})
 	var reach attempt
 	depth := 0

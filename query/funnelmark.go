@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"math/bits"
 	"time"
 
@@ -36,12 +37,11 @@ const (
 // touchCutBelow is how near the event before must lie to make a touchCut no touch.
 const touchCutBelow = 30 * time.Minute
 
-func (m *mark) isBefore(o *mark) bool {
-	if m.time != o.time {
-		return m.time < o.time
-	}
-	return m.seq < o.seq
+func compareMarks(a, b mark) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.seq, b.seq))
 }
+
+func (m *mark) isBefore(o *mark) bool { return compareMarks(*m, *o) < 0 }
 
 // sight is how a funnel looks at events.
 type sight struct {

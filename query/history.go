@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"slices"
 
 	"millimetric/index/event"
@@ -20,8 +21,8 @@ type gathering[T any] struct {
 	from, to event.Time
 	// keep makes what is kept of an event; ok is false for an event that the question can do without.
 	keep func(*event.Event) (kept T, ok bool)
-	// before is the order of events.
-	before func(a, b *T) bool
+	// order is the order of events.
+	order func(a, b T) int
 	// weight is how much one kept event weighs, in entries of a table; size counts the entries of the
 	// tables that keep fills.
 	weight int
@@ -71,12 +72,10 @@ func gather[T any](r *run, g gathering[T]) ([]timeline[T], error) {
 		return nil, stopped
 	}
 	for i := range all {
-		slices.SortFunc(all[i].events, func(a, b T) int {
-			if g.before(&a, &b) {
-				return -1
-			}
-			return 1
-		})
+		// Most events come in order.
+		if !slices.IsSortedFunc(all[i].events, g.order) {
+			slices.SortFunc(all[i].events, g.order)
+		}
 	}
 	return all, nil
 }
@@ -87,7 +86,7 @@ func (r *run) histories(from, to event.Time, keep predicate) ([]history, error) 
 	return gather(r, gathering[event.Event]{
 		from: from, to: to,
 		keep:   func(e *event.Event) (event.Event, bool) { return *e, keep == nil || keep(e) },
-		before: func(a, b *event.Event) bool { return a.Before(b) },
+		order:  func(a, b event.Event) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq)) },
 		weight: 10, // an event weighs as much as some ten entries
 		size:   func() int { return 0 },
 	})

@@ -79,11 +79,8 @@ type stay struct {
 	returns bool
 }
 
-func (s *stay) isBefore(o *stay) bool {
-	if s.time != o.time {
-		return s.time < o.time
-	}
-	return s.seq < o.seq
+func compareStays(a, b stay) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.seq, b.seq))
 }
 
 // cohort is the actors who were born in one bucket.
@@ -98,7 +95,7 @@ func (q *Retention) answer(r *run) (*Answer, error) {
 	c := &cohorts{q: q, calendar: newCalendar(q.Period, q.Zone), of: map[event.Time]*cohort{}}
 	birth, back, filters := q.Birth.matcher(), q.Return.matcher(), compile(nil, q.Filters)
 	g := gathering[stay]{
-		from: q.From, to: event.TimeMax + 1, before: (*stay).isBefore, weight: 1,
+		from: q.From, to: event.TimeMax + 1, order: compareStays, weight: 1,
 		size: func() int { return 0 },
 		keep: func(e *event.Event) (stay, bool) {
 			s := stay{time: e.Time, seq: e.Seq, births: e.Time < q.To && birth(e), returns: e.Time >= q.From && back(e)}
