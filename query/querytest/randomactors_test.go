@@ -15,7 +15,7 @@ import (
 // TestModelAndFunnelsAgree asks random funnels about random histories that are dense: few actors,
 // few names, many equal times.
 func TestModelAndFunnelsAgree(t *testing.T) {
-	agree(t, 4000, randomFunnel, func(answer string) bool { return !strings.Contains(answer, `"actors":0,"conversion":null`) })
+	agree(t, 6000, randomFunnel, func(answer string) bool { return !strings.Contains(answer, `"actors":0,"conversion":null`) })
 }
 
 // TestModelAndRetentionsAgree does the same for retentions.

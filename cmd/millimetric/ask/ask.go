@@ -52,10 +52,10 @@ var (
 		{"filters", "JSON list of filters"},
 		{"actor", "who is counted: visitor, user, person or session (default visitor)"},
 		{"as_of", "answer as of this position, as an earlier answer gave it"},
-		{"limit", "how many rows, or groups"},
 		{"project_id", "project that is asked about; an account key (ak_…) must name one"},
 		{"project_slug", "the same, by its slug"},
 	}
+	limitParam     = param{"limit", "how many rows, or groups"}
 	commonSwitches = []param{
 		{"include_bots", "count bots too"},
 		{"explain", "also print the settings used and what the answer cost"},
@@ -68,6 +68,10 @@ type question struct {
 	short   string
 	example string
 	params  []param
+	// lists are parameters that may be given several times.
+	lists []param
+	// tables makes tables of an answer whose main member isn't "rows".
+	tables func(envelope []member) ([][][]member, error)
 	// columns are those shown in a table, all where there are none named.
 	columns []string
 	// measure is the column that bars are drawn of, "" for none.
@@ -85,6 +89,7 @@ var questions = []question{
 			{"event", "only events of this name"},
 			{"group_by", "columns, such as source,medium or path"},
 			{"interval", "hour, day, week or month: one row for each"},
+			limitParam,
 		},
 		measure: "value",
 	},
@@ -93,6 +98,7 @@ var questions = []question{
 		example: "  millimetric sources --limit 10\n  millimetric sources --breakdown source --where 'event_name eq signup'",
 		params: []param{
 			{"breakdown", "source_medium (the default) or source"},
+			limitParam,
 		},
 		measure: "events",
 	},
@@ -107,8 +113,44 @@ var questions = []question{
 			{"user_id", "only events of this user"},
 			{"country", "only events of this country"},
 			{"anonymous_id", "only events of this visitor"},
+			limitParam,
 		},
 		columns: []string{"timestamp", "event_name", "anonymous_id", "user_id", "source", "medium", "path", "country", "device_type", "browser"},
+	},
+	{
+		name: "funnel", short: "Show how far actors get through some steps",
+		example: "  millimetric funnel --step '$pageview' --step signup --step purchase --window 2d\n" +
+			"  millimetric funnel --step '$pageview' --step signup --breakdown first_touch.source\n" +
+			`  millimetric funnel --steps '[{"event":"signup"},{"event":"purchase","within":"1h"}]' --list '{"dropped":1}'`,
+		lists: []param{
+			{"step", "name of an event that is the next step; give it once for each"},
+		},
+		params: []param{
+			{"steps", "JSON list of steps, in place of --step, for filters, any_of, within and names"},
+			{"window", "longest time from first step to last, such as 12h (default 7d)"},
+			{"order", "ordered (the default), strict (nothing between the steps) or any"},
+			{"exclude", "JSON list of steps that end an attempt; after and before say between which steps"},
+			{"hold", "fields whose value must be the same at all steps, such as session_id,properties.order"},
+			{"breakdown", "column, properties.<name> or first_touch.<column>: one funnel for each value"},
+			{"maturity", "all (the default) or mature: only attempts that began a window ago"},
+			{"list", `list the actors, too: {"reached":2} or {"dropped":1}`},
+			{"limit", "how many groups, and how many actors of the list"},
+		},
+		measure: "actors", tables: funnelTables,
+	},
+	{
+		name: "retention", short: "Show how many of those who began in one period came back later",
+		example: "  millimetric retention --birth signup --return '$pageview' --period week\n" +
+			"  millimetric retention --birth signup --return purchase --period month --mode unbounded --json",
+		params: []param{
+			{"birth", "event that begins an actor's time: its name, or a step in JSON"},
+			{"return", "event that counts as coming back: its name, or a step in JSON"},
+			{"period", "day (the default), week or month"},
+			{"periods", "how many periods (default 8, at most 52)"},
+			{"mode", "exact (the default), or unbounded: back in that period or any later one"},
+			{"birth_in", "range (the default: the first in the range), or ever: the first of all"},
+		},
+		tables: retentionTables,
 	},
 }
 
@@ -147,6 +189,9 @@ func (q question) command(now func() time.Time) *cobra.Command {
 	for _, p := range append(q.params, commonParams...) {
 		flags.String(p.flag(), "", p.help)
 	}
+	for _, p := range q.lists {
+		flags.StringArray(p.flag(), nil, p.help)
+	}
 	for _, p := range commonSwitches {
 		flags.Bool(p.flag(), false, p.help)
 	}
@@ -180,6 +225,11 @@ func (q question) values(cmd *cobra.Command, where []string, now time.Time) (url
 	for _, p := range append(q.params, commonParams...) {
 		if flag := flags.Lookup(p.flag()); flag.Changed {
 			values.Set(p.name, flag.Value.String())
+		}
+	}
+	for _, p := range q.lists {
+		if list, _ := flags.GetStringArray(p.flag()); len(list) > 0 {
+			values[p.name] = list
 		}
 	}
 	for _, p := range commonSwitches {

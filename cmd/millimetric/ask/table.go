@@ -42,21 +42,23 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
-	var rows [][]member
-	for _, m := range envelope {
-		if m.name == "rows" {
-			if rows, err = rowsOf(m.value); err != nil {
-				return fmt.Errorf("read the answer: %w", err)
-			}
-		}
+	tablesOf := q.tables
+	if tablesOf == nil {
+		tablesOf = rowsAlone
+	}
+	tables, err := tablesOf(envelope)
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
 	}
 	width, terminal := widthOf(out)
 	var b strings.Builder
-	if len(rows) == 0 {
-		fmt.Fprintln(&b, "no events")
-	} else {
+	for i, rows := range tables {
+		if len(rows) == 0 {
+			fmt.Fprintln(&b, "no events")
+			continue
+		}
 		g := q.grid(rows, asked, terminal)
-		if q.measure != "" && (terminal || as.bars) {
+		if q.measure != "" && i == 0 && (terminal || as.bars) {
 			g.addBars(q.measure, rows, width)
 		}
 		fmt.Fprintln(&b, g.render())
@@ -64,6 +66,16 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 	fmt.Fprintln(&b, footer(envelope, asked))
 	_, err = io.WriteString(out, b.String())
 	return err
+}
+
+// rowsAlone is the one table of most answers.
+func rowsAlone(envelope []member) ([][][]member, error) {
+	rows := find(envelope, "rows")
+	if rows.Kind() == jsontext.KindNull {
+		return [][][]member{nil}, nil
+	}
+	list, err := rowsOf(rows)
+	return [][][]member{list}, err
 }
 
 // footer says what the answer is about; with --explain, all that the server tells about it.
@@ -77,11 +89,14 @@ func footer(envelope []member, asked url.Values) string {
 			text += ", as of " + cell(m.value)
 		}
 	}
+	if total := find(envelope, "actors_total"); total.Kind() == jsontext.KindNumber {
+		text += ", " + cell(total) + " actors to list"
+	}
 	if !asked.Has("explain") {
 		return text
 	}
 	for _, m := range envelope {
-		if m.name != "rows" && m.name != "as_of" {
+		if m.name != "as_of" && !slices.Contains(nestedMembers, m.name) {
 			text += "\n" + printable(m.name) + ": " + printable(string(m.value))
 		}
 	}
@@ -106,7 +121,7 @@ func (q question) grid(rows [][]member, asked url.Values, cut bool) *grid {
 	columns = append(columns, q.columns...)
 	for _, name := range columns {
 		g.head = append(g.head, printable(name))
-		g.right = append(g.right, find(rows[0], name).Kind() == jsontext.KindNumber)
+		g.right = append(g.right, find(rows[0], name).Kind() == jsontext.KindNumber || q.tables != nil && isFigure(rows, name))
 	}
 	for _, row := range rows {
 		var cells []string
