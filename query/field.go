@@ -21,7 +21,7 @@ type Field struct {
 const (
 	fieldHost         = "host"          // of the url
 	fieldReferrerHost = "referrer_host" // of the referrer
-	fieldEntryPath    = "entry_path"    // the path, of a touch
+	fieldEntryPath    = "entry_path"    // of a touch: the path of its visit's first page view
 )
 
 const firstTouchPrefix = "first_touch."
@@ -36,16 +36,15 @@ func (f Field) String() string {
 
 // fieldOf finds the field of that name. touched says whether first touches are fields, too.
 func fieldOf(name string, touched bool) (f Field, ok bool) {
-	if rest, isTouch := strings.CutPrefix(name, firstTouchPrefix); isTouch && touched {
-		f = Field{Name: rest, FirstTouch: true}
-		return f, rest == fieldEntryPath || f.columnReader() != nil
-	}
 	f.Name = name
-	if property, is := strings.CutPrefix(name, propertyPrefix); is {
+	if rest, isTouch := strings.CutPrefix(name, firstTouchPrefix); isTouch && touched {
+		f.Name, f.FirstTouch = rest, true
+	}
+	if property, is := strings.CutPrefix(f.Name, propertyPrefix); is {
 		f.Property = property
 		return f, property != "" && len(property) <= propertyNameMax
 	}
-	return f, name != fieldEntryPath && f.columnReader() != nil
+	return f, (f.Name != fieldEntryPath || f.FirstTouch) && f.columnReader() != nil
 }
 
 // reader returns what reads the field of an event, "" where it is missing. Values that are the same

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"millimetric/index/event"
 )
 
 // Limits of one funnel.
@@ -75,7 +73,7 @@ func parseFunnel(r *reader) Question {
 	if name, ok := r.text("breakdown"); ok {
 		f, known := fieldOf(name, true)
 		if !known {
-			r.errs.Add("breakdown", "Unknown field; expected a column, properties.<name> or first_touch.<column>")
+			r.errs.Add("breakdown", "Unknown field; expected a column or properties.<name>, alone or after first_touch.")
 		}
 		q.Breakdown = &f
 	}
@@ -227,7 +225,7 @@ func durationOrNull(d time.Duration) Value {
 func (q *Funnel) answer(r *run) (*Answer, error) {
 	see := newSight(q, r.clock())
 	lines, err := gather(r, gathering[mark]{
-		from: see.scanFrom, to: q.To + event.Time(q.Window.Milliseconds()),
+		from: see.scanFrom, to: see.scanTo,
 		keep: see.mark, order: compareMarks, weight: 1, size: see.size,
 	})
 	if err != nil {

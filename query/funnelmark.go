@@ -15,10 +15,11 @@ type mark struct {
 	steps  uint32 // the steps that it may serve, one bit each
 	bars   uint32 // the exclusions that it is one of, one bit each
 	held   uint32 // which combination of the values of hold it has
-	group  uint32 // which value of breakdown it has; of a touch, the touch's
+	group  uint32 // which value of breakdown it has; by first touch, if it is a touch or a page view
 	visit  uint32 // its session_id, if the breakdown is by first touch
 	who    uint32 // its visitor and user, if actors are listed
 	begins bool   // an attempt begins here
+	viewed bool   // it is a page view, if the breakdown is by entry page
 	touch  touchKind
 }
 
@@ -47,6 +48,7 @@ func (m *mark) isBefore(o *mark) bool { return compareMarks(*m, *o) < 0 }
 type sight struct {
 	q         *Funnel
 	scanFrom  event.Time
+	scanTo    event.Time
 	beginTo   event.Time // attempts begin before
 	tests     map[string][]stepTest
 	filters   predicate
@@ -55,6 +57,7 @@ type sight struct {
 	names     *numbering[string]
 	who       *numbering[uint64] // pairs of names: visitor and user
 	touched   bool               // the breakdown is by first touch
+	entries   bool               // and by its visit's entry page
 	untouched uint32             // the group of actors without one
 }
 
@@ -67,7 +70,7 @@ type stepTest struct {
 
 func newSight(q *Funnel, clock event.Time) *sight {
 	s := &sight{
-		q: q, scanFrom: q.From, beginTo: q.To, tests: map[string][]stepTest{}, filters: compile(nil, q.Filters),
+		q: q, scanFrom: q.From, scanTo: q.To + event.Time(q.Window.Milliseconds()), beginTo: q.To, tests: map[string][]stepTest{}, filters: compile(nil, q.Filters),
 		hold: groupsOf(nil), by: groupsOf(nil), visits: newNumbering[string](), names: newNumbering[string](), who: newNumbering[uint64](),
 	}
 	for i := range q.Steps {
@@ -90,6 +93,10 @@ func newSight(q *Funnel, clock event.Time) *sight {
 	if s.touched {
 		s.scanFrom = event.TimeMin // the whole history says which touch was the first
 		s.untouched = s.by.values[0].number("")
+		s.entries = q.Breakdown.Name == fieldEntryPath && q.Breakdown.Property == ""
+	}
+	if s.entries {
+		s.scanTo = event.TimeMax + 1 // a visit's first page view may come long after its touch
 	}
 	if q.Mature {
 		// An attempt that begins at the clock less a window is one window old: it is in.
@@ -117,7 +124,7 @@ func (s *sight) mark(e *event.Event) (m mark, ok bool) {
 		s.meet(e, &m)
 		ok = m.steps|m.bars != 0 || s.q.Order == OrderStrict
 	}
-	if s.touched && e.Time < s.q.To {
+	if s.touched && (e.Time < s.q.To || s.entries && e.Name == event.EventPageview) {
 		// Any event may be the one before a touch.
 		s.markTouch(e, &m)
 		ok = true
@@ -156,7 +163,12 @@ func (s *sight) meet(e *event.Event, m *mark) {
 
 func (s *sight) markTouch(e *event.Event, m *mark) {
 	m.visit = s.visits.number(e.SessionID)
-	if e.URL == "" && e.Referrer == "" {
+	m.viewed = s.entries && e.Name == event.EventPageview
+	isTouch := e.URL != "" || e.Referrer != ""
+	if isTouch || m.viewed {
+		m.group = s.by.number(e)
+	}
+	if !isTouch {
 		return
 	}
 	m.touch = touchWanted
@@ -166,7 +178,6 @@ func (s *sight) markTouch(e *event.Event, m *mark) {
 	case e.Source == "direct" && e.SessionDerived:
 		m.touch = touchCut
 	}
-	m.group = s.by.number(e)
 }
 
 // firstTouch returns the first touch of the actor whose marks these are, nil where it has none.
@@ -182,11 +193,24 @@ func (s *sight) firstTouch(marks []mark) *mark {
 		}
 		if m.touch == touchWanted || m.touch == touchCut && !follows(marks, i) {
 			touch := *m
+			if s.entries {
+				touch.group = s.entryPage(marks, m.visit)
+			}
 			return &touch
 		}
 		met[m.visit] = true
 	}
 	return nil
+}
+
+// entryPage returns the group of a visit's entry page.
+func (s *sight) entryPage(marks []mark, visit uint32) uint32 {
+	for i := range marks {
+		if marks[i].viewed && marks[i].visit == visit {
+			return marks[i].group
+		}
+	}
+	return s.untouched
 }
 
 // follows tells whether the actor was there less than half an hour before.

@@ -23,8 +23,6 @@ func fieldText(f query.Field, e event.Event) string {
 		return host(e.URL)
 	case "referrer_host":
 		return host(e.Referrer)
-	case "entry_path":
-		return e.Path
 	}
 	text, ok := e.Text(event.Column(f.Name))
 	if !ok {

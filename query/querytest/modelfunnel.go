@@ -268,8 +268,22 @@ func (m Model) groupOf(q *query.Funnel, j journey) string {
 		return fieldText(*q.Breakdown, j.taken[0])
 	}
 	for _, touch := range touches(j.all) {
-		if !j.taken[0].Before(&touch) {
-			return fieldText(*q.Breakdown, touch)
+		if j.taken[0].Before(&touch) {
+			continue
+		}
+		if q.Breakdown.Name == "entry_path" {
+			return entryPage(j.all, touch.SessionID)
+		}
+		return fieldText(*q.Breakdown, touch)
+	}
+	return ""
+}
+
+// entryPage is the path of a visit's first page view.
+func entryPage(all []event.Event, session string) string {
+	for _, e := range all {
+		if e.SessionID == session && e.Name == "$pageview" {
+			return e.Path
 		}
 	}
 	return ""

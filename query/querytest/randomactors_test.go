@@ -87,7 +87,7 @@ func denseHistory(r *rand.Rand) []event.Event {
 		if e.SessionDerived {
 			e.SessionID = fmt.Sprint(e.AnonymousID, "-", int64(e.Time)/1800_000)
 		}
-		e.Name = one(r, []string{"a", "b", "c", "d", "e"})
+		e.Name = one(r, []string{"a", "b", "c", "d", "e", "$pageview"})
 		e.Properties = one(r, []string{"{}", `{"x":1}`, `{"x":1.0}`, `{"x":2}`, `{"x":"1"}`, `{"x":null}`, `{"x":[1]}`, `{"x":` + oddValue(r) + `}`})
 		if r.IntN(3) == 0 {
 			e.URL, e.Path, e.Referrer = "", "", ""
@@ -156,7 +156,7 @@ func randomFunnel(r *rand.Rand, events int) string {
 	}
 	params.Set("steps", "["+strings.Join(steps, ",")+"]")
 	sometimes("window", units...)
-	sometimes("breakdown", "country", "properties.x", "first_touch.source", "first_touch.session_id", "first_touch.entry_path",
+	sometimes("breakdown", "country", "properties.x", "first_touch.source", "first_touch.session_id", "first_touch.entry_path", "first_touch.entry_path", "first_touch.properties.x",
 		"first_touch.referrer_host", "host", "first_touch.user_id", "user_id")
 	sometimes("maturity", "mature", "all")
 	sometimes("limit", "1", "2", "1000")
