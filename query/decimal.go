@@ -87,6 +87,39 @@ func (d *decimal) compare(f *decimal) int {
 	return order
 }
 
+// Outside of these, appendText writes a power of ten: nobody counts so many zeros.
+const (
+	pointMin = -5
+	pointMax = 21
+)
+
+// appendText writes the number as JSON, the same text for equal numbers: without idle zeros, and
+// without an exponent unless it is very large or very small.
+func (d *decimal) appendText(dst []byte) []byte {
+	if len(d.digits) == 0 {
+		return append(dst, '0')
+	}
+	if d.negative {
+		dst = append(dst, '-')
+	}
+	whole := int64(len(d.digits))
+	switch {
+	case d.point < pointMin || d.point > pointMax:
+		dst = append(dst, d.digits[0])
+		if whole > 1 {
+			dst = append(append(dst, '.'), d.digits[1:]...)
+		}
+		return strconv.AppendInt(append(dst, 'e'), d.point-1, 10)
+	case d.point <= 0:
+		dst = append(append(dst, "0."...), bytes.Repeat([]byte{'0'}, int(-d.point))...)
+		return append(dst, d.digits...)
+	case d.point < whole:
+		dst = append(append(dst, d.digits[:d.point]...), '.')
+		return append(dst, d.digits[d.point:]...)
+	}
+	return append(append(dst, d.digits...), bytes.Repeat([]byte{'0'}, int(d.point-whole))...)
+}
+
 func (d *decimal) sign() int {
 	switch {
 	case len(d.digits) == 0:
@@ -95,29 +128,4 @@ func (d *decimal) sign() int {
 		return -1
 	}
 	return 1
-}
-
-// String spells d in the one way that each number has: plainly where that is short, else with one
-// digit before the point and an exponent.
-func (d *decimal) String() string {
-	if len(d.digits) == 0 {
-		return "0"
-	}
-	sign, digits := "", string(d.digits)
-	if d.negative {
-		sign = "-"
-	}
-	const plainMax = 21 // as long as scripts in browsers write numbers plainly
-	switch n := int64(len(digits)); {
-	case d.point > plainMax || d.point < -5:
-		if n > 1 {
-			digits = digits[:1] + "." + digits[1:]
-		}
-		return sign + digits + "e" + strconv.FormatInt(d.point-1, 10)
-	case d.point <= 0:
-		return sign + "0." + strings.Repeat("0", int(-d.point)) + digits
-	case d.point >= n:
-		return sign + digits + strings.Repeat("0", int(d.point-n))
-	}
-	return sign + digits[:d.point] + "." + digits[d.point:]
 }

@@ -118,33 +118,14 @@ func (d Dimension) reader() func(*event.Event) string {
 		return read
 	case DimensionProperty:
 		p := newPropertyReader(d.Property)
-		return func(e *event.Event) string { return propertyKey(p.find(e.Properties)) }
+		var number decimal
+		return func(e *event.Event) string { return propertyKey(p.find(e.Properties), &number) }
 	case DimensionHost:
 		return func(e *event.Event) string { return hostOf(e.URL) }
 	case DimensionReferrerHost:
 		return func(e *event.Event) string { return hostOf(e.Referrer) }
 	}
 	return nil
-}
-
-// propertyKey spells the JSON of a property in the one way of its value.
-func propertyKey(value string) string {
-	if isMissing(value) {
-		return ""
-	}
-	switch value[0] {
-	case '"':
-		if strings.IndexByte(value, '\\') < 0 {
-			return value
-		}
-		text, _ := textOf([]byte(value))
-		return string(appendText(nil, text))
-	case 't', 'f', '[', '{':
-		return value
-	}
-	var d decimal
-	d.read(value)
-	return d.String()
 }
 
 // value is a key as answers show it.

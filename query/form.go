@@ -17,6 +17,9 @@ const (
 	textBytesMax  = 8192 // of one parameter that isn't a list of filters; four times the longest column
 )
 
+// paramRepeated is the one parameter of a URL that may come several times: its values are a list.
+const paramRepeated = "step"
+
 // Form is the fields of a question as they were sent, not yet understood. A field came either as
 // the text of a URL's parameter or as JSON.
 type Form struct {
@@ -32,23 +35,29 @@ func (f Form) For(project event.Project) Form {
 
 type field struct {
 	text string
+	more []string       // the further values of paramRepeated
 	json jsontext.Value // nil for a parameter
 }
 
-// FormOfParams reads the parameters of a URL. One that comes twice is refused: either could be meant.
+// FormOfParams reads the parameters of a URL. One that comes twice is refused, as either could be
+// meant; only the steps of a funnel may come one by one.
 func FormOfParams(params iter.Seq2[string, string]) (Form, error) {
 	form := Form{fields: map[string]field{}}
 	errs := event.FieldErrors{}
+	count := 0
 	for name, value := range params {
-		switch _, twice := form.fields[name]; {
-		case twice:
-			errs[shortName(name)] = []string{"Must be given once"}
+		switch first, twice := form.fields[name]; {
 		case !utf8.ValidString(name) || !utf8.ValidString(value):
 			errs.Add(shortName(name), "Must be UTF-8")
+		case twice && name == paramRepeated:
+			first.more = append(first.more, value)
+			form.fields[name] = first
+		case twice:
+			errs[shortName(name)] = []string{"Must be given once"}
 		default:
 			form.fields[name] = field{text: value}
 		}
-		if len(form.fields)+len(errs) > formFieldsMax {
+		if count++; count > formFieldsMax {
 			return Form{}, event.Invalid(event.CodeInvalidParams, "Too many parameters")
 		}
 	}

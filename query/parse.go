@@ -47,6 +47,10 @@ func Parse(name string, form Form) (Question, error) {
 		question = parseAttribution(r)
 	case "sessions":
 		question = parseSessions(r)
+	case "funnel":
+		question = parseFunnel(r)
+	case "retention":
+		question = parseRetention(r)
 	default:
 		return nil, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"There is no question of this name"}}
 	}
@@ -64,10 +68,12 @@ type reader struct {
 	refused *event.Error
 	// entries lets the question's filters ask about the entries of visits.
 	entries bool
+	// filtered counts the filters of the whole question, nested forms included.
+	filtered *int
 }
 
 func newReader(form Form) *reader {
-	return &reader{form: form, known: map[string]bool{}, errs: event.FieldErrors{}}
+	return &reader{form: form, known: map[string]bool{}, errs: event.FieldErrors{}, filtered: new(int)}
 }
 
 // finish is the verdict over all that was read.
@@ -247,6 +253,29 @@ func (r *reader) list(name string) []string {
 		words = append(words, word)
 	}
 	return words
+}
+
+// words reads values that were given one by one: a parameter that comes several times, or in JSON a
+// string or a list of strings. No value is taken apart at commas.
+func (r *reader) words(name string) (words []string, sent bool) {
+	f, ok := r.take(name)
+	if !ok {
+		return nil, false
+	}
+	if f.json == nil {
+		words = append([]string{f.text}, f.more...)
+	} else if _, isList := elementsOf(f.json); isList {
+		words = r.list(name)
+	} else if word, ok := r.text(name); ok {
+		words = []string{word}
+	}
+	for _, word := range words {
+		if word == "" || len(word) > textBytesMax {
+			r.errs.Add(name, "Must be names")
+			break
+		}
+	}
+	return words, true
 }
 
 func (r *reader) time(name string, zone *time.Location) event.Time {

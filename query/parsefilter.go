@@ -35,7 +35,7 @@ func (r *reader) filters(name string, zone *time.Location) ([]Filter, string) {
 			return nil, "[]"
 		}
 	}
-	p := &filterReader{errs: r.errs, zone: zone, entries: r.entries}
+	p := &filterReader{errs: r.errs, zone: zone, entries: r.entries, count: r.filtered}
 	filters := p.list(name, value, 1)
 	text := value.Clone()
 	if err := text.Compact(); err != nil {
@@ -49,7 +49,7 @@ type filterReader struct {
 	errs    event.FieldErrors
 	zone    *time.Location
 	entries bool
-	count   int
+	count   *int // in the whole question
 }
 
 func (p *filterReader) list(path string, value jsontext.Value, depth int) []Filter {
@@ -60,7 +60,7 @@ func (p *filterReader) list(path string, value jsontext.Value, depth int) []Filt
 	}
 	filters := make([]Filter, 0, len(elements))
 	for i, element := range elements {
-		if p.count >= filtersMax {
+		if *p.count >= filtersMax {
 			p.errs.Add(path, "Too many filters; at most "+strconv.Itoa(filtersMax)+" in all")
 			break
 		}
@@ -71,7 +71,7 @@ func (p *filterReader) list(path string, value jsontext.Value, depth int) []Filt
 
 // filter reads one filter: a leaf, or a list of filters under "or" or "and", or one under "not".
 func (p *filterReader) filter(path string, value jsontext.Value, depth int) Filter {
-	p.count++
+	*p.count++
 	if depth > filterDepthMax {
 		p.errs.Add(path, "Nested too deep; at most "+strconv.Itoa(filterDepthMax))
 		return Filter{}
@@ -222,6 +222,43 @@ func (p *filterReader) literal(path string, value jsontext.Value, f *Filter) Lit
 		literal.Time = t
 	}
 	return literal
+}
+
+// filtersSetting writes filters as they are sent.
+func filtersSetting(filters []Filter) Value {
+	list := make([]Value, len(filters))
+	for i, f := range filters {
+		list[i] = f.setting()
+	}
+	return List(list)
+}
+
+func (f *Filter) setting() Value {
+	switch f.Join {
+	case JoinNot:
+		return Object(Member{"not", f.Of[0].setting()})
+	case JoinAnd, JoinOr:
+		return Object(Member{string(f.Join), filtersSetting(f.Of)})
+	}
+	name := string(f.Column)
+	if f.Property != "" {
+		name = propertyPrefix + f.Property
+	}
+	if f.Entry {
+		name = entryPrefix + name
+	}
+	values := make([]Value, len(f.Values))
+	for i, literal := range f.Values {
+		values[i] = Value{text: literal.Text, kind: valueJSON}
+		if literal.Kind == LiteralText {
+			values[i] = Text(literal.Text)
+		}
+	}
+	value := List(values)
+	if f.Op != OpIn && f.Op != OpNotIn {
+		value = values[0]
+	}
+	return Object(Member{"field", Text(name)}, Member{"op", Text(string(f.Op))}, Member{"value", value})
 }
 
 func scalar(value jsontext.Value) (Literal, bool) {

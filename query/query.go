@@ -2,8 +2,9 @@
 // question from the parameters of a URL or from a JSON body, strictly, and answers it from a Source.
 //
 // It keeps no events and speaks no HTTP. Answers are exact and depend on nothing but the question
-// and the events: not on the order of a scan, not on the clock. The slow twin in querytest answers
-// the same questions in the plainest way and must always agree.
+// and the events: not on the order of a scan, and on no clock but the moment that the question
+// carries. The slow twin in querytest answers the same questions in the plainest way and must always
+// agree.
 //
 // The package starts no goroutines and writes nothing to disk. There is one file per question.
 package query
@@ -26,6 +27,12 @@ type Source interface {
 	// Links yields, in the order of positions, at least every link that came before all others of
 	// its visitor at its arrival.
 	Links(yield func(event.Link) bool)
+}
+
+// CommitClock is what a Source may offer beside: when a position was committed. Where it does, that is
+// the clock of a replay; elsewhere a replay's clock is Common.Now.
+type CommitClock interface {
+	CommittedAt(position event.Seq) (at event.Time, known bool)
 }
 
 // Question is one of the questions of this package, such as *Stats.
@@ -111,6 +118,17 @@ type run struct {
 	common *Common
 	asOf   event.Seq
 	cost   Cost
+}
+
+// clock is the moment at which the question is asked; that of a replay is when its position was
+// committed, so that it gives the same answer for ever.
+func (r *run) clock() event.Time {
+	if source, ok := r.source.(CommitClock); ok && r.common.Replay {
+		if at, known := source.CommittedAt(r.asOf); known {
+			return at
+		}
+	}
+	return r.common.Now
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits

@@ -36,6 +36,21 @@ func (s *Step) matcher() predicate {
 	}
 }
 
+// setting shows the step as it was understood, with what a kind of step has beside.
+func (s *Step) setting(beside ...Member) Value {
+	members := []Member{{"name", Text(s.Name)}}
+	if len(s.AnyOf) == 0 {
+		members = append(members, Member{"event", Text(s.Event)}, Member{"filters", filtersSetting(s.Filters)})
+	} else {
+		of := make([]Value, len(s.AnyOf))
+		for i, one := range s.AnyOf {
+			of[i] = Object(Member{"event", Text(one.Event)}, Member{"filters", filtersSetting(one.Filters)})
+		}
+		members = append(members, Member{"any_of", List(of)})
+	}
+	return Object(append(members, beside...)...)
+}
+
 // step reads the fields of a step; those that a kind of step has beside them are the caller's.
 func (r *reader) step(c *Common) Step {
 	var s Step
@@ -87,8 +102,9 @@ func (r *reader) each(name string, least, most int, read func(*reader)) {
 	}
 	elements, isList := elementsOf(value)
 	switch {
-	case !sent:
+	case !sent && len(r.errs[name]) == 0:
 		r.errs.Add(name, "Required")
+	case !sent: // what was sent is no JSON
 	case !isList:
 		r.errs.Add(name, "Expected a list")
 	case len(elements) < least || len(elements) > most:
@@ -130,6 +146,7 @@ func (r *reader) nested(path string, value jsontext.Value, read func(*reader)) {
 		return
 	}
 	n := newReader(Form{fields: map[string]field{}})
+	n.filtered = r.filtered
 	for _, m := range members {
 		if m.value.Kind() != jsontext.KindNull {
 			n.form.fields[m.name] = field{json: m.value}

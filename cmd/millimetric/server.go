@@ -71,6 +71,8 @@ func routeTable() []route {
 		{methods: read, path: "/v1/live", kinds: readers, handle: askWith((*api.Door).Live)},
 		{methods: read, path: "/v1/attribution", kinds: readers, handle: askWith((*api.Door).Attribution)},
 		{methods: read, path: "/v1/sessions", kinds: readers, handle: askWith((*api.Door).Sessions)},
+		{methods: read, path: "/v1/funnel", kinds: readers, handle: askWith((*api.Door).Funnel)},
+		{methods: read, path: "/v1/retention", kinds: readers, handle: askWith((*api.Door).Retention)},
 		{methods: look, path: "/healthz", handle: (*server).healthz},
 		{methods: look, path: "/readyz", handle: (*server).readyz},
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -194,7 +195,13 @@ func bodyOf(t *testing.T, params string) string {
 		value := values.Get(name)
 		structured := strings.HasPrefix(value, "{") || strings.HasPrefix(value, "[")
 		switch {
-		case name == "limit" || name == "steps" || structured:
+		case name == "step":
+			list, err := json.Marshal(values[name])
+			if err != nil {
+				t.Fatal(err)
+			}
+			value = string(list)
+		case name == "limit" || name == "periods" || name == "steps" || structured:
 		case name == "start" || name == "end":
 			value = fmt.Sprintf(`{"event":%q}`, value)
 		case name == "include_bots" || name == "explain" || name == "first_only" || name == "list":

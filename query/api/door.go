@@ -37,8 +37,10 @@ const (
 // Door answers questions. It is safe for concurrent use.
 type Door struct {
 	Snapshot func(event.Project) query.Source
-	Now      func() time.Time // for the cost of answers and for questions about now; nil is the year 1
-	Budget   time.Duration    // of one question; 0 is 30 seconds
+	// Now is the clock: of questions about now and about what hasn't ended yet, and of the cost of
+	// explained answers; nil is the year 1.
+	Now    func() time.Time
+	Budget time.Duration // of one question; 0 is 30 seconds
 }
 
 // Events answers /v1/query.
@@ -74,6 +76,16 @@ func (d *Door) Attribution(ctx *fasthttp.RequestCtx, project event.Project) erro
 // Sessions answers /v1/sessions.
 func (d *Door) Sessions(ctx *fasthttp.RequestCtx, project event.Project) error {
 	return d.ask(ctx, project, "sessions")
+}
+
+// Funnel answers /v1/funnel.
+func (d *Door) Funnel(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "funnel")
+}
+
+// Retention answers /v1/retention.
+func (d *Door) Retention(ctx *fasthttp.RequestCtx, project event.Project) error {
+	return d.ask(ctx, project, "retention")
 }
 
 func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string) error {

@@ -18,13 +18,14 @@ import (
 func asked(events []event.Event, method, target, body string, headers ...string) string {
 	door := &Door{
 		Snapshot: func(event.Project) query.Source { return querytest.Slice(events) },
-		Now:      func() time.Time { return querytest.Now.Std() },
+		Now:      querytest.Now.Std,
 	}
 	ctx := request(method, target, body, headers...)
 	ask := map[string]func(*fasthttp.RequestCtx, event.Project) error{
 		"/v1/query": door.Events, "/v1/stats": door.Stats, "/v1/sources": door.Sources,
 		"/v1/paths": door.Paths, "/v1/live": door.Live,
 		"/v1/attribution": door.Attribution, "/v1/sessions": door.Sessions,
+		"/v1/funnel": door.Funnel, "/v1/retention": door.Retention,
 	}[string(ctx.Path())]
 	if err := ask(ctx, 1); err != nil {
 		return querytest.Refusal(err)
@@ -129,6 +130,16 @@ func TestWhatIsNoQuestionIsRefused(t *testing.T) {
 		{"too large", "POST", "/v1/stats", `{` + strings.Repeat(" ", bodyBytesMax) + `}`, "payload_too_large"},
 		{"too many filters", "POST", "/v1/stats", `{` + range2026 + `,"filters":[` + strings.Repeat(`{"and":[]},`, 300) + `{"and":[]}]}`, "Too many filters"},
 		{"too many values", "POST", "/v1/stats", `{` + range2026 + `,"filters":[{"field":"path","op":"in","value":[` + strings.Repeat(`"a",`, 1000) + `"a"]}]}`, "Too many values"},
+		{"a step that is no name", "POST", "/v1/funnel", `{` + range2026 + `,"step":["a",5]}`, `"step.1":["Expected a string"]`},
+		{"an empty step", "GET", "/v1/funnel?from=2026-01-01&to=2026-01-02&step=a&step=", "", `"step":["Must be names"]`},
+		{"too many steps", "GET", "/v1/funnel?from=2026-01-01&to=2026-01-02" + strings.Repeat("&step=a", 33), "", `"step":["Must have 2 to 32 elements"]`},
+		{"far too many steps", "GET", "/v1/funnel?from=2026-01-01&to=2026-01-02" + strings.Repeat("&step=a", 100), "", "Too many parameters"},
+		{"steps as text", "POST", "/v1/funnel", `{` + range2026 + `,"steps":"[]"}`, `"steps":["Expected a list"]`},
+		{"a step as text", "POST", "/v1/funnel", `{` + range2026 + `,"steps":["a","b"]}`, `"steps.0":["Expected an object"]`},
+		{"too many filters in all steps", "POST", "/v1/funnel", `{` + range2026 + `,"steps":[{"event":"a","filters":[` + strings.Repeat(`{"and":[]},`, 200) + `{"and":[]}]},` +
+			`{"event":"b","filters":[` + strings.Repeat(`{"and":[]},`, 200) + `{"and":[]}]}]}`, `"steps.1.filters":["Too many filters`},
+		{"too long to hold", "POST", "/v1/funnel", `{` + range2026 + `,"step":["a","b"],"hold":["path","url","os","browser","country","source","medium","campaign","user_id"]}`, "Too many fields; at most 8"},
+		{"a list as a birth", "POST", "/v1/retention", `{` + range2026 + `,"birth":[],"return":"b"}`, `"birth":["Expected an object"]`},
 		{"a long parameter", "GET", "/v1/stats?from=2026-01-01&to=2026-01-02&event=" + strings.Repeat("x", 9000), "", `"event":["Too long"]`},
 	} {
 		if got := asked(nil, c.method, c.target, c.body); !strings.Contains(got, c.want) || !strings.Contains(got, `"error":`) {

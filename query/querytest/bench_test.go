@@ -49,6 +49,13 @@ func BenchmarkQuestions(b *testing.B) {
 		{"visits", "sessions?"},
 		{"visits by entry page and day", "sessions?group_by=entry_path&interval=day"},
 		{"visits by entry filter", `sessions?filters=[{"field":"entry.source","op":"eq","value":"google"}]`},
+		{"funnel", "funnel?step=$pageview&step=signup&step=purchase"},
+		{"strict funnel", "funnel?order=strict&step=$pageview&step=signup&step=purchase"},
+		{"funnel in any order", "funnel?order=any&step=view_item&step=signup&step=purchase"},
+		{"funnel of persons", "funnel?actor=person&step=$pageview&step=signup&step=purchase"},
+		{"funnel by first touch", "funnel?breakdown=first_touch.source&step=$pageview&step=signup&step=purchase"},
+		{"funnel with hold", "funnel?hold=country&breakdown=properties.plan&step=$pageview&step=signup&step=purchase"},
+		{"retention", "retention?birth=$pageview&return=$pageview&period=week"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			q, err := parse(c.question + "&from=2026-01-01&to=2027-01-01")

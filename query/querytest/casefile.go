@@ -26,15 +26,17 @@ import (
 	"millimetric/index/event"
 )
 
+// Now is what the clock shows in all cases: 2026-05-01T12:00:00Z.
+const Now event.Time = 1777636800000
+
 // Answer asks a question of something that holds the given events, in the order of their positions,
 // and returns the answer's JSON, or the error's as the API has it. The question is what follows
 // "/v1/" in a GET: stats?metric=count&from=…
 type Answer func(t *testing.T, load []event.Event, question string) string
 
-// Now is what the clock shows in all cases: 2026-05-01T12:00:00Z.
-const Now event.Time = 1777636800000
-
 // Run asks every case of the files *.txt in dir.
+//
+// The clock of whoever answers must show Now.
 //
 // A file is a list of blocks. "load" adds events to those loaded before it in the file; "ask" is
 // followed by a question and its answer as a table; "fail" by a question and the error that refuses

@@ -46,6 +46,10 @@ func (m Model) Answer(question query.Question) string {
 		return `{"rows":` + m.attribution(q) + end
 	case *query.Sessions:
 		return `{"rows":` + m.sessions(q) + end
+	case *query.Funnel:
+		return m.funnel(q) + end
+	case *query.Retention:
+		return m.retention(q) + end
 	case *query.Live:
 		return m.live(q) + end
 	}

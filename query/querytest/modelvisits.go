@@ -130,11 +130,15 @@ func roundedText(x *big.Rat, digits int) string {
 	return strings.TrimSuffix(text, ".")
 }
 
+// roundedRaw is roundedText as a number of a row.
+func roundedRaw(x *big.Rat, digits int) raw { return raw(roundedText(x, digits)) }
+
+// ratio is part/whole, null over nothing.
 func ratio(part, whole int) any {
 	if whole == 0 {
 		return nil
 	}
-	return raw(roundedText(big.NewRat(int64(part), int64(whole)), 4))
+	return roundedRaw(big.NewRat(int64(part), int64(whole)), 4)
 }
 
 // sessions answers about visits.

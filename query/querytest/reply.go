@@ -56,7 +56,7 @@ func readReply(body string) (reply, error) {
 		GroupsTotal int `json:"groups_total"`
 		Other       json.RawMessage
 		Root        json.RawMessage
-		Actors      *int
+		Actors      json.RawMessage
 	}
 	if err := json.Unmarshal([]byte(body), &whole); err != nil {
 		return reply{}, err
@@ -68,24 +68,28 @@ func readReply(body string) (reply, error) {
 		}
 		return r, nil
 	}
-	if whole.Root != nil || whole.Actors != nil {
-		show := liveLines
-		if whole.Root != nil {
-			show = func(string) ([]string, error) { return treeLines(whole.Root) }
-		}
-		table, err := show(body)
-		return reply{asOf: whole.AsOf, table: table}, err
-	}
-	if whole.Rows == nil {
-		return reply{}, fmt.Errorf("neither rows nor an error")
-	}
 	r := reply{asOf: whole.AsOf, next: whole.Next}
+	rows, flat, err := flattened(body)
+	switch {
+	case err != nil:
+	case flat:
+		whole.Rows = rows
+	case whole.Root != nil:
+		r.table, err = treeLines(whole.Root)
+		return r, err
+	case whole.Actors != nil:
+		r.table, err = liveLines(body)
+		return r, err
+	case whole.Rows == nil:
+		err = fmt.Errorf("neither rows nor an error")
+	default:
+		r.foot, err = readFoot(body)
+	}
+	if err != nil {
+		return reply{}, err
+	}
 	if whole.Other != nil {
 		r.cut = fmt.Sprintf(" groups_total=%d other=%s", whole.GroupsTotal, whole.Other)
-	}
-	var err error
-	if r.foot, err = readFoot(body); err != nil {
-		return reply{}, err
 	}
 	for _, text := range whole.Rows {
 		columns, row, err := readRow(text)

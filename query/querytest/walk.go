@@ -15,11 +15,12 @@ const step = 30 * time.Second
 // Walk finds the starts of calendar buckets by walking through time and looking at the clock. It
 // remembers what it found, as walking takes long.
 type Walk struct {
-	days map[string]time.Time
+	days  map[string]time.Time
+	nexts map[string]event.Time
 }
 
 // NewWalk returns a Walk that has found nothing yet.
-func NewWalk() *Walk { return &Walk{days: map[string]time.Time{}} }
+func NewWalk() *Walk { return &Walk{days: map[string]time.Time{}, nexts: map[string]event.Time{}} }
 
 // start returns the first moment of the bucket that t lies in.
 func (w *Walk) start(interval query.Interval, zone *time.Location, t event.Time) event.Time {
@@ -44,6 +45,21 @@ func (w *Walk) start(interval query.Interval, zone *time.Location, t event.Time)
 		}
 	}
 	return event.TimeOf(w.dayStart(zone, date))
+}
+
+// next returns the first moment after the bucket that starts at start.
+func (w *Walk) next(interval query.Interval, zone *time.Location, start event.Time) event.Time {
+	const hour = 3600 * 1000
+	key := fmt.Sprint(zone, interval, start)
+	if found, ok := w.nexts[key]; ok {
+		return found
+	}
+	for t := start + hour; ; t += hour {
+		if next := w.start(interval, zone, t); next != start {
+			w.nexts[key] = next
+			return next
+		}
+	}
 }
 
 // dayStart returns the first moment at which the calendar of zone shows the date or a later one.

@@ -56,10 +56,10 @@ var (
 		{"tz", "time zone of the range and of intervals, such as Europe/Berlin (default UTC)"},
 		{"filters", "JSON list of filters"},
 		{"actor", "who is counted: visitor, user, person or session (default visitor)"},
-		{"limit", "how many rows, or groups"},
 		{"project_id", "project that is asked about; an account key (ak_…) must name one"},
 		{"project_slug", "the same, by its slug"},
 	}
+	limitParam     = param{"limit", "how many rows, or groups"}
 	commonSwitches = []param{
 		{"include_bots", "count bots too"},
 		{"explain", "also print the settings used and what the answer cost"},
@@ -76,6 +76,10 @@ type question struct {
 	switches []param
 	// now says that the question is about now, and so about no range.
 	now bool
+	// lists are parameters that may be given several times.
+	lists []param
+	// tables makes tables of an answer whose main member isn't "rows".
+	tables func(envelope []member) ([][][]member, error)
 	// columns are those shown in a table, all where there are none named.
 	columns []string
 	// measure is the column that bars are drawn of, "" for none.
@@ -99,6 +103,7 @@ var questions = []question{
 			{"interval", "hour, day, week or month: one row for each"},
 			{"fill", "zero: rows also for the buckets in which a group has nothing"},
 			compareParam, cursorParam,
+			limitParam,
 		},
 		measure: "value",
 	},
@@ -108,6 +113,7 @@ var questions = []question{
 		params: []param{
 			{"breakdown", "source_medium (the default) or source"},
 			compareParam, cursorParam,
+			limitParam,
 		},
 		measure: "events",
 	},
@@ -123,6 +129,7 @@ var questions = []question{
 			{"country", "only events of this country"},
 			{"anonymous_id", "only events of this visitor"},
 			cursorParam,
+			limitParam,
 		},
 		columns: []string{"timestamp", "event_name", "anonymous_id", "user_id", "source", "medium", "path", "country", "device_type", "browser"},
 	},
@@ -138,13 +145,14 @@ var questions = []question{
 			{"events", "names of the events that paths go over (default $pageview, shown by path)"},
 			{"scope", "visit (the default): within one; window: within --window, across visits"},
 			{"window", "how far from the anchor, such as 30m or 7d (the default); needs --scope window"},
+			limitParam,
 		},
 		switches: []param{{"first_only", "only the first anchor of each visitor"}},
 	},
 	{
 		name: "live", short: "Show who is on the site now",
 		example: "  millimetric live\n  millimetric live --window 30m --where 'country eq DE'",
-		params:  []param{{"window", "how far back now reaches, such as 90s or 1h (default 5m)"}},
+		params:  []param{{"window", "how far back now reaches, such as 90s or 1h (default 5m)"}, limitParam},
 		now:     true,
 	},
 	{
@@ -161,6 +169,7 @@ var questions = []question{
 			{"touch_filters", "JSON list of filters for the touches; --filters and --where are for the conversions"},
 			{"lookback", "how long before the conversion a touch may lie, such as 12h; 0 is no limit (default 30d)"},
 			{"half_life", "in time_decay, the age at which a touch weighs half (default 7d)"},
+			limitParam,
 		},
 		nested: true,
 		notes:  []string{"totals", "unattributed", "other", "groups_total"},
@@ -173,11 +182,47 @@ var questions = []question{
 		params: []param{
 			{"group_by", "fields of the entry, such as source or entry.properties.plan, and entry_path and exit_path"},
 			{"interval", "hour, day, week or month: one row for each"},
+			limitParam,
 		},
 		switches: []param{{"list", "list single visits"}},
 		measure:  "visits",
 		nested:   true,
 		notes:    []string{"other", "groups_total", "visits_total"},
+	},
+	{
+		name: "funnel", short: "Show how far actors get through some steps",
+		example: "  millimetric funnel --step '$pageview' --step signup --step purchase --window 2d\n" +
+			"  millimetric funnel --step '$pageview' --step signup --breakdown first_touch.source\n" +
+			`  millimetric funnel --steps '[{"event":"signup"},{"event":"purchase","within":"1h"}]' --list '{"dropped":1}'`,
+		lists: []param{
+			{"step", "name of an event that is the next step; give it once for each"},
+		},
+		params: []param{
+			{"steps", "JSON list of steps, in place of --step, for filters, any_of, within and names"},
+			{"window", "longest time from first step to last, such as 12h (default 7d)"},
+			{"order", "ordered (the default), strict (nothing between the steps) or any"},
+			{"exclude", "JSON list of steps that end an attempt; after and before say between which steps"},
+			{"hold", "fields whose value must be the same at all steps, such as session_id,properties.order"},
+			{"breakdown", "column, properties.<name> or first_touch.<column>: one funnel for each value"},
+			{"maturity", "all (the default) or mature: only attempts that began a window ago"},
+			{"list", `list the actors, too: {"reached":2} or {"dropped":1}`},
+			{"limit", "how many groups, and how many actors of the list"},
+		},
+		measure: "actors", tables: funnelTables,
+	},
+	{
+		name: "retention", short: "Show how many of those who began in one period came back later",
+		example: "  millimetric retention --birth signup --return '$pageview' --period week\n" +
+			"  millimetric retention --birth signup --return purchase --period month --mode unbounded --json",
+		params: []param{
+			{"birth", "event that begins an actor's time: its name, or a step in JSON"},
+			{"return", "event that counts as coming back: its name, or a step in JSON"},
+			{"period", "day (the default), week or month"},
+			{"periods", "how many periods (default 8, at most 52)"},
+			{"mode", "exact (the default), or unbounded: back in that period or any later one"},
+			{"birth_in", "range (the default: the first in the range), or ever: the first of all"},
+		},
+		tables: retentionTables,
 	},
 }
 
@@ -219,6 +264,9 @@ func (q question) command(now func() time.Time) *cobra.Command {
 	flags := cmd.Flags()
 	for _, p := range q.texts() {
 		flags.String(p.flag(), "", p.help)
+	}
+	for _, p := range q.lists {
+		flags.StringArray(p.flag(), nil, p.help)
 	}
 	for _, p := range slices.Concat(q.switches, commonSwitches) {
 		flags.Bool(p.flag(), false, p.help)
@@ -270,6 +318,11 @@ func (q question) values(cmd *cobra.Command, where []string, now time.Time) (url
 	for _, p := range q.texts() {
 		if flag := flags.Lookup(p.flag()); flag.Changed {
 			values.Set(p.name, flag.Value.String())
+		}
+	}
+	for _, p := range q.lists {
+		if list, _ := flags.GetStringArray(p.flag()); len(list) > 0 {
+			values[p.name] = list
 		}
 	}
 	for _, p := range slices.Concat(q.switches, commonSwitches) {

@@ -44,6 +44,16 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 	}
 	width, terminal := widthOf(out)
 	var b strings.Builder
+	if q.tables != nil {
+		tables, err := q.tables(envelope)
+		if err != nil {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		q.nestedTables(&b, tables, asked, look{bars: terminal || as.bars}, width, terminal)
+		fmt.Fprintln(&b, q.footer(envelope, asked))
+		_, err = io.WriteString(out, b.String())
+		return err
+	}
 	for _, m := range envelope {
 		var text string
 		switch m.name {
@@ -63,6 +73,21 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 	fmt.Fprintln(&b, q.footer(envelope, asked))
 	_, err = io.WriteString(out, b.String())
 	return err
+}
+
+// nestedTables prints the tables that q.tables made, with bars beside the first.
+func (q question) nestedTables(b *strings.Builder, tables [][][]member, asked url.Values, as look, width int, terminal bool) {
+	for i, rows := range tables {
+		if len(rows) == 0 {
+			fmt.Fprintln(b, "no events")
+			continue
+		}
+		g := q.grid(rows, asked, terminal)
+		if q.measure != "" && i == 0 && as.bars {
+			g.addBars(q.measure, rows, width)
+		}
+		fmt.Fprintln(b, g.render())
+	}
 }
 
 // table is the table of one list of an answer.
@@ -158,7 +183,13 @@ func (q question) footer(envelope []member, asked url.Values) string {
 			text += "as of " + cell(m.value)
 		}
 	}
+	if total := find(envelope, "actors_total"); total.Kind() == jsontext.KindNumber {
+		text += ", " + cell(total) + " actors to list"
+	}
 	shown := append([]string{"rows", "as_of", "root", "paths", "sources", "actors"}, q.notes...)
+	if q.tables != nil {
+		shown = append(shown, nestedMembers...)
+	}
 	for _, m := range envelope {
 		// How to go on is told without being asked.
 		if asked.Has("explain") && !slices.Contains(shown, m.name) || m.name == "next" {
@@ -186,7 +217,7 @@ func (q question) grid(rows [][]member, asked url.Values, cut bool) *grid {
 	columns = append(columns, q.columns...)
 	for _, name := range columns {
 		g.head = append(g.head, printable(name))
-		g.right = append(g.right, find(rows[0], name).Kind() == jsontext.KindNumber)
+		g.right = append(g.right, find(rows[0], name).Kind() == jsontext.KindNumber || q.tables != nil && isFigure(rows, name))
 	}
 	for _, row := range rows {
 		var cells []string

@@ -1,0 +1,213 @@
+package query
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"millimetric/index/event"
+)
+
+const (
+	periodsDefault = 8
+	periodsMax     = 52 // a year of weeks; the periods of an actor are the bits of one word
+
+	// cohortsMax bounds an answer: each cohort has up to 52 cells. Ten years of days are fewer.
+	cohortsMax = 4000
+)
+
+// Retention asks how many of those who began in one period came back in the periods after it. Its
+// Filters hold for births and returns.
+type Retention struct {
+	Common
+	Birth, Return Step
+	Period        Interval
+	Periods       int
+	Unbounded     bool // a return counts for the periods before it, too
+	BirthEver     bool // the birth is the first ever, not the first of the range
+}
+
+func parseRetention(r *reader) Question {
+	q := &Retention{Common: r.common()}
+	q.Explain = true
+	q.Birth = r.namedStep("birth", &q.Common)
+	q.Return = r.namedStep("return", &q.Common)
+	q.Period = Interval(r.choice("period", string(IntervalDay), string(IntervalWeek), string(IntervalMonth)))
+	q.Periods = r.limit("periods", periodsDefault, periodsMax)
+	q.Unbounded = r.choice("mode", "exact", "unbounded") == "unbounded"
+	q.BirthEver = r.choice("birth_in", "range", "ever") == "ever"
+	return q
+}
+
+// namedStep reads a field that is a step, or, in short, the name of an event.
+func (r *reader) namedStep(name string, c *Common) Step {
+	f, sent := r.take(name)
+	if !sent {
+		r.errs.Add(name, "Required")
+		return Step{}
+	}
+	if _, isText := textOf(f.json); isText || f.json == nil && !strings.HasPrefix(f.text, "{") {
+		text, _ := r.text(name)
+		return Step{Name: text, Event: text}
+	}
+	var s Step
+	r.object(name, func(n *reader) { s = n.step(c) })
+	return s
+}
+
+func (q *Retention) own() []Member {
+	mode, birthIn := "exact", "range"
+	if q.Unbounded {
+		mode = "unbounded"
+	}
+	if q.BirthEver {
+		birthIn = "ever"
+	}
+	return []Member{
+		{"birth", q.Birth.setting()}, {"return", q.Return.setting()}, {"period", Text(string(q.Period))},
+		{"periods", Int(int64(q.Periods))}, {"mode", Text(mode)}, {"birth_in", Text(birthIn)},
+	}
+}
+
+// stay is what a retention keeps of one event.
+type stay struct {
+	time    event.Time
+	seq     event.Seq
+	births  bool
+	returns bool
+}
+
+func compareStays(a, b stay) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.seq, b.seq))
+}
+
+// cohort is the actors who were born in one bucket.
+type cohort struct {
+	starts []event.Time // of its periods, and of what comes after the last
+	size   int64
+	came   []int64 // by period
+}
+
+// answer finds, per actor, the first birth, and from there on walks the returns once.
+func (q *Retention) answer(r *run) (*Answer, error) {
+	c := &cohorts{q: q, calendar: newCalendar(q.Period, q.Zone), of: map[event.Time]*cohort{}}
+	birth, back, filters := q.Birth.matcher(), q.Return.matcher(), compile(nil, q.Filters)
+	g := gathering[stay]{
+		from: q.From, to: event.TimeMax + 1, order: compareStays, weight: 1,
+		size: func() int { return 0 },
+		keep: func(e *event.Event) (stay, bool) {
+			s := stay{time: e.Time, seq: e.Seq, births: e.Time < q.To && birth(e), returns: e.Time >= q.From && back(e)}
+			return s, (s.births || s.returns) && filters(e)
+		},
+	}
+	if q.BirthEver {
+		g.from = event.TimeMin
+	}
+	if !q.Unbounded {
+		last := c.starts(q.To - 1)
+		g.to = last[q.Periods]
+	}
+	lines, err := gather(r, g)
+	if err != nil {
+		return nil, err
+	}
+	looked := 0
+	for i := range lines {
+		if looked += len(lines[i].events) + 1; looked >= lookEvery {
+			looked = 0
+			if err := r.overBudget(len(c.of) * q.Periods); err != nil {
+				return nil, err
+			}
+		}
+		c.add(lines[i].events)
+		if len(c.of) > cohortsMax {
+			return nil, &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Has too many cohorts: narrow from and to, or choose a longer period"}}
+		}
+	}
+	return &Answer{Head: []Member{{"cohorts", c.value(r.clock())}}}, nil
+}
+
+// cohorts holds the cohorts by the start of their bucket.
+type cohorts struct {
+	q        *Retention
+	calendar *calendar
+	of       map[event.Time]*cohort
+}
+
+// starts returns the start of the bucket of t, those of the buckets after it, and the end of the
+// last period.
+func (c *cohorts) starts(t event.Time) []event.Time {
+	start, end := c.calendar.bounds(t)
+	starts := []event.Time{start}
+	for range c.q.Periods {
+		starts = append(starts, end)
+		_, end = c.calendar.bounds(end)
+	}
+	return starts
+}
+
+// cohort returns the cohort of a birth.
+func (c *cohorts) cohort(birth event.Time) *cohort {
+	start := c.calendar.starts[c.calendar.number(birth)]
+	if c.of[start] == nil {
+		c.of[start] = &cohort{starts: c.starts(birth), came: make([]int64, c.q.Periods)}
+	}
+	return c.of[start]
+}
+
+// add counts one actor.
+func (c *cohorts) add(stays []stay) {
+	born := slices.IndexFunc(stays, func(s stay) bool { return s.births })
+	if born < 0 || stays[born].time < c.q.From {
+		return // with birth_in=ever, born before the range
+	}
+	in := c.cohort(stays[born].time)
+	in.size++
+	for periods := c.periods(in, stays[born:]); periods != 0; periods &= periods - 1 {
+		in.came[bits.TrailingZeros64(periods)]++
+	}
+}
+
+// periods returns the periods in which an actor counts, as bits.
+func (c *cohorts) periods(in *cohort, stays []stay) uint64 {
+	var periods uint64
+	period := 0
+	for i := range stays {
+		if !stays[i].returns {
+			continue
+		}
+		for period < c.q.Periods && stays[i].time >= in.starts[period+1] {
+			period++
+		}
+		switch {
+		case c.q.Unbounded:
+			// This period and all before it; a return after the last period counts for every one.
+			periods = 1<<min(period+1, c.q.Periods) - 1
+		case period < c.q.Periods:
+			periods |= 1 << period
+		}
+	}
+	return periods
+}
+
+// value shows the cohorts, the earliest first.
+func (c *cohorts) value(clock event.Time) Value {
+	var list []*cohort
+	for _, in := range c.of {
+		list = append(list, in)
+	}
+	slices.SortFunc(list, func(a, b *cohort) int { return cmp.Compare(a.starts[0], b.starts[0]) })
+	values := make([]Value, len(list))
+	for i, in := range list {
+		cells := make([]Value, c.q.Periods)
+		for k := range cells {
+			cells[k] = Object(Member{"k", Int(int64(k))}, Member{"actors", Int(in.came[k])},
+				Member{"share", RoundedRatio(in.came[k], in.size)}, Member{"partial", Bool(in.starts[k+1] > clock)})
+		}
+		date := in.starts[0].Std().In(c.q.Zone).Format(time.DateOnly)
+		values[i] = Object(Member{"cohort", Text(date)}, Member{"size", Int(in.size)}, Member{"periods", List(cells)})
+	}
+	return List(values)
+}
