@@ -13,7 +13,7 @@ help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/millimetric
-	$(GO) build -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/millimetric
+	$(GO) build -buildvcs=auto -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/millimetric
 
 demo: build ## import a web server log into a fresh server and ask it three questions
 	sh cmd/millimetric/dist/demo.sh $(BIN)

@@ -33,8 +33,8 @@ func benchPipeline(b *testing.B) *Pipeline {
 	return p
 }
 
-// BenchmarkWalk walks strictly and validates, and makes no events.
-func BenchmarkWalk(b *testing.B) {
+// BenchmarkDecodeStrictly walks strictly and validates, and makes no events.
+func BenchmarkDecodeStrictly(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
 			body := benchBatch(n)
@@ -55,8 +55,8 @@ func BenchmarkWalk(b *testing.B) {
 	}
 }
 
-// BenchmarkScan reads the same bodies with the quick scanner alone.
-func BenchmarkScan(b *testing.B) {
+// BenchmarkDecode reads the same bodies with the quick scanner alone.
+func BenchmarkDecode(b *testing.B) {
 	body := benchBatch(1000)
 	b.ReportAllocs()
 	b.SetBytes(int64(len(body)))
