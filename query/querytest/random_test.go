@@ -16,23 +16,30 @@ import (
 	"millimetric/query"
 )
 
-// TestModelAndQueriesAgree asks random questions about random histories. A failure prints the seed
-// of the history and the question.
+// TestModelAndQueriesAgree asks random questions about random histories.
 func TestModelAndQueriesAgree(t *testing.T) {
-	histories, questions := 1500, 8
+	histories := 1500
 	if testing.Short() {
 		histories = 250
 	}
+	agreeOnRows(t, histories, history, randomQuestion)
+}
+
+// agreeOnRows asks both twins eight random questions about each of some random histories. A failure
+// prints the seed, the history and the question.
+func agreeOnRows(t *testing.T, histories int, live func(*rand.Rand) []event.Event, ask func(*rand.Rand, int) string) {
+	t.Helper()
+	const questions = 8
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d, %d questions", seed, histories*questions)
 	walk := NewWalk()
 	answered := 0
 	for i := range histories {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
-		events := history(r)
+		events := live(r)
 		model := Model{Events: events, Walk: walk}
 		for range questions {
-			question := randomQuestion(r, len(events))
+			question := ask(r, len(events))
 			q, err := parse(question)
 			if err != nil {
 				t.Fatalf("seed %d: %s: %v", seed, readable(question), err)

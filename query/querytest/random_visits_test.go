@@ -21,36 +21,11 @@ import (
 // are dense with what makes them hard: equal times, visits that share names, touches right before and
 // after the half-hour, conversions that are touches.
 func TestModelAgreesOnVisitsAndTouches(t *testing.T) {
-	histories, questions := 1500, 8
+	histories := 1500
 	if testing.Short() {
 		histories = 120
 	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d, %d questions", seed, histories*questions)
-	walk := NewWalk()
-	answered := 0
-	for i := range histories {
-		r := rand.New(rand.NewPCG(seed, uint64(i)))
-		events := denseVisits(r)
-		model := Model{Events: events, Walk: walk}
-		for range questions {
-			question := randomVisitQuestion(r, len(events))
-			q, err := parse(question)
-			if err != nil {
-				t.Fatalf("seed %d: %s: %v", seed, readable(question), err)
-			}
-			got, want := unexplained(answer(Slice(events), q)), model.Answer(q)
-			if got != want {
-				t.Fatalf("seed %d, history %d: %s\nquery: %s\nmodel: %s", seed, i, readable(question), got, want)
-			}
-			if strings.Contains(got, `"rows":[{`) {
-				answered++
-			}
-		}
-	}
-	if all := histories * questions; answered < all/2 {
-		t.Errorf("seed %d: only %d of %d answers have rows", seed, answered, all)
-	}
+	agreeOnRows(t, histories, denseVisits, randomVisitQuestion)
 }
 
 // denseVisits makes up to 40 events of few visitors within hours, many at the same moment.
