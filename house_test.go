@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"index":                 {"index/event", "index/encode", "index/bitmap"},
 	"index/piece":           {"index/event", "index/encode"},
 	"index/ids":             {"index/event", "index/encode", "index/piece"},
+	"index/visitors":        {"index/event", "index/encode", "index/ids", "index/piece"},
 	"engine":                {"index/event", "index/encode"},
 	"engine/keyring":        {"index/event"},
 	"engine/enginetest":     {"engine", "index/event", "index/event/eventtest", "index/encode"},
