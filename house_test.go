@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"index/bitmap":          {"index/event"},
 	"index":                 {"index/event", "index/encode", "index/bitmap"},
 	"index/piece":           {"index/event", "index/encode"},
+	"index/piece/piecetest": {"index/piece"},
 	"index/ids":             {"index/event", "index/encode", "index/piece"},
 	"index/visitors":        {"index/event", "index/encode", "index/ids", "index/piece"},
 	"engine":                {"index/event", "index/encode"},

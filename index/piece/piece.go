@@ -144,6 +144,13 @@ func (f *Fields) Bytes() []byte {
 	return taken
 }
 
+// Rest returns what isn't read yet, and takes it as read.
+func (f *Fields) Rest() []byte {
+	rest := f.rest
+	f.rest = nil
+	return rest
+}
+
 // Fail makes Done report false, for whoever sees that a number can't be.
 func (f *Fields) Fail() { f.bad, f.rest = true, nil }
 

@@ -7,10 +7,11 @@ import (
 	"testing"
 
 	"millimetric/index/ids"
+	"millimetric/index/piece/piecetest"
 )
 
 // million is a run of a million visitors, and their hashes in no order.
-func million(b *testing.B) (*held, *Run, []ids.Hash) {
+func million(b *testing.B) (*piecetest.Held, *Run, []ids.Hash) {
 	entries := some(1, 1_000_000, 0)
 	h := built(b, 1, entries)
 	r := opened(b, 1, h)
@@ -48,7 +49,7 @@ func BenchmarkMillion(b *testing.B) {
 					}
 				}
 				perVisitor(b, size)
-				b.ReportMetric(float64(h.bytes())/float64(r.Len()), "disk-bytes/visitor")
+				b.ReportMetric(float64(h.Bytes())/float64(r.Len()), "disk-bytes/visitor")
 			})
 		}
 	}

@@ -3,58 +3,23 @@ package visitors
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"millimetric/index/encode"
 	"millimetric/index/event"
 	"millimetric/index/ids"
 	"millimetric/index/piece"
+	"millimetric/index/piece/piecetest"
 )
-
-// spoil damages one thing and says what. Pieces are replaced, never changed in place.
-func spoil(r *rand.Rand, h, other *held) string {
-	at := ids.PieceID(r.IntN(len(h.pieces)))
-	bytes := slices.Clone(h.pieces[at])
-	h.pieces[at] = bytes
-	switch r.IntN(6) {
-	default:
-		from := r.IntN(len(bytes)) &^ 511
-		clear(bytes[from:min(from+512, len(bytes))])
-		return fmt.Sprintf("piece %d zeroed from %d", at, from)
-	case 0:
-		h.pieces[at] = bytes[:r.IntN(len(bytes))]
-		return fmt.Sprintf("piece %d cut to %d", at, len(h.pieces[at]))
-	case 1:
-		to := (at + 1 + ids.PieceID(r.IntN(len(h.pieces)-1))) % ids.PieceID(len(h.pieces))
-		h.pieces[at], h.pieces[to] = h.pieces[to], bytes
-		return fmt.Sprintf("pieces %d and %d swapped", at, to)
-	case 2:
-		h.pieces[at] = other.pieces[at]
-		return fmt.Sprintf("piece %d of another run", at)
-	case 3:
-		h.pieces[at] = append(bytes, byte(r.Uint32()))
-		return fmt.Sprintf("piece %d has a byte too much", at)
-	case 4:
-		delete(h.pieces, at)
-		return fmt.Sprintf("piece %d is gone", at)
-	}
-}
 
 func TestDamageOfEveryByteIsDetected(t *testing.T) {
 	for _, n := range []int{2, 300} {
 		entries := some(uint64(n), n, 5)
 		whole := built(t, 1, entries)
-		for id, bytes := range whole.pieces {
-			for at := range bytes {
-				h := &held{pieces: maps.Clone(whole.pieces)}
-				h.pieces[id] = slices.Clone(bytes)
-				h.pieces[id][at] ^= byte(1 << (at % 8))
-				mustBeDamaged(t, h, entries, fmt.Sprintf("%d visitors, byte %d of piece %d", n, at, id))
-			}
-		}
+		whole.FlipEachByte(func(h *piecetest.Held, what string) {
+			mustBeDamaged(t, h, entries, fmt.Sprintf("%d visitors, %s", n, what))
+		})
 	}
 }
 
@@ -63,17 +28,16 @@ func TestDamageIsNeverAnAnswer(t *testing.T) {
 		entries := some(uint64(c.visitors), c.visitors, 5)
 		whole, other := built(t, 1, entries), built(t, 2, entries)
 		for seed := range uint64(c.injections) {
-			h := &held{pieces: maps.Clone(whole.pieces)}
-			what := fmt.Sprintf("%d visitors, seed %d: %s", c.visitors, seed, spoil(rand.New(rand.NewPCG(seed, 6)), h, other))
-			if !maps.EqualFunc(h.pieces, whole.pieces, slices.Equal) {
-				mustBeDamaged(t, h, entries, what)
+			h, what := whole.Spoil(rand.New(rand.NewPCG(seed, 6)), other)
+			if !h.Same(whole) {
+				mustBeDamaged(t, h, entries, fmt.Sprintf("%d visitors, seed %d: %s", c.visitors, seed, what))
 			}
 		}
 	}
 }
 
 // mustBeDamaged reads a run of entries that is spoiled.
-func mustBeDamaged(t *testing.T, h *held, entries []Entry, what string) {
+func mustBeDamaged(t *testing.T, h *piecetest.Held, entries []Entry, what string) {
 	t.Helper()
 	r, err := Open(1, h)
 	if err != nil {
@@ -82,7 +46,7 @@ func mustBeDamaged(t *testing.T, h *held, entries []Entry, what string) {
 		}
 		return
 	}
-	for _, err := range []error{r.Check(), Merge(9, []*Run{r}, nil, (&held{}).emit)} {
+	for _, err := range []error{r.Check(), Merge(9, []*Run{r}, nil, (&piecetest.Held{}).Emit)} {
 		if !errors.Is(err, event.ErrDamaged) {
 			t.Fatalf("%s: %v", what, err)
 		}
@@ -100,8 +64,8 @@ func TestARunOpensUnderItsOwnStampAndAsItsOwnKindOnly(t *testing.T) {
 	if _, err := Open(2, built(t, 1, some(1, 10, 0))); !errors.Is(err, event.ErrDamaged) {
 		t.Fatal(err)
 	}
-	h := &held{}
-	if err := ids.Build(1, 0, []ids.Hash{{Hi: 1}}, h.emit); err != nil {
+	h := &piecetest.Held{}
+	if err := ids.Build(1, 0, []ids.Hash{{Hi: 1}}, h.Emit); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(1, h); !errors.Is(err, event.ErrDamaged) {
@@ -114,7 +78,7 @@ func FuzzPiecesNeverPanic(f *testing.F) {
 	entries := some(1, 40, 1000)
 	whole := built(f, 1, entries)
 	plain := func(id ids.PieceID) []byte {
-		bytes := whole.pieces[id]
+		bytes := whole.Pieces[id]
 		if id == 0 {
 			bytes = bytes[len(magic)+1:]
 		}
@@ -131,8 +95,8 @@ func FuzzPiecesNeverPanic(f *testing.F) {
 		if max(len(head), len(filter), len(rest)) > 60<<10 {
 			return
 		}
-		h := &held{}
-		w := piece.NewWriter(kind, 1, h.emit)
+		h := &piecetest.Held{}
+		w := piece.NewWriter(kind, 1, h.Emit)
 		for _, err := range []error{w.Put(1, filter, encode.SavingNever), w.Put(2, rest, encode.SavingNever), w.PutHead(head)} {
 			if err != nil {
 				t.Fatal(err)

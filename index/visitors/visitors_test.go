@@ -2,7 +2,6 @@ package visitors
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -11,57 +10,19 @@ import (
 
 	"millimetric/index/event"
 	"millimetric/index/ids"
-	"millimetric/index/piece"
+	"millimetric/index/piece/piecetest"
 )
 
-// held is the pieces of a run in memory, which a test may spoil.
-type held struct {
-	pieces map[ids.PieceID][]byte
-	reads  map[ids.PieceID]int
-}
-
-func (h *held) Piece(id ids.PieceID) ([]byte, error) {
-	if h.reads == nil {
-		h.reads = map[ids.PieceID]int{}
-	}
-	h.reads[id]++
-	bytes, ok := h.pieces[id]
-	if !ok {
-		return nil, piece.Damaged("no piece %d", id)
-	}
-	return bytes, nil
-}
-
-// emit keeps pieces in h.
-func (h *held) emit(id ids.PieceID, bytes []byte) error {
-	if h.pieces == nil {
-		h.pieces = map[ids.PieceID][]byte{}
-	}
-	if _, ok := h.pieces[id]; ok || len(bytes) > ids.PieceBytesMax {
-		return fmt.Errorf("piece %d of %d bytes", id, len(bytes))
-	}
-	h.pieces[id] = slices.Clone(bytes)
-	return nil
-}
-
-func (h *held) bytes() int {
-	n := 0
-	for _, bytes := range h.pieces {
-		n += len(bytes)
-	}
-	return n
-}
-
-func built(t testing.TB, stamp uint64, entries []Entry) *held {
+func built(t testing.TB, stamp uint64, entries []Entry) *piecetest.Held {
 	t.Helper()
-	h := &held{}
-	if err := Build(stamp, entries, h.emit); err != nil {
+	h := &piecetest.Held{}
+	if err := Build(stamp, entries, h.Emit); err != nil {
 		t.Fatal(err)
 	}
 	return h
 }
 
-func opened(t testing.TB, stamp uint64, h *held) *Run {
+func opened(t testing.TB, stamp uint64, h *piecetest.Held) *Run {
 	t.Helper()
 	r, err := Open(stamp, h)
 	if err != nil {
@@ -129,7 +90,7 @@ func TestRunGivesBackItsVisitors(t *testing.T) {
 			if n > 0 {
 				most = first + uint32(n) - 1
 			}
-			if !slices.Equal(all(t, r), want) || r.Len() != n || r.Most() != most || r.Stamp() != 7 || r.PieceCount() != len(h.pieces) {
+			if !slices.Equal(all(t, r), want) || r.Len() != n || r.Most() != most || r.Stamp() != 7 || r.PieceCount() != len(h.Pieces) {
 				t.Fatalf("%d visitors from %d: %d, up to %d, in %d pieces", n, first, r.Len(), r.Most(), r.PieceCount())
 			}
 			if err := r.Check(); err != nil {
@@ -208,14 +169,14 @@ func TestABatchReadsNoPieceTwice(t *testing.T) {
 	}
 	shuffle := rand.New(rand.NewPCG(6, 6))
 	shuffle.Shuffle(len(batch), func(i, j int) { batch[i], batch[j] = batch[j], batch[i] })
-	clear(h.reads)
+	clear(h.Reads)
 	if err := set.Lookup(batch, make([]uint32, len(batch)), make([]bool, len(batch))); err != nil {
 		t.Fatal(err)
 	}
-	if len(h.reads) != r.PieceCount()-1 {
-		t.Fatalf("%d pieces of %d are read", len(h.reads), r.PieceCount())
+	if len(h.Reads) != r.PieceCount()-1 {
+		t.Fatalf("%d pieces of %d are read", len(h.Reads), r.PieceCount())
 	}
-	for id, times := range h.reads {
+	for id, times := range h.Reads {
 		if times != 1 {
 			t.Fatalf("piece %d is read %d times", id, times)
 		}
@@ -230,12 +191,12 @@ func TestAVisitorCostsOneSmallPiece(t *testing.T) {
 	set := NewSet(r)
 	Share(1<<20, []*Run{r})
 	lookup := func(hash ids.Hash) (bytes int) {
-		clear(h.reads)
+		clear(h.Reads)
 		if err := set.Lookup([]ids.Hash{hash}, make([]uint32, 1), make([]bool, 1)); err != nil {
 			t.Fatal(err)
 		}
-		for id := range h.reads {
-			bytes += len(h.pieces[id])
+		for id := range h.Reads {
+			bytes += len(h.Pieces[id])
 		}
 		return bytes
 	}
@@ -243,14 +204,14 @@ func TestAVisitorCostsOneSmallPiece(t *testing.T) {
 		lookup(e.Hash) // brings the filters into memory
 	}
 	for _, e := range entries[:2000] {
-		if bytes := lookup(e.Hash); len(h.reads) != 1 || bytes > 16<<10 {
-			t.Fatalf("a look-up reads %d pieces of %d bytes", len(h.reads), bytes)
+		if bytes := lookup(e.Hash); len(h.Reads) != 1 || bytes > 16<<10 {
+			t.Fatalf("a look-up reads %d pieces of %d bytes", len(h.Reads), bytes)
 		}
 	}
 	read := 0
 	for _, e := range some(9, 5000, 0) {
 		lookup(e.Hash)
-		read += len(h.reads)
+		read += len(h.Reads)
 	}
 	if read > 75 {
 		t.Fatalf("5000 new visitors cost %d pieces", read)
@@ -276,8 +237,8 @@ func TestMergeJoinsRunsAndLeavesOutWhatItIsTold(t *testing.T) {
 			}
 			runs = append(runs, opened(t, uint64(i), built(t, uint64(i), table.Entries())))
 		}
-		h := &held{}
-		if err := Merge(99, runs, keep, h.emit); err != nil {
+		h := &piecetest.Held{}
+		if err := Merge(99, runs, keep, h.Emit); err != nil {
 			t.Fatal(err)
 		}
 		merged := opened(t, 99, h)
@@ -294,7 +255,7 @@ func TestMergeJoinsRunsAndLeavesOutWhatItIsTold(t *testing.T) {
 func TestMergeRefusesAVisitorOfTwoOrdinals(t *testing.T) {
 	a := opened(t, 1, built(t, 1, []Entry{{ids.Hash{Hi: 5}, 1}}))
 	b := opened(t, 2, built(t, 2, []Entry{{ids.Hash{Hi: 5}, 2}}))
-	if err := Merge(3, []*Run{a, b}, nil, (&held{}).emit); !errors.Is(err, event.ErrDamaged) {
+	if err := Merge(3, []*Run{a, b}, nil, (&piecetest.Held{}).Emit); !errors.Is(err, event.ErrDamaged) {
 		t.Fatal(err)
 	}
 }
@@ -338,7 +299,7 @@ func TestRecentAgreesWithAMap(t *testing.T) {
 func TestFailedWritesAreErrors(t *testing.T) {
 	entries := some(1, 30_000, 0)
 	broken := errors.New("disk is full")
-	for stop := range len(built(t, 1, entries).pieces) {
+	for stop := range len(built(t, 1, entries).Pieces) {
 		n := 0
 		err := Build(1, entries, func(ids.PieceID, []byte) error {
 			if n++; n > stop {
