@@ -33,6 +33,8 @@ var rooms = map[string][]string{
 	"index/piece/piecetest": {"index/piece"},
 	"index/ids":             {"index/event", "index/encode", "index/piece"},
 	"index/visitors":        {"index/event", "index/encode", "index/ids", "index/piece"},
+	"index/links":           {"index/event", "index/encode", "index/ids", "index/piece"},
+	"index/commits":         {"index/event", "index/encode", "index/ids", "index/piece"},
 	"engine":                {"index/event", "index/encode"},
 	"engine/keyring":        {"index/event"},
 	"engine/enginetest":     {"engine", "index/event", "index/event/eventtest", "index/encode"},
