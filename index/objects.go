@@ -151,3 +151,18 @@ func (o *objects) common(rows, most int) []*typed {
 	})
 	return columns[:min(len(columns), most)]
 }
+
+// settle returns the properties that become columns, of which there may be so many at most: 0 means
+// typedColumnsMax, a negative number none.
+func (o *objects) settle(rows, most int) []*typed {
+	if most == 0 {
+		most = typedColumnsMax
+	}
+	var columns []*typed
+	for _, t := range o.common(rows, max(most, 0)) {
+		if t.settle() {
+			columns = append(columns, t)
+		}
+	}
+	return columns
+}

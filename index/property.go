@@ -67,31 +67,31 @@ type Property struct {
 
 // writeProperties writes the typed columns, then what of the objects isn't in them.
 func (b *builder) writeProperties(most int) {
-	if most == 0 {
-		most = typedColumnsMax
-	}
-	var columns []*typed
-	for _, t := range b.objects.common(len(b.rows), max(most, 0)) {
-		if t.settle() {
-			columns = append(columns, t)
-		}
-	}
-	b.head.uv(uint64(len(columns)))
-	for _, t := range columns {
-		b.writeProperty(t)
-	}
-	b.writeRest(columns)
+	columns := b.objects.settle(len(b.rows), most)
+	b.writeTyped(columns)
+	_ = b.writeRest(func(out *rests) error { // only readers of other segments fail
+		b.objects.rests(b.rows, columns, out)
+		return nil
+	})
 }
 
-func (b *builder) writeProperty(t *typed) {
+// writeTyped writes the typed columns.
+func (d *draft) writeTyped(columns []*typed) {
+	d.head.uv(uint64(len(columns)))
+	for _, t := range columns {
+		d.writeProperty(t)
+	}
+}
+
+func (d *draft) writeProperty(t *typed) {
 	const kind = "typed properties"
-	b.head.text(t.name)
-	b.head.uv(uint64(t.kind()))
-	b.head.uv(uint64(len(t.rows)))
+	d.head.text(t.name)
+	d.head.uv(uint64(t.kind()))
+	d.head.uv(uint64(len(t.rows)))
 	if t.mixed {
-		b.writeSorted(kind, t.texts)
-		b.head.add(rowPieces(kind, t.rows)...)
-		b.head.add(valuePieces(kind, t.rows, t.codes)...)
+		d.head.sorted(kind, t.texts)
+		d.head.add(rowPieces(kind, t.rows)...)
+		d.head.add(valuePieces(kind, t.rows, t.codes)...)
 		return
 	}
 	least := slices.Min(t.numbers)
@@ -103,11 +103,11 @@ func (b *builder) writeProperty(t *typed) {
 	if t.trimmed {
 		trimmed = 1
 	}
-	b.head.uv(uint64(t.scale))
-	b.head.uv(trimmed)
-	b.head.sv(least)
-	b.head.add(rowPieces(kind, t.rows)...)
-	b.head.add(valuePieces(kind, t.rows, offsets)...)
+	d.head.uv(uint64(t.scale))
+	d.head.uv(trimmed)
+	d.head.sv(least)
+	d.head.add(rowPieces(kind, t.rows)...)
+	d.head.add(valuePieces(kind, t.rows, offsets)...)
 }
 
 // rowPieces and valuePieces leave out the chunks behind the last row that has the property.

@@ -36,6 +36,12 @@ func (w *headWriter) add(pieces ...piece) {
 	w.pieces = append(w.pieces, pieces...)
 }
 
+// join adds what another has written behind what this one has.
+func (w *headWriter) join(other *headWriter) {
+	w.out, w.pieces = append(w.out, other.out...), append(w.pieces, other.pieces...)
+	*other = headWriter{}
+}
+
 // headReader takes the header apart. After the first value that isn't there, bad is set and every
 // further value is 0.
 type headReader struct {
