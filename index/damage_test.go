@@ -159,10 +159,14 @@ func TestForgedPiecesNeverPanic(t *testing.T) {
 			for _, p := range fake.properties {
 				p.segment = fake
 			}
-			if err := fake.Check(); err == nil {
+			err := fake.Check()
+			if err == nil {
 				readAll(t, fake, at)
 			} else if !errors.Is(err, event.ErrDamaged) {
 				t.Fatalf("piece %d: kind of %v", at, err)
+			}
+			if _, failed := Merge([]*Segment{fake}, MergeOptions{}); failed != nil && (err == nil || !errors.Is(failed, event.ErrDamaged)) {
+				t.Fatalf("piece %d: Check says %v, Merge %v", at, err, failed)
 			}
 		}
 	}

@@ -34,6 +34,7 @@ type objects struct {
 	byName  map[string]*typed
 	values  []extent // of the object at hand
 	scratch []byte
+	copies  bool // the objects given don't stay: what is kept of them is copied
 }
 
 // add takes apart the object of row i, whose event name has this number.
@@ -130,6 +131,7 @@ func (o *objects) column(name string) *typed {
 			o.byName = map[string]*typed{}
 		}
 		t = &typed{name: strings.Clone(name)}
+		t.written.copies = o.copies
 		o.byName[t.name] = t
 	}
 	return t

@@ -78,6 +78,7 @@ func (r *rests) addBytes(row int, rest []byte) {
 // writeRest writes the rests of all rows. scan adds them; it stops where out is full.
 func (d *draft) writeRest(scan func(out *rests) error) error {
 	r := &rests{numbered: numbered{codes: make([]uint32, d.rowCount())}, most: d.rowCount() / restShare}
+	r.copies = true
 	if err := scan(r); err != nil {
 		return err
 	}
@@ -196,6 +197,11 @@ func jsonOf(value string) string {
 		return "null"
 	}
 	return value[1:]
+}
+
+// isValue reports whether a text begins as valueOf makes it begin.
+func isValue(value string) bool {
+	return value != "" && strings.IndexByte("nsbzj", value[0]) >= 0
 }
 
 func (s *Segment) readRest(r *headReader) {
@@ -439,7 +445,7 @@ func (p *propertyReader) append(dst []byte, row uint32) ([]byte, error) {
 		return nil, damaged("value %d of %d", code, p.dict.Len())
 	}
 	value, err := p.dict.At(uint32(code))
-	if err != nil || value == "" || !strings.ContainsRune("nsbzj", rune(value[0])) {
+	if err != nil || !isValue(value) {
 		return nil, errors.Join(err, damaged("value of row %d", row))
 	}
 	if value[0] == ValueText {
