@@ -66,7 +66,7 @@ func Build(rows []Row, opt BuildOptions) *Built {
 	if len(rows) == 0 || len(rows) > RowsMax {
 		panic(fmt.Sprintf("index: a segment of %d rows", len(rows)))
 	}
-	b := &builder{rows: sorted(rows)}
+	b := &builder{draft: newDraft(), rows: sorted(rows)}
 	b.gather()
 	return b.finish(opt)
 }
@@ -202,8 +202,8 @@ func splitURL(e *event.Event) (site, rest string, inURL bool) {
 
 // anonymousIDs lists the ids of the visitors.
 func (b *builder) anonymousIDs() *headWriter {
-	var ids headWriter
-	list := lister{kind: "anonymous ids", ids: true}
+	ids := headWriter{packer: b.head.packer}
+	list := lister{packer: ids.packer, kind: "anonymous ids", ids: true}
 	for _, start := range b.starts[:len(b.ordinals)] {
 		list.add(b.rows[start].Event.AnonymousID)
 	}
@@ -234,7 +234,7 @@ func (b *builder) writeRowTexts(kind string, ids bool, text func(i int) string) 
 		b.head.sorted(kind, []string{first})
 		return
 	}
-	list := lister{kind: kind, ids: ids}
+	list := lister{packer: b.head.packer, kind: kind, ids: ids}
 	for i := range b.rows {
 		list.add(text(i))
 	}

@@ -55,11 +55,11 @@ func (d *draft) writeCodes(head *headWriter, kind string, codes []uint32, limit 
 	firsts, rows, except := d.perRun(codes)
 	if len(firsts) > len(codes)/2 || len(rows) > len(codes)/exceptionShare {
 		head.out = append(head.out, shapePerRow)
-		head.add(chunked(kind, codes, cold)...)
+		head.add(chunked(head.packer, kind, codes, cold)...)
 		return
 	}
 	head.out = append(head.out, shapePerRun)
-	head.add(pieced(kind, firsts, visitorChunk, cold)...)
+	head.add(pieced(head.packer, kind, firsts, visitorChunk, cold)...)
 	var places, changes []piece
 	for chunk := range chunksOf(len(codes)) {
 		first := uint32(chunk * ChunkRows)
@@ -67,8 +67,8 @@ func (d *draft) writeCodes(head *headWriter, kind string, codes []uint32, limit 
 		for i := range rows[:n] {
 			rows[i] -= first
 		}
-		places = append(places, intsPiece(kind, rows[:n], cold))
-		changes = append(changes, intsPiece(kind, except[:n], cold))
+		places = append(places, intsPiece(head.packer, kind, rows[:n], cold))
+		changes = append(changes, intsPiece(head.packer, kind, except[:n], cold))
 		rows, except = rows[n:], except[n:]
 	}
 	head.add(places...)
@@ -97,24 +97,24 @@ func (d *draft) perRun(codes []uint32) (firsts, rows, except []uint32) {
 }
 
 // chunked makes a piece out of every ChunkRows values.
-func chunked[T uint32 | uint64](kind string, values []T, compress bool) []piece {
-	return pieced(kind, values, ChunkRows, compress)
+func chunked[T uint32 | uint64](k *packer, kind string, values []T, compress bool) []piece {
+	return pieced(k, kind, values, ChunkRows, compress)
 }
 
-func pieced[T uint32 | uint64](kind string, values []T, each int, compress bool) []piece {
-	var pieces []piece
+func pieced[T uint32 | uint64](k *packer, kind string, values []T, each int, compress bool) []piece {
+	pieces := make([]piece, 0, piecesOf(len(values), each))
 	for chunk := range slices.Chunk(values, each) {
-		pieces = append(pieces, intsPiece(kind, chunk, compress))
+		pieces = append(pieces, intsPiece(k, kind, chunk, compress))
 	}
 	return pieces
 }
 
-func intsPiece[T uint32 | uint64](kind string, values []T, compress bool) piece {
-	p := piece{kind: kind, plain: encode.AppendInts(nil, values), saving: encode.SavingNever}
+func intsPiece[T uint32 | uint64](k *packer, kind string, values []T, compress bool) piece {
+	k.plain = encode.AppendInts(k.plain[:0], values)
 	if compress {
-		p.saving = encode.SavingIntegers
+		return k.pack(kind, encode.SavingIntegers)
 	}
-	return p
+	return k.pack(kind, encode.SavingNever)
 }
 
 func chunksOf(n int) int { return piecesOf(n, ChunkRows) }

@@ -111,7 +111,7 @@ func TestCheckFindsWhatChecksumsCannot(t *testing.T) {
 		"a position twice":  {before: func(b *builder) { b.rows[0].Event.Seq = b.rows[30].Event.Seq }},
 	} {
 		rows := sorted(rowsOf(eventtest.New(1, 3, 1000).Events(50)))
-		b := &builder{rows: rows}
+		b := &builder{draft: newDraft(), rows: rows}
 		if lie.before != nil {
 			lie.before(b)
 		}

@@ -16,6 +16,15 @@ type draft struct {
 	nameVisitors headWriter
 }
 
+func newDraft() draft {
+	k := newPacker()
+	d := draft{head: headWriter{packer: k}, nameVisitors: headWriter{packer: k}}
+	for i := range d.sets {
+		d.sets[i].packer = k
+	}
+	return d
+}
+
 // rowCount returns how many rows there are.
 func (d *draft) rowCount() int { return int(d.starts[len(d.starts)-1]) }
 
@@ -37,7 +46,7 @@ func (d *draft) writeColumn(c int, n *numbered) {
 	if isSorted {
 		d.head.sorted(string(spec.name)+" texts", texts)
 	} else {
-		list := lister{kind: string(spec.name) + " texts", ids: true}
+		list := lister{packer: d.head.packer, kind: string(spec.name) + " texts", ids: true}
 		for _, text := range texts {
 			list.add(text)
 		}

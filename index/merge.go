@@ -42,7 +42,7 @@ func Merge(segments []*Segment, opt MergeOptions) (*Built, error) {
 	if rows > RowsMax {
 		panic("index: a merge of more than RowsMax rows")
 	}
-	m := &merger{rows: rows}
+	m := &merger{draft: newDraft(), rows: rows}
 	for i, s := range segments {
 		source, err := newMergeSource(s, opt.Floor)
 		if err != nil {
@@ -78,7 +78,7 @@ type stretch struct{ source, from, to uint32 }
 
 // plan finds the order of all rows that are left: step 1.
 func (m *merger) plan() error {
-	m.ids = lister{kind: "anonymous ids", ids: true}
+	m.ids = lister{packer: m.head.packer, kind: "anonymous ids", ids: true}
 	m.times, m.seqs = make([]uint64, 0, m.rows), make([]uint64, 0, m.rows)
 	var parts []*mergeSource
 	for {
@@ -167,7 +167,7 @@ func (m *merger) take(s *mergeSource, start int) error {
 // write writes all records, as finish does for rows.
 func (m *merger) write(opt MergeOptions) error {
 	m.writeFacts()
-	var ids, sessions headWriter
+	ids, sessions := headWriter{packer: m.head.packer}, headWriter{packer: m.head.packer}
 	m.ids.write(&ids)
 	m.writeRuns(&ids)
 	m.codes = make([]uint32, m.rowCount())

@@ -115,7 +115,7 @@ func (m *merger) writeIDs() error {
 		m.head.sorted(kind, []string{first})
 		return nil
 	}
-	list := lister{kind: kind, ids: true}
+	list := lister{packer: m.head.packer, kind: kind, ids: true}
 	if err := m.eachID(func(id string) bool { list.add(id); return true }); err != nil {
 		return err
 	}

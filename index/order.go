@@ -19,8 +19,8 @@ func (d *draft) writeOrder() {
 		d.times[i] -= uint64(d.minTime)
 		d.seqs[i] -= uint64(d.minSeq)
 	}
-	d.head.add(chunked("time", d.times, false)...)
-	d.head.add(chunked("seq", d.seqs, false)...)
+	d.head.add(chunked(d.head.packer, "time", d.times, false)...)
+	d.head.add(chunked(d.head.packer, "seq", d.seqs, false)...)
 }
 
 // Times reads the times of a chunk of rows into dst, which grows where it is too small.

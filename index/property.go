@@ -90,8 +90,8 @@ func (d *draft) writeProperty(t *typed) {
 	d.head.uv(uint64(len(t.rows)))
 	if t.mixed {
 		d.head.sorted(kind, t.texts)
-		d.head.add(rowPieces(kind, t.rows)...)
-		d.head.add(valuePieces(kind, t.rows, t.codes)...)
+		d.head.add(rowPieces(d.head.packer, kind, t.rows)...)
+		d.head.add(valuePieces(d.head.packer, kind, t.rows, t.codes)...)
 		return
 	}
 	least := slices.Min(t.numbers)
@@ -106,12 +106,12 @@ func (d *draft) writeProperty(t *typed) {
 	d.head.uv(uint64(t.scale))
 	d.head.uv(trimmed)
 	d.head.sv(least)
-	d.head.add(rowPieces(kind, t.rows)...)
-	d.head.add(valuePieces(kind, t.rows, offsets)...)
+	d.head.add(rowPieces(d.head.packer, kind, t.rows)...)
+	d.head.add(valuePieces(d.head.packer, kind, t.rows, offsets)...)
 }
 
 // rowPieces and valuePieces leave out the chunks behind the last row that has the property.
-func rowPieces(kind string, rows []uint32) []piece {
+func rowPieces(k *packer, kind string, rows []uint32) []piece {
 	var pieces []piece
 	for first := uint32(0); len(rows) > 0; first += ChunkRows {
 		n, _ := slices.BinarySearch(rows, first+ChunkRows)
@@ -119,18 +119,18 @@ func rowPieces(kind string, rows []uint32) []piece {
 		for i := range own {
 			own[i] -= first
 		}
-		set := bitmap.Of(own)
-		pieces = append(pieces, piece{kind: kind, plain: set.Append(nil), saving: encode.SavingIntegers})
+		k.plain = bitmap.Of(own).Append(k.plain[:0])
+		pieces = append(pieces, k.pack(kind, encode.SavingIntegers))
 		rows = rows[n:]
 	}
 	return pieces
 }
 
-func valuePieces[T uint32 | uint64](kind string, rows []uint32, values []T) []piece {
+func valuePieces[T uint32 | uint64](k *packer, kind string, rows []uint32, values []T) []piece {
 	var pieces []piece
 	for first := uint32(0); len(rows) > 0; first += ChunkRows {
 		n, _ := slices.BinarySearch(rows, first+ChunkRows)
-		pieces = append(pieces, intsPiece(kind, values[:n], true))
+		pieces = append(pieces, intsPiece(k, kind, values[:n], true))
 		rows, values = rows[n:], values[n:]
 	}
 	return pieces

@@ -83,7 +83,7 @@ func (d *draft) writeRest(scan func(out *rests) error) error {
 		return err
 	}
 	if r.full() {
-		r = &rests{list: &lister{kind: "properties"}}
+		r = &rests{list: &lister{packer: d.head.packer, kind: "properties"}}
 		if err := scan(r); err != nil {
 			return err
 		}

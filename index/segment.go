@@ -205,8 +205,8 @@ type Runs struct {
 
 // writeRuns writes the visitors; the record of their ids is at hand.
 func (d *draft) writeRuns(ids *headWriter) {
-	d.head.add(setPieces("visitors", d.ordinals)...)
-	d.head.add(pieced("visitors", d.starts[:len(d.ordinals)], visitorChunk, false)...)
+	d.head.add(setPieces(d.head.packer, "visitors", d.ordinals)...)
+	d.head.add(pieced(d.head.packer, "visitors", d.starts[:len(d.ordinals)], visitorChunk, false)...)
 	d.head.join(ids)
 }
 

@@ -76,7 +76,7 @@ func (n *sessionNumbers) isDerived(e *event.Event) bool {
 // writeSessions writes the sessions of all rows.
 func (d *draft) writeSessions(head *headWriter, codes []uint32, texts []string) {
 	d.writeCodes(head, "session", codes, uint32(len(texts)), false)
-	list := lister{kind: "session texts", ids: true}
+	list := lister{packer: head.packer, kind: "session texts", ids: true}
 	for _, text := range texts {
 		list.add(text)
 	}

@@ -36,16 +36,17 @@ type valueSets struct {
 	rows  []span // by code
 }
 
-func setPieces(kind string, numbers []uint32) []piece {
+func setPieces(k *packer, kind string, numbers []uint32) []piece {
 	if len(numbers) == 0 {
 		return nil
 	}
 	set := bitmap.Of(numbers)
 	if len(numbers) > 1 && set.Bytes() > setBytesMax {
 		half := len(numbers) / 2
-		return append(setPieces(kind, numbers[:half]), setPieces(kind, numbers[half:])...)
+		return append(setPieces(k, kind, numbers[:half]), setPieces(k, kind, numbers[half:])...)
 	}
-	return []piece{{kind: kind, plain: set.Append(nil), saving: encode.SavingIntegers}}
+	k.plain = set.Append(k.plain[:0])
+	return []piece{k.pack(kind, encode.SavingIntegers)}
 }
 
 // set reads the pieces of a set of numbers below limit.
@@ -97,7 +98,7 @@ func (w *headWriter) valueSets(codes []uint32, limit uint32) {
 	}
 	for c := range rows {
 		if c != first {
-			w.add(setPieces("row sets", rows[c])...)
+			w.add(setPieces(w.packer, "row sets", rows[c])...)
 		}
 	}
 }
@@ -119,7 +120,7 @@ func (d *draft) noteNameVisitors(codes []uint32, limit uint32) {
 		}
 	}
 	for _, list := range ordinals {
-		w.add(setPieces("name visitors", list)...)
+		w.add(setPieces(w.packer, "name visitors", list)...)
 	}
 }
 

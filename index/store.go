@@ -43,18 +43,15 @@ type textStore struct {
 
 // sorted writes texts that rise.
 func (w *headWriter) sorted(kind string, texts []string) {
-	plain := encode.AppendDict(nil, texts)
-	if len(plain) <= inlineBytesMax {
-		w.out = append(w.out, storeInline)
-		w.uv(uint64(len(texts)))
-		w.text(string(plain))
+	if w.inline(texts) {
 		return
 	}
 	var pieces []piece
 	var counts []int
 	for from := 0; from < len(texts); {
 		end := encode.BlockEnd(texts, from, encode.DictBlockBytes)
-		pieces = append(pieces, piece{kind: kind, plain: encode.AppendDict(nil, texts[from:end]), saving: encode.SavingTexts})
+		w.plain = encode.AppendDict(w.plain[:0], texts[from:end])
+		pieces = append(pieces, w.pack(kind, encode.SavingTexts))
 		counts = append(counts, end-from)
 		from = end
 	}
@@ -65,6 +62,21 @@ func (w *headWriter) sorted(kind string, texts []string) {
 		most = ""
 	}
 	w.text(most)
+}
+
+// inline writes texts that rise into the header, if they are few.
+func (w *headWriter) inline(texts []string) bool {
+	if len(texts) > inlineBytesMax/2 {
+		return false // each takes two bytes at least
+	}
+	plain := encode.AppendDict(w.plain[:0], texts)
+	if w.plain = plain; len(plain) > inlineBytesMax {
+		return false
+	}
+	w.out = append(w.out, storeInline)
+	w.uv(uint64(len(texts)))
+	w.text(string(plain))
+	return true
 }
 
 // blocks writes the record of pieces that hold so many texts each.
@@ -83,6 +95,7 @@ func (w *headWriter) blocks(store byte, pieces []piece, counts []int) {
 
 // lister makes pieces of texts that come one by one, and keeps no more of them than one piece holds.
 type lister struct {
+	*packer
 	kind   string
 	ids    bool // the texts may be ids: they are squeezed
 	block  []string
@@ -99,12 +112,11 @@ func (l *lister) add(text string) {
 }
 
 func (l *lister) flush() {
-	p := piece{kind: l.kind, saving: encode.SavingTexts}
-	fixed := false
-	if p.plain, fixed = encode.AppendTexts(nil, l.block, l.ids); fixed {
-		p.saving = encode.SavingNever
+	saving, fixed := encode.SavingTexts, false
+	if l.plain, fixed = encode.AppendTexts(l.plain[:0], l.block, l.ids); fixed {
+		saving = encode.SavingNever
 	}
-	l.pieces, l.counts = append(l.pieces, p), append(l.counts, len(l.block))
+	l.pieces, l.counts = append(l.pieces, l.pack(l.kind, saving)), append(l.counts, len(l.block))
 	clear(l.block) // or they would pin what they are parts of
 	l.block, l.bytes = l.block[:0], 0
 }

@@ -71,7 +71,7 @@ func (d *draft) writeTouches(n *touchNumbers) {
 		}
 		table, texts := ranks(values)
 		d.head.sorted("touch", texts)
-		d.head.add(chunked("touch", table, false)...)
+		d.head.add(chunked(d.head.packer, "touch", table, false)...)
 		if !slices.Contains(setColumns[:], name) {
 			continue
 		}
