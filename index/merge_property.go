@@ -22,7 +22,7 @@ func writtenOf(text string) *written {
 
 // addWritten is add for a value that comes again.
 func (t *typed) addWritten(row uint32, w *written) {
-	if t.many {
+	if !t.takes() {
 		return
 	}
 	t.rows = append(t.rows, row)
@@ -45,9 +45,6 @@ func (t *typed) addWritten(row uint32, w *written) {
 
 // addShort is add for what appendNumber writes of n.
 func (t *typed) addShort(row uint32, n int64, scale int, trimmed bool) {
-	if t.many {
-		return
-	}
 	for trimmed && scale > 0 && n%10 == 0 {
 		n /= 10
 		scale--
@@ -65,7 +62,8 @@ func (t *typed) addShort(row uint32, n int64, scale int, trimmed bool) {
 	if scale > 0 && n%10 == 0 {
 		mark |= markZeroEnd
 	}
-	t.rows, t.numbers, t.marks = append(t.rows, row), append(t.numbers, n), append(t.marks, mark)
+	t.rows = append(t.rows, row)
+	t.addMarked(n, mark)
 }
 
 // hole is a typed column of a source, which is read from its first row to its last.
@@ -157,6 +155,9 @@ func (h *hole) text(v uint64) (*written, error) {
 
 // addTo adds the value of a row of the source to a column as that of a row of the result.
 func (h *hole) addTo(t *typed, row, to uint32) error {
+	if !t.takes() {
+		return nil
+	}
 	v, err := h.value(row)
 	if err != nil {
 		return err

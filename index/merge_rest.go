@@ -33,8 +33,9 @@ type restSource struct {
 type mergePlan struct {
 	members []mergeMember
 	tail    string // what follows the last value
-	decided bool   // it is known what is left of objects of this rest
-	varies  bool   // that isn't the same for all rows
+	rows    int
+	decided bool // it is known what is left of objects of this rest
+	varies  bool // that isn't the same for all rows
 	rest    fixedRest
 }
 
@@ -61,12 +62,124 @@ func (m *merger) writeMergedProperties(most int) error {
 		}
 		w.sources = append(w.sources, source)
 	}
-	if err := w.walk(w.addPlan, w.addObject, func() bool { return w.objects.broken }); err != nil {
+	columns, err := w.columns(typedMost(most))
+	if err != nil {
 		return err
 	}
-	columns := w.objects.settle(m.rowCount(), most)
-	m.writeTyped(columns)
+	m.head.uv(uint64(len(columns)))
+	for _, c := range columns {
+		m.head.join(&c.record)
+	}
 	return m.writeRest(func(out *rests) error { return w.rests(columns, out) })
+}
+
+// mergedColumn is a typed column of the result.
+type mergedColumn struct {
+	*typed
+	fits   bool // it becomes one
+	record headWriter
+}
+
+// columns makes the typed columns: it counts who has which property, then takes the values of as many
+// columns at a time as fit typedBytes, the most common first. A column that gives up because of its
+// values may turn out less common than it was counted, and others come before it.
+func (w *restMerge) columns(most int) ([]mergedColumn, error) {
+	if err := w.count(); err != nil {
+		return nil, err
+	}
+	rows := w.m.rowCount()
+	common := w.objects.common(rows)
+	var done []mergedColumn
+	for len(common) > 0 {
+		sure := 0 // columns that will stay before all that are left
+		for _, c := range done {
+			if c.count > common[0].count {
+				sure++
+			}
+		}
+		if sure >= most {
+			break
+		}
+		batch := 1
+		for held := common[0].count; batch < len(common) && (held+common[batch].count)*memberBytes <= max(typedBytes*rows, typedBytesMin); batch++ {
+			held += common[batch].count
+		}
+		made, err := w.take(common[:batch])
+		if err != nil {
+			return nil, err
+		}
+		done, common = append(done, made...), common[batch:]
+	}
+	slices.SortFunc(done, func(a, z mergedColumn) int { return moreCommon(a.typed, z.typed) })
+	return slices.DeleteFunc(done[:min(len(done), most)], func(c mergedColumn) bool { return !c.fits }), nil
+}
+
+const (
+	// memberBytes is what a value of a typed column takes until it is written.
+	memberBytes = 14
+	// typedBytes is how many bytes for each row the values of typed columns may take together, and
+	// typedBytesMin what they may always take: each time they don't fit is a pass over all rows.
+	typedBytes    = 16
+	typedBytesMin = 16 << 20
+)
+
+// count finds out which properties there are, and how many rows have each.
+func (w *restMerge) count() error {
+	w.objects.turn = turnCounts
+	err := w.walk(func(_ *restSource, p *mergePlan, _, _ uint32) error {
+		p.rows++
+		return nil
+	}, w.addObject, func() bool { return w.objects.broken })
+	for _, s := range w.sources {
+		for _, p := range s.plans {
+			if p != nil {
+				p.count()
+			}
+		}
+	}
+	for _, t := range w.objects.byName {
+		t.turn = turnPasses
+	}
+	w.objects.turn = turnPasses
+	return err
+}
+
+// count counts the rows of the plan as such that have its members.
+func (p *mergePlan) count() {
+	for _, member := range p.members {
+		if member.t != nil {
+			member.t.count += p.rows
+		}
+	}
+}
+
+// take takes the values of some columns and writes their records.
+func (w *restMerge) take(columns []*typed) ([]mergedColumn, error) {
+	for _, t := range columns {
+		t.begin()
+	}
+	w.rewind()
+	if err := w.walk(w.addPlan, w.addObject, func() bool { return false }); err != nil {
+		return nil, err
+	}
+	made := make([]mergedColumn, len(columns))
+	for i, t := range columns {
+		made[i] = mergedColumn{typed: t, fits: t.settle(), record: headWriter{packer: w.m.head.packer}}
+		if made[i].fits {
+			made[i].record.property(t)
+		}
+		t.end()
+	}
+	return made, nil
+}
+
+// rewind makes another pass begin at the first row.
+func (w *restMerge) rewind() {
+	for _, s := range w.sources {
+		for _, h := range s.holes {
+			h.chunk = -1
+		}
+	}
 }
 
 // walk calls plan for rows whose rests have codes, object for the others, until enough returns true:
@@ -181,17 +294,18 @@ func (w *restMerge) addObject(object string, to uint32) error {
 }
 
 // rests adds the objects of all rows without what the columns of the result hold.
-func (w *restMerge) rests(columns []*typed, out *rests) error {
-	cuts := newCuts(columns)
+func (w *restMerge) rests(columns []mergedColumn, out *rests) error {
+	w.rewind()
+	cuts := cuts{}
+	for _, c := range columns {
+		cuts[c.typed] = new(int)
+	}
 	cutters := make([]*cutter, len(w.objects.shapes))
 	for _, s := range w.sources {
 		for _, p := range s.plans {
 			if p != nil {
 				p.decided = false
 			}
-		}
-		for _, h := range s.holes {
-			h.chunk = -1
 		}
 	}
 	return w.walk(func(_ *restSource, p *mergePlan, row, to uint32) error {

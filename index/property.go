@@ -67,57 +67,50 @@ type Property struct {
 
 // writeProperties writes the typed columns, then what of the objects isn't in them.
 func (b *builder) writeProperties(most int) {
-	columns := b.objects.settle(len(b.rows), most)
-	b.writeTyped(columns)
+	columns := b.objects.settle(len(b.rows), typedMost(most))
+	b.head.uv(uint64(len(columns)))
+	for _, t := range columns {
+		b.head.property(t)
+	}
 	_ = b.writeRest(func(out *rests) error { // only readers of other segments fail
 		b.objects.rests(b.rows, columns, out)
 		return nil
 	})
 }
 
-// writeTyped writes the typed columns.
-func (d *draft) writeTyped(columns []*typed) {
-	d.head.uv(uint64(len(columns)))
-	for _, t := range columns {
-		d.writeProperty(t)
-	}
-}
-
-func (d *draft) writeProperty(t *typed) {
+// property writes a typed column.
+func (w *headWriter) property(t *typed) {
 	const kind = "typed properties"
-	d.head.text(t.name)
-	d.head.uv(uint64(t.kind()))
-	d.head.uv(uint64(len(t.rows)))
+	w.text(t.name)
+	w.uv(uint64(t.kind()))
+	w.uv(uint64(len(t.rows)))
 	if t.mixed {
-		d.head.sorted(kind, t.texts)
-		d.head.add(rowPieces(d.head.packer, kind, t.rows)...)
-		d.head.add(valuePieces(d.head.packer, kind, t.rows, t.codes)...)
+		w.sorted(kind, t.texts)
+		w.add(rowPieces(w.packer, kind, t.rows)...)
+		w.add(valuePieces(w.packer, kind, t.rows, t.codes, 0)...)
 		return
 	}
 	least := slices.Min(t.numbers)
-	offsets := make([]uint64, len(t.numbers))
-	for i, n := range t.numbers {
-		offsets[i] = uint64(n - least)
-	}
 	trimmed := uint64(0)
 	if t.trimmed {
 		trimmed = 1
 	}
-	d.head.uv(uint64(t.scale))
-	d.head.uv(trimmed)
-	d.head.sv(least)
-	d.head.add(rowPieces(d.head.packer, kind, t.rows)...)
-	d.head.add(valuePieces(d.head.packer, kind, t.rows, offsets)...)
+	w.uv(uint64(t.scale))
+	w.uv(trimmed)
+	w.sv(least)
+	w.add(rowPieces(w.packer, kind, t.rows)...)
+	w.add(valuePieces(w.packer, kind, t.rows, t.numbers, least)...)
 }
 
 // rowPieces and valuePieces leave out the chunks behind the last row that has the property.
 func rowPieces(k *packer, kind string, rows []uint32) []piece {
 	var pieces []piece
+	own := make([]uint32, 0, min(len(rows), ChunkRows))
 	for first := uint32(0); len(rows) > 0; first += ChunkRows {
 		n, _ := slices.BinarySearch(rows, first+ChunkRows)
-		own := slices.Clone(rows[:n])
-		for i := range own {
-			own[i] -= first
+		own = own[:0]
+		for _, row := range rows[:n] {
+			own = append(own, row-first)
 		}
 		k.plain = bitmap.Of(own).Append(k.plain[:0])
 		pieces = append(pieces, k.pack(kind, encode.SavingIntegers))
@@ -126,11 +119,17 @@ func rowPieces(k *packer, kind string, rows []uint32) []piece {
 	return pieces
 }
 
-func valuePieces[T uint32 | uint64](k *packer, kind string, rows []uint32, values []T) []piece {
+// valuePieces makes pieces of the values less the least.
+func valuePieces[T uint32 | int64](k *packer, kind string, rows []uint32, values []T, least T) []piece {
 	var pieces []piece
+	own := make([]uint64, 0, min(len(rows), ChunkRows))
 	for first := uint32(0); len(rows) > 0; first += ChunkRows {
 		n, _ := slices.BinarySearch(rows, first+ChunkRows)
-		pieces = append(pieces, intsPiece(k, kind, values[:n], true))
+		own = own[:0]
+		for _, v := range values[:n] {
+			own = append(own, uint64(v-least))
+		}
+		pieces = append(pieces, intsPiece(k, kind, own, true))
 		rows, values = rows[n:], values[n:]
 	}
 	return pieces
