@@ -35,9 +35,11 @@ type Explain struct {
 
 // Cost is what an answer took. It may differ from one time to the next.
 type Cost struct {
-	Scanned int           // events looked at
-	Matched int           // events that the question was about
-	Elapsed time.Duration // set by the door, as this package knows no clock
+	Scanned int // events looked at
+	Matched int // events that the question was about
+	// RawBlocks is how many pieces of properties without a column were opened.
+	RawBlocks int
+	Elapsed   time.Duration // set by the door, as this package knows no clock
 }
 
 // Value is one value of an answer: its kind and its text as JSON has it, but for text, which isn't

@@ -50,8 +50,8 @@ type visit struct {
 	events      int64 // all of them
 	others      int64 // all but $identify
 	fields      uint32
-	first       *event.Event // the entry itself, where the question needs it
-	view, leave place        // of the first and the last page view, if viewed
+	first       *scanRow // the entry itself, where the question needs it
+	view, leave place    // of the first and the last page view, if viewed
 	viewed      bool
 	entryPath   string
 	exitPath    string
@@ -61,11 +61,11 @@ type visit struct {
 type visitScan struct {
 	q       *Sessions
 	who     *actors
-	names   *numbering[string]
+	names   *sessionNumbers
 	keys    *numbering[uint64] // pairs of actor and session name
 	visits  []visit
 	groups  *grouping
-	matches func(e, entry *event.Event) bool
+	matches func(e, entry *scanRow) bool
 	// ofEntry says that the filters ask about entries, which are only known once all has been seen.
 	ofEntry bool
 }
@@ -78,7 +78,11 @@ type visitScan struct {
 //  3. What comes after it belongs to the visits that are left.
 //  4. Filters about entries are asked last, of all events of these visits.
 func (q *Sessions) visits(r *run) (*visitScan, error) {
-	s := &visitScan{q: q, who: r.actors(), names: newNumbering[string](), keys: newNumbering[uint64](), groups: newGrouping(q.GroupBy)}
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
+	}
+	s := &visitScan{q: q, who: who, names: newSessionNumbers(), keys: newNumbering[uint64](), groups: newGrouping(q.GroupBy)}
 	s.matches, s.ofEntry = compileVisitFilters(q.Filters)
 	size := func() int {
 		weight := 5
@@ -87,8 +91,8 @@ func (q *Sessions) visits(r *run) (*visitScan, error) {
 		}
 		return weight*len(s.visits) + len(s.names.list) + s.groups.size() + s.who.size()
 	}
-	found := func(then func(*visit, *event.Event)) func(*event.Event) {
-		return func(e *event.Event) {
+	found := func(then func(*visit, *scanRow)) func(*scanRow) {
+		return func(e *scanRow) {
 			if v := s.known(e); v != nil && !v.early {
 				then(v, e)
 			}
@@ -98,41 +102,41 @@ func (q *Sessions) visits(r *run) (*visitScan, error) {
 	if err := r.walk(q.From, q.To, size, s.meet); err != nil {
 		return nil, err
 	}
-	if err := r.walk(event.TimeMin, q.From, size, found(func(v *visit, _ *event.Event) { v.early = true })); err != nil {
+	if err := r.walk(event.TimeMin, q.From, size, found(func(v *visit, _ *scanRow) { v.early = true })); err != nil {
 		return nil, err
 	}
 	if err := r.walk(q.To, end, size, found(s.add)); err != nil || !s.ofEntry {
 		return s, err
 	}
-	return s, r.walk(q.From, end, size, found(func(v *visit, e *event.Event) {
+	return s, r.walk(q.From, end, size, found(func(v *visit, e *scanRow) {
 		v.matched = v.matched || s.matches(e, v.first)
 	}))
 }
 
 // meet takes in an event of the range.
-func (s *visitScan) meet(e *event.Event) {
+func (s *visitScan) meet(e *scanRow) {
 	actor, ok := s.who.number(e)
 	if !ok {
 		return
 	}
-	number := s.keys.number(pair(actor, s.names.number(e.SessionID)))
+	number := s.keys.number(pair(actor, s.names.number(e)))
 	if int(number) == len(s.visits) {
 		s.visits = append(s.visits, visit{actor: actor})
 	}
 	v := &s.visits[number]
 	s.add(v, e)
-	if at := (place{time: e.Time, seq: e.Seq}); v.events == 1 || at.before(v.entry) {
+	if at := e.place(); v.events == 1 || at.before(v.entry) {
 		v.entry, v.fields = at, s.groups.fields.number(e)
 		if s.q.List || s.ofEntry {
-			entry := *e
-			v.first = &entry
+			entry := e.whole()
+			v.first = liveRow(&entry, e.visitor)
 		}
 	}
 }
 
 // known returns the visit of an event, nil where it has none in the range.
-func (s *visitScan) known(e *event.Event) *visit {
-	name, ok := s.names.of[e.SessionID]
+func (s *visitScan) known(e *scanRow) *visit {
+	name, ok := s.names.find(e)
 	if !ok {
 		return nil
 	}
@@ -148,54 +152,54 @@ func (s *visitScan) known(e *event.Event) *visit {
 }
 
 // add counts an event of a visit.
-func (s *visitScan) add(v *visit, e *event.Event) {
-	at := place{time: e.Time, seq: e.Seq}
+func (s *visitScan) add(v *visit, e *scanRow) {
 	v.events++
-	v.last = max(v.last, e.Time)
-	if e.Name != event.EventIdentify {
+	v.last = max(v.last, e.time)
+	if e.name() != event.EventIdentify {
 		v.others++
 	}
 	if !s.ofEntry && !v.matched {
 		v.matched = s.matches(e, nil)
 	}
-	if e.Name != event.EventPageview {
+	if e.name() != event.EventPageview {
 		return
 	}
+	at := e.place()
 	if !v.viewed || at.before(v.view) {
-		v.view, v.entryPath = at, e.Path
+		v.view, v.entryPath = at, e.path()
 	}
 	if !v.viewed || v.leave.before(at) {
-		v.leave, v.exitPath = at, e.Path
+		v.leave, v.exitPath = at, e.path()
 	}
 	v.viewed = true
 }
 
 // compileVisitFilters makes one test of an event and the entry of its visit. ofEntry says whether
 // the test looks at the entry.
-func compileVisitFilters(filters []Filter) (matches func(e, entry *event.Event) bool, ofEntry bool) {
+func compileVisitFilters(filters []Filter) (matches func(e, entry *scanRow) bool, ofEntry bool) {
 	return compileVisitFilter(Filter{Join: JoinAnd, Of: filters})
 }
 
-func compileVisitFilter(f Filter) (matches func(e, entry *event.Event) bool, ofEntry bool) {
+func compileVisitFilter(f Filter) (matches func(e, entry *scanRow) bool, ofEntry bool) {
 	if f.Join == JoinNone {
 		holds := compileLeaf(f)
 		if f.Entry {
-			return func(_, entry *event.Event) bool { return holds(entry) }, true
+			return func(_, entry *scanRow) bool { return holds(entry) }, true
 		}
-		return func(e, _ *event.Event) bool { return holds(e) }, false
+		return func(e, _ *scanRow) bool { return holds(e) }, false
 	}
-	of := make([]func(e, entry *event.Event) bool, len(f.Of))
+	of := make([]func(e, entry *scanRow) bool, len(f.Of))
 	for i := range f.Of {
 		var some bool
 		of[i], some = compileVisitFilter(f.Of[i])
 		ofEntry = ofEntry || some
 	}
 	if f.Join == JoinNot {
-		return func(e, entry *event.Event) bool { return !of[0](e, entry) }, ofEntry
+		return func(e, entry *scanRow) bool { return !of[0](e, entry) }, ofEntry
 	}
 	// "or" ends at the first that holds, "and" at the first that doesn't.
 	ends := f.Join == JoinOr
-	return func(e, entry *event.Event) bool {
+	return func(e, entry *scanRow) bool {
 		for _, holds := range of {
 			if holds(e, entry) == ends {
 				return ends

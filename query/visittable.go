@@ -157,7 +157,7 @@ func (q *Sessions) list(kept []*visit) *Answer {
 		"source", "medium", "campaign", "referrer", "country", "device_type", "browser", "os",
 	}}
 	for _, v := range kept[:min(q.Limit, len(kept))] {
-		e := v.first
+		e := v.first.live
 		answer.Rows = append(answer.Rows, []Value{
 			Text(e.SessionID), Text(e.AnonymousID), TextOrNull(e.UserID), Text(timeText(v.entry.time)), Text(timeText(v.last)),
 			Seconds(big.NewInt(int64(v.last-v.entry.time)), 1), Int(v.events), Bool(v.bounced()), TextOrNull(v.entryPath), TextOrNull(v.exitPath),

@@ -9,21 +9,27 @@ import (
 )
 
 // inOrder is a source that costs as little as a source can.
-type inOrder struct{ Slice }
+type inOrder struct {
+	Slice
+	visitors []uint32 // by event
+}
 
-func (s inOrder) Scan(from, to event.Time, yield func(*event.Event) bool) {
+func (s inOrder) Live(from, to event.Time, yield func(e *event.Event, visitor uint32) bool) error {
 	for i := range s.Slice {
-		if e := &s.Slice[i]; e.Time >= from && e.Time < to && !yield(e) {
-			return
+		if e := &s.Slice[i]; e.Time >= from && e.Time < to && !yield(e, s.visitors[i]) {
+			break
 		}
 	}
+	return nil
 }
 
 func BenchmarkQuestions(b *testing.B) {
 	const rows = 100_000
-	events := inOrder{eventtest.New(1, 5_000, 5_000).Events(rows)}
+	events := inOrder{Slice: eventtest.New(1, 5_000, 5_000).Events(rows)}
+	ordinals := ordinalsOf(events.Slice)
 	for i := range events.Slice {
 		events.Slice[i].Seq = event.Seq(i + 1)
+		events.visitors = append(events.visitors, ordinals[events.Slice[i].AnonymousID])
 	}
 	for _, c := range []struct{ name, question string }{
 		{"count", "stats?"},
