@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index"
@@ -58,7 +57,7 @@ func (q *Events) answer(r *run) (*Answer, error) {
 		return nil, err
 	}
 	more := len(kept.slots) > q.Limit
-	sorted, err := kept.sorted(q.Limit)
+	sorted, err := kept.sorted(r, q.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -79,13 +78,6 @@ type newest struct {
 	limit int
 	slots []slot
 	heap  []place // in heap order once there are limit of them
-}
-
-// slot is a live event, or where a sealed one lies.
-type slot struct {
-	sealed *sealed
-	row    uint32
-	event  event.Event
 }
 
 type place struct {
@@ -123,14 +115,6 @@ func (n *newest) add(e *scanRow) {
 	n.sink(0)
 }
 
-func (s *slot) keep(e *scanRow) {
-	if e.live != nil {
-		*s = slot{event: *e.live}
-		return
-	}
-	s.sealed, s.row = e.view.sealed, uint32(e.view.first+e.at)
-}
-
 // beats tells whether all that is kept is newer than all of a segment.
 func (n *newest) beats(segment *index.Segment) bool {
 	_, last := segment.TimeRange()
@@ -155,34 +139,22 @@ func (n *newest) sink(i int) {
 }
 
 // sorted returns the events, newest first, as many as most.
-func (n *newest) sorted(most int) ([]*event.Event, error) {
+func (n *newest) sorted(r *run, most int) ([]*event.Event, error) {
 	slices.SortFunc(n.heap, func(a, b place) int { return b.compare(a) })
 	list := n.heap[:min(most, len(n.heap))]
 	// Readers are best asked for rows that rise.
 	rising := slices.Clone(list)
-	slices.SortFunc(rising, func(a, b place) int { return cmp.Compare(n.slots[a.slot].row, n.slots[b.slot].row) })
+	slices.SortFunc(rising, func(a, b place) int { return n.slots[a.slot].compare(&n.slots[b.slot]) })
 	for _, at := range rising {
-		if err := n.slots[at.slot].read(); err != nil {
+		if err := r.read(&n.slots[at.slot]); err != nil {
 			return nil, err
 		}
 	}
 	events := make([]*event.Event, len(list))
 	for i, at := range list {
-		events[i] = &n.slots[at.slot].event
+		events[i] = n.slots[at.slot].live
 	}
 	return events, nil
-}
-
-// read makes the event of a sealed row.
-func (s *slot) read() (err error) {
-	if s.sealed == nil {
-		return nil
-	}
-	reader, err := s.sealed.events()
-	if err == nil {
-		s.event, _, err = reader.Event(s.row)
-	}
-	return err
 }
 
 func eventColumns(withBot bool) []string {

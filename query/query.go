@@ -89,7 +89,7 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 	}
 	answer.AsOf = r.asOf
 	if common.Explain {
-		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.cost}
+		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.sum()}
 	}
 	return answer, nil
 }

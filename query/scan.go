@@ -54,6 +54,7 @@ func (r *run) each(p *pass) error {
 	})
 	for _, segment := range segments {
 		if p.skip != nil && p.skip(segment) {
+			r.open(segment)
 			continue
 		}
 		if err := r.eachOf(p, segment); err != nil {
@@ -100,7 +101,8 @@ func (r *run) look(p *pass) error {
 func (r *run) open(segment *index.Segment) *sealed {
 	s := r.opened[segment]
 	if s == nil {
-		s = &sealed{segment: segment, restPiece: -1}
+		s = &sealed{number: len(r.opened), restPiece: -1}
+		s.segment = segment.Watch(func(src index.Sections) index.Sections { return &watched{src, r, s} })
 		if r.opened == nil {
 			r.opened = map[*index.Segment]*sealed{}
 		}
@@ -118,14 +120,12 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 		return err
 	}
 	if s.runs == nil {
-		if s.runs, err = segment.Runs(); err != nil {
+		if s.runs, err = s.segment.Runs(); err != nil {
 			return err
 		}
 	}
-	if r.view == nil {
-		r.view = &view{run: r}
-	}
-	v := r.view
+	s.used = true
+	v := r.viewOf()
 	for chunk := range segment.Chunks() {
 		v.turn(s, chunk)
 		r.cost.Scanned += v.rows
@@ -142,6 +142,14 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 		}
 	}
 	return nil
+}
+
+// viewOf returns the one view of the question.
+func (r *run) viewOf() *view {
+	if r.view == nil {
+		r.view = &view{run: r}
+	}
+	return r.view
 }
 
 // rowsPerWork is how many rows of a segment are passed over at the cost of one live event.

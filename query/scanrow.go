@@ -150,14 +150,6 @@ func (e *scanRow) eventID() string {
 	return e.view.eventID(e.at)
 }
 
-// whole returns the event with all that it has.
-func (e *scanRow) whole() event.Event {
-	if e.live != nil {
-		return *e.live
-	}
-	return e.view.event(e.at)
-}
-
 // code returns the code of a column in the row's segment.
 func (e *scanRow) code(c column) uint32 { return e.view.codesOf(c)[e.at] }
 

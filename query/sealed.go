@@ -8,14 +8,17 @@ import (
 // sealed is a segment as one question reads it. What it has opened once it keeps until the question is
 // answered: its visitors and dictionaries, not its columns.
 type sealed struct {
-	segment   *index.Segment
+	number    int            // in the order in which they were met
+	segment   *index.Segment // watched
+	used      bool           // rows of it were looked at
 	runs      *index.Runs
 	texts     [columnCount]texts
 	visitors  *index.Dict
 	sessions  *index.SessionIDs
 	ids       *index.EventIDs
 	reader    *index.Reader
-	restPiece int // that was read last; -1 before
+	restPiece int    // that was read last; -1 before
+	sections  []bool // those that were read, by id
 }
 
 // texts are the texts of a column by code, as far as they were asked for.
@@ -250,19 +253,6 @@ func (v *view) url(at int) string {
 	return site + rest
 }
 
-func (v *view) event(at int) event.Event {
-	reader, err := v.sealed.events()
-	if err != nil {
-		v.fail(err)
-		return event.Event{}
-	}
-	e, _, err := reader.Event(uint32(v.first + at))
-	if err != nil {
-		v.fail(err)
-	}
-	return e
-}
-
 // properties returns all properties of a row, or "" where maybe says of those without a column that
 // what is looked for can't be among them.
 func (v *view) properties(at int, maybe func(rest string) bool) string {
@@ -278,13 +268,8 @@ func (v *view) rawProperties(row uint32, maybe func(rest string) bool) (object s
 	if err != nil {
 		return "", err
 	}
-	piece, err := reader.RestPiece(row)
-	if err != nil {
+	if err := v.run.noteRest(v.sealed, row); err != nil {
 		return "", err
-	}
-	if piece != v.sealed.restPiece {
-		v.sealed.restPiece = piece
-		v.run.cost.RawBlocks++
 	}
 	rest, err := reader.Rest(row)
 	if err != nil || !maybe(rest) {
@@ -292,4 +277,15 @@ func (v *view) rawProperties(row uint32, maybe func(rest string) bool) (object s
 	}
 	v.run.work += len(rest) / propertyBytesPerWork
 	return reader.Properties(row)
+}
+
+// noteRest counts the piece that holds the properties of a row which have no column, where the row
+// before it lay in another one.
+func (r *run) noteRest(s *sealed, row uint32) error {
+	piece, err := s.reader.RestPiece(row)
+	if err == nil && piece != s.restPiece {
+		s.restPiece = piece
+		r.cost.RawBlocks++
+	}
+	return err
 }

@@ -1,7 +1,9 @@
 package querytest
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 
 	"millimetric/index"
 	"millimetric/index/event"
@@ -30,33 +32,49 @@ func NewSealed(events []event.Event, seed uint64) *Sealed {
 	}
 	places := 1 + r.IntN(7)
 	byDay, strays := r.IntN(2) == 0, r.IntN(3)
-	rows := make([][]index.Row, places)
-	for i := range events {
+	s.cut([]int{0, 0, -1, 1, 2}[r.IntN(5)], func(i int) int {
 		place := i * places / len(events)
 		switch {
 		case strays == 0 && r.IntN(3) == 0:
 			place = r.IntN(places)
 		case byDay:
-			place = int(events[i].Time/(24*3600*1000)) % places
+			place = dayOf(&events[i]) % places
 		}
 		if place == places-1 {
-			s.live = append(s.live, events[i])
-			continue
+			return -1
 		}
-		rows[place] = append(rows[place], index.Row{Event: &events[i], Ordinal: s.ordinals[events[i].AnonymousID]})
+		return place
+	})
+	return s
+}
+
+// NewDays puts events into one segment for each UTC day, and leaves none live.
+func NewDays(events []event.Event) *Sealed {
+	s := &Sealed{Slice: events, Least: event.TimeMin, ordinals: ordinalsOf(events)}
+	s.cut(0, func(i int) int { return dayOf(&events[i]) })
+	return s
+}
+
+func dayOf(e *event.Event) int { return int(e.Time / (24 * 3600 * 1000)) }
+
+// cut puts each event into the segment of its place, or leaves it live where that is negative.
+func (s *Sealed) cut(typed int, place func(i int) int) {
+	rows := map[int][]index.Row{}
+	for i := range s.Slice {
+		e := &s.Slice[i]
+		if at := place(i); at >= 0 {
+			rows[at] = append(rows[at], index.Row{Event: e, Ordinal: s.ordinals[e.AnonymousID]})
+		} else {
+			s.live = append(s.live, *e)
+		}
 	}
-	typed := []int{0, 0, -1, 1, 2}[r.IntN(5)]
-	for _, list := range rows {
-		if len(list) == 0 {
-			continue
-		}
-		segment, err := index.Open(index.Build(list, index.BuildOptions{TypedMax: typed}))
+	for _, at := range slices.Sorted(maps.Keys(rows)) {
+		segment, err := index.Open(index.Build(rows[at], index.BuildOptions{TypedMax: typed}))
 		if err != nil {
 			panic("querytest: open what was built: " + err.Error())
 		}
 		s.segments = append(s.segments, segment)
 	}
-	return s
 }
 
 // Floor returns Least.
