@@ -2,71 +2,101 @@ package query
 
 import "millimetric/index/event"
 
-// actors gives dense numbers to those who act.
+// actors gives numbers to those who act. Those of visitors are their ordinals, which are dense in the
+// whole project; the others are dense in the question.
 type actors struct {
 	kind     Actor
-	visitors *numbering[string]
 	users    *numbering[string]
-	names    *numbering[string] // of sessions; one name may be used by several visitors
+	userOf   codeMemo        // by code of a user: its number plus two, or one for no user
+	names    *sessionNumbers // of sessions; one name may be used by several visitors
 	sessions *numbering[uint64]
-	personOf map[string]uint32 // the person of each visitor met without a user
+	memo     codeMemo          // by session of the segment at hand: its number plus one
+	personOf map[uint32]uint32 // the person of each visitor met without a user
 	links    map[string]event.Link
 }
 
 // actors prepares the numbering of the question's actors. For persons it reads the links of the
 // whole history up to the position, bots' too: a link acts on events on both sides of it.
-func (r *run) actors() *actors {
+func (r *run) actors() (*actors, error) {
 	a := &actors{
-		kind:     r.common.Actor,
-		visitors: newNumbering[string](), users: newNumbering[string](),
-		names: newNumbering[string](), sessions: newNumbering[uint64](),
+		kind: r.common.Actor, users: newNumbering[string](),
+		names: newSessionNumbers(), sessions: newNumbering[uint64](),
 	}
 	if a.kind != ActorPerson {
-		return a
+		return a, nil
 	}
-	a.personOf, a.links = map[string]uint32{}, map[string]event.Link{}
-	r.source.Links(func(l event.Link) bool {
+	a.personOf, a.links = map[uint32]uint32{}, map[string]event.Link{}
+	return a, r.source.Links(func(l event.Link) bool {
 		if first, ok := a.links[l.AnonymousID]; l.Seq <= r.asOf && (!ok || l.Before(first)) {
 			a.links[l.AnonymousID] = l
 		}
 		return true
 	})
-	return a
 }
 
 // number returns the actor of an event; ok is false where it has none.
-func (a *actors) number(e *event.Event) (number uint32, ok bool) {
+func (a *actors) number(e *scanRow) (number uint32, ok bool) {
 	switch a.kind {
 	case ActorUser:
-		if e.UserID == "" {
-			return 0, false
-		}
-		return a.users.number(e.UserID), true
+		return a.user(e)
 	case ActorPerson:
 		return a.person(e), true
 	case ActorSession:
-		return a.sessions.number(pair(a.visitors.number(e.AnonymousID), a.names.number(e.SessionID))), true
+		return a.session(e), true
 	}
-	return a.visitors.number(e.AnonymousID), true
+	return e.visitor, true
+}
+
+// noUser stands in the memo for a code that means no user.
+const noUser = 1
+
+func (a *actors) user(e *scanRow) (number uint32, ok bool) {
+	if e.live != nil {
+		if e.live.UserID == "" {
+			return 0, false
+		}
+		return a.users.number(e.live.UserID), true
+	}
+	slot := a.userOf.slot(e.view.sealed, e.code(colUser))
+	if *slot == 0 {
+		*slot = noUser
+		if user := e.user(); user != "" {
+			*slot = a.users.number(user) + noUser + 1
+		}
+	}
+	return *slot - noUser - 1, *slot != noUser
+}
+
+func (a *actors) session(e *scanRow) uint32 {
+	if e.live != nil {
+		return a.sessions.number(pair(e.visitor, a.names.number(e)))
+	}
+	slot := a.memo.slot(e.view.sealed, e.view.session(e.at))
+	if *slot == 0 {
+		*slot = a.sessions.number(pair(e.visitor, a.names.number(e))) + 1
+	}
+	return *slot - 1
 }
 
 // person numbers users evenly and visitors without a user oddly, so that a visitor and a user of
 // the same name stay two persons.
-func (a *actors) person(e *event.Event) uint32 {
-	if e.UserID != "" {
-		return 2 * a.users.number(e.UserID)
+func (a *actors) person(e *scanRow) uint32 {
+	if user, ok := a.user(e); ok {
+		return 2 * user
 	}
-	if number, ok := a.personOf[e.AnonymousID]; ok {
+	if number, ok := a.personOf[e.visitor]; ok {
 		return number
 	}
-	number := 2*a.visitors.number(e.AnonymousID) + 1
-	if link, ok := a.links[e.AnonymousID]; ok {
-		number = 2 * a.users.number(link.UserID)
+	number := 2*e.visitor + 1
+	if len(a.links) > 0 {
+		if link, ok := a.links[e.anonymousID()]; ok {
+			number = 2 * a.users.number(link.UserID)
+		}
 	}
-	a.personOf[e.AnonymousID] = number
+	a.personOf[e.visitor] = number
 	return number
 }
 
 func (a *actors) size() int {
-	return len(a.visitors.list) + len(a.users.list) + len(a.names.list) + len(a.sessions.list) + len(a.personOf) + len(a.links)
+	return len(a.users.list) + len(a.names.list) + len(a.sessions.list) + len(a.personOf) + len(a.links)
 }

@@ -2,7 +2,6 @@ package query
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -31,13 +30,6 @@ type Member struct {
 type Explain struct {
 	Settings []Member // all settings that were used, defaults included
 	Cost     Cost
-}
-
-// Cost is what an answer took. It may differ from one time to the next.
-type Cost struct {
-	Scanned int           // events looked at
-	Matched int           // events that the question was about
-	Elapsed time.Duration // set by the door, as this package knows no clock
 }
 
 // Value is one value of an answer: its kind and its text as JSON has it, but for text, which isn't
@@ -153,12 +145,8 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 	if a.Explain != nil {
 		dst = append(dst, `,"exact":true,"settings":{`...)
 		dst = appendMembers(dst, a.Explain.Settings)
-		dst = append(dst, `},"cost":{"events_scanned":`...)
-		dst = strconv.AppendInt(dst, int64(a.Explain.Cost.Scanned), 10)
-		dst = append(dst, `,"events_matched":`...)
-		dst = strconv.AppendInt(dst, int64(a.Explain.Cost.Matched), 10)
-		dst = append(dst, `,"elapsed_ms":`...)
-		dst = strconv.AppendInt(dst, a.Explain.Cost.Elapsed.Milliseconds(), 10)
+		dst = append(dst, `},"cost":{`...)
+		dst = a.Explain.Cost.appendJSON(dst)
 		dst = append(dst, '}')
 	}
 	return append(dst, '}')

@@ -256,8 +256,8 @@ func (q *Attribution) table(groups *grouping, book *ledger, sums []*modelSum) *A
 }
 
 // valueOf reads what a conversion is worth: nil where it has no number.
-func (q *Attribution) valueOf(find *propertyReader, e *event.Event) *exactSum {
-	text := find.find(e.Properties)
+func (q *Attribution) valueOf(find *propertyReader, e *scanRow) *exactSum {
+	text := find.of(e)
 	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
 		return nil
 	}

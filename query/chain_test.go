@@ -14,7 +14,7 @@ import (
 func manyGroups(n int) *grouping {
 	g := newGrouping([]Dimension{{Name: "path", Column: event.ColumnPath}})
 	for i := range n {
-		g.number(g.fields.number(&event.Event{Path: fmt.Sprintf("/%03d", i)}), "", "")
+		g.number(g.fields.number(liveRow(&event.Event{Path: fmt.Sprintf("/%03d", i)}, 0)), "", "")
 	}
 	return g
 }

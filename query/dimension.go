@@ -108,7 +108,7 @@ func dimensionNames(entries bool, pages []string) []string {
 
 // reader returns what reads the dimension's key from an event, nil for pages. The key of a property is its
 // JSON, spelt so that equal values have equal keys; all other keys are plain text. "" is missing.
-func (d Dimension) reader() func(*event.Event) string {
+func (d Dimension) reader() func(*scanRow) string {
 	switch d.Kind {
 	case DimensionColumn:
 		read, ok := textColumn(d.Column)
@@ -119,13 +119,24 @@ func (d Dimension) reader() func(*event.Event) string {
 	case DimensionProperty:
 		p := newPropertyReader(d.Property)
 		var number decimal
-		return func(e *event.Event) string { return propertyKey(p.find(e.Properties), &number) }
+		return func(e *scanRow) string { return propertyKey(p.of(e), &number) }
 	case DimensionHost:
-		return func(e *event.Event) string { return hostOf(e.URL) }
+		return readHost
 	case DimensionReferrerHost:
-		return func(e *event.Event) string { return hostOf(e.Referrer) }
+		return readReferrerHost
 	}
 	return nil
+}
+
+// coded is the column that has nothing but the key; noColumn where there is none.
+func (d Dimension) coded() column {
+	switch d.Kind {
+	case DimensionColumn:
+		return columnOf(d.Column)
+	case DimensionReferrerHost:
+		return colReferrer
+	}
+	return noColumn
 }
 
 // value is a key as answers show it.
@@ -199,7 +210,7 @@ func newGrouping(dims []Dimension) *grouping {
 	var columns []groupColumn
 	for _, d := range dims {
 		if read := d.reader(); read != nil {
-			columns = append(columns, groupColumn{read: read})
+			columns = append(columns, groupColumn{read: read, coded: d.coded()})
 		}
 	}
 	return &grouping{dims: dims, fields: newGroupsOf(columns), whole: newNumbering[wholeGroup]()}

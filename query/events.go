@@ -3,6 +3,7 @@ package query
 import (
 	"slices"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -32,26 +33,39 @@ func (q *Events) own() []Member {
 	return append(matchSettings(q.Matches), Member{"limit", Int(int64(q.Limit))})
 }
 
+// answer finds the newest events by their columns, and makes events only of those that it shows. One
+// more than is shown tells whether there are more.
 func (q *Events) answer(r *run) (*Answer, error) {
-	kept := &newest{limit: q.Limit}
-	size := func() int { return len(kept.events) }
+	kept := &newest{limit: q.Limit + 1}
 	shown := place{time: q.Page.Time, seq: q.Page.Seq}
-	found := 0
-	err := r.scan(q.Matches, size, func(e *event.Event) {
-		if shown.seq == 0 || (place{time: e.Time, seq: e.Seq}).before(shown) {
-			found++
-			kept.add(e)
-		}
+	to := q.To
+	if shown.seq != 0 {
+		to = min(to, shown.time+1)
+	}
+	err := r.each(&pass{
+		from: q.From, to: to, wants: conditionsOf(q.Matches, q.Filters),
+		size: func() int { return len(kept.slots) },
+		skip: kept.beats,
+		visit: func(e *scanRow) {
+			r.cost.Matched++
+			if shown.seq == 0 || e.place().before(shown) {
+				kept.add(e)
+			}
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
+	more := len(kept.slots) > q.Limit
+	sorted, err := kept.sorted(r, q.Limit)
+	if err != nil {
+		return nil, err
+	}
 	answer := &Answer{Columns: eventColumns(q.IncludeBots)}
-	sorted := kept.sorted()
 	for _, e := range sorted {
 		answer.Rows = append(answer.Rows, eventRow(e, q.IncludeBots))
 	}
-	if q.Explain && found > len(sorted) {
+	if q.Explain && more {
 		last := sorted[len(sorted)-1]
 		answer.Cut = []Member{{"next", Text(q.Cursor(r.asOf, Page{Time: last.Time, Seq: last.Seq}))}}
 	}
@@ -59,11 +73,11 @@ func (q *Events) answer(r *run) (*Answer, error) {
 }
 
 // newest keeps the newest events of those added, up to a limit. Events lie still in slots; their
-// places are a heap with the oldest on top, so that what replaces it costs one copy of an event.
+// places are a heap with the oldest on top, so that what replaces it costs one copy of a slot.
 type newest struct {
-	limit  int
-	events []event.Event
-	heap   []place // in heap order once there are limit of them
+	limit int
+	slots []slot
+	heap  []place // in heap order once there are limit of them
 }
 
 type place struct {
@@ -79,11 +93,13 @@ func (p place) before(o place) bool {
 	return p.seq < o.seq
 }
 
-func (n *newest) add(e *event.Event) {
-	at := place{time: e.Time, seq: e.Seq, slot: len(n.events)}
-	if len(n.events) < n.limit {
-		n.events, n.heap = append(n.events, *e), append(n.heap, at)
-		if len(n.events) == n.limit {
+func (n *newest) add(e *scanRow) {
+	at := e.place()
+	at.slot = len(n.slots)
+	if len(n.slots) < n.limit {
+		n.slots, n.heap = append(n.slots, slot{}), append(n.heap, at)
+		n.slots[at.slot].keep(e)
+		if len(n.slots) == n.limit {
 			for i := n.limit/2 - 1; i >= 0; i-- {
 				n.sink(i)
 			}
@@ -94,8 +110,15 @@ func (n *newest) add(e *event.Event) {
 		return
 	}
 	at.slot = n.heap[0].slot
-	n.events[at.slot], n.heap[0] = *e, at
+	n.heap[0] = at
+	n.slots[at.slot].keep(e)
 	n.sink(0)
+}
+
+// beats tells whether all that is kept is newer than all of a segment.
+func (n *newest) beats(segment *index.Segment) bool {
+	_, last := segment.TimeRange()
+	return len(n.slots) == n.limit && last < n.heap[0].time
 }
 
 // sink moves a place down until no older one is below it.
@@ -115,19 +138,23 @@ func (n *newest) sink(i int) {
 	}
 }
 
-// sorted returns the events, newest first.
-func (n *newest) sorted() []*event.Event {
-	slices.SortFunc(n.heap, func(a, b place) int {
-		if b.before(a) {
-			return -1
+// sorted returns the events, newest first, as many as most.
+func (n *newest) sorted(r *run, most int) ([]*event.Event, error) {
+	slices.SortFunc(n.heap, func(a, b place) int { return b.compare(a) })
+	list := n.heap[:min(most, len(n.heap))]
+	// Readers are best asked for rows that rise.
+	rising := slices.Clone(list)
+	slices.SortFunc(rising, func(a, b place) int { return n.slots[a.slot].compare(&n.slots[b.slot]) })
+	for _, at := range rising {
+		if err := r.read(&n.slots[at.slot]); err != nil {
+			return nil, err
 		}
-		return 1 // no two events of one project are equal in the order
-	})
-	events := make([]*event.Event, len(n.heap))
-	for i, at := range n.heap {
-		events[i] = &n.events[at.slot]
 	}
-	return events
+	events := make([]*event.Event, len(list))
+	for i, at := range list {
+		events[i] = n.slots[at.slot].live
+	}
+	return events, nil
 }
 
 func eventColumns(withBot bool) []string {

@@ -47,29 +47,44 @@ func fieldOf(name string, touched bool) (f Field, ok bool) {
 
 // reader returns what reads the field of an event, "" where it is missing. Values that are the same
 // have the same text. It is not safe for concurrent use.
-func (f Field) reader() func(*event.Event) string {
+func (f Field) reader() func(*scanRow) string {
 	if f.Property == "" {
 		return f.columnReader()
 	}
-	find := newPropertyReader(f.Property).find
+	find := newPropertyReader(f.Property).of
 	var number decimal
-	return func(e *event.Event) string { return propertyKey(find(e.Properties), &number) }
+	return func(e *scanRow) string { return propertyKey(find(e), &number) }
 }
 
-func (f Field) columnReader() func(*event.Event) string {
+func (f Field) columnReader() func(*scanRow) string {
 	switch f.Name {
 	case fieldHost:
-		return func(e *event.Event) string { return hostOf(e.URL) }
+		return readHost
 	case fieldReferrerHost:
-		return func(e *event.Event) string { return hostOf(e.Referrer) }
+		return readReferrerHost
 	case fieldEntryPath:
-		return func(e *event.Event) string { return e.Path }
+		return (*scanRow).path
 	}
 	read, ok := textColumn(event.Column(f.Name))
 	if !ok {
 		return nil
 	}
 	return read
+}
+
+// groupColumn is the field as a column to group by.
+func (f Field) groupColumn() groupColumn {
+	c := groupColumn{read: f.reader(), coded: noColumn}
+	switch {
+	case f.Property != "":
+	case f.Name == fieldReferrerHost:
+		c.coded = colReferrer
+	case f.Name == fieldEntryPath:
+		c.coded = colPath
+	default:
+		c.coded = columnOf(event.Column(f.Name))
+	}
+	return c
 }
 
 // propertyKey is the text of a property's JSON: strings are quoted in one way, numbers are written as

@@ -83,20 +83,13 @@ type Literal struct {
 }
 
 // predicate tells whether an event is one of those that a question is about.
-type predicate func(*event.Event) bool
+type predicate func(*scanRow) bool
 
-// compile makes one predicate of conditions that must all hold. It is not safe for concurrent use.
-func compile(matches []Match, filters []Filter) predicate {
-	var all []predicate
-	for _, m := range matches {
-		read, ok := textColumn(m.Column)
-		if !ok {
-			panic("match on " + string(m.Column) + ", which is no text column")
-		}
-		all = append(all, func(e *event.Event) bool { return read(e) == m.Value })
-	}
-	for _, f := range filters {
-		all = append(all, compileFilter(f))
+// compile makes one predicate of filters that must all hold. It is not safe for concurrent use.
+func compile(filters []Filter) predicate {
+	all := make([]predicate, len(filters))
+	for i := range filters {
+		all[i] = compileFilter(filters[i])
 	}
 	return every(all)
 }
@@ -104,11 +97,11 @@ func compile(matches []Match, filters []Filter) predicate {
 func every(all []predicate) predicate {
 	switch len(all) {
 	case 0:
-		return func(*event.Event) bool { return true }
+		return func(*scanRow) bool { return true }
 	case 1:
 		return all[0]
 	}
-	return func(e *event.Event) bool {
+	return func(e *scanRow) bool {
 		for _, p := range all {
 			if !p(e) {
 				return false
@@ -128,11 +121,11 @@ func compileFilter(f Filter) predicate {
 	}
 	switch f.Join {
 	case JoinNot:
-		return func(e *event.Event) bool { return !of[0](e) }
+		return func(e *scanRow) bool { return !of[0](e) }
 	case JoinAnd:
 		return every(of)
 	}
-	return func(e *event.Event) bool {
+	return func(e *scanRow) bool {
 		for _, p := range of {
 			if p(e) {
 				return true
@@ -152,38 +145,40 @@ func compileLeaf(f Filter) predicate {
 	return compileColumn(f)
 }
 
-// compileColumn compares a text column. An empty value is a missing one: it matches exists:false,
-// ne and not_in, and nothing else.
 func compileColumn(f Filter) predicate {
+	if t := newColumnTest(f); t != nil {
+		return t.of
+	}
 	read, ok := textColumn(f.Column)
 	if !ok {
 		panic("filter on " + string(f.Column) + ", which is no text column")
 	}
+	holds := textTest(f)
+	return func(e *scanRow) bool { return holds(read(e)) }
+}
+
+// textTest compares the text of a column. An empty one is a missing value: it matches exists:false, ne
+// and not_in, and nothing else.
+func textTest(f Filter) func(text string) bool {
 	switch f.Op {
 	case OpExists:
 		wanted := f.Values[0].Text == "true"
-		return func(e *event.Event) bool { return (read(e) != "") == wanted }
+		return func(text string) bool { return (text != "") == wanted }
 	case OpEq, OpIn, OpNe, OpNotIn:
 		negated := f.Op == OpNe || f.Op == OpNotIn
 		if len(f.Values) == 1 {
 			value := f.Values[0].Text
-			return func(e *event.Event) bool {
-				text := read(e)
-				return (text != "" && text == value) != negated
-			}
+			return func(text string) bool { return (text != "" && text == value) != negated }
 		}
 		values := map[string]bool{}
 		for _, v := range f.Values {
 			values[v.Text] = true
 		}
 		delete(values, "")
-		return func(e *event.Event) bool { return values[read(e)] != negated }
+		return func(text string) bool { return values[text] != negated }
 	}
 	value := f.Values[0].Text
-	return func(e *event.Event) bool {
-		text := read(e)
-		return text != "" && textHolds(f.Op, text, value)
-	}
+	return func(text string) bool { return text != "" && textHolds(f.Op, text, value) }
 }
 
 // textHolds compares two strings by an op other than equality.
@@ -201,63 +196,48 @@ func compileTimestamp(f Filter) predicate {
 	switch f.Op {
 	case OpExists:
 		wanted := f.Values[0].Text == "true"
-		return func(*event.Event) bool { return wanted }
+		return func(*scanRow) bool { return wanted }
 	case OpEq, OpIn, OpNe, OpNotIn:
 		negated := f.Op == OpNe || f.Op == OpNotIn
-		return func(e *event.Event) bool {
-			return slices.ContainsFunc(f.Values, func(v Literal) bool { return v.Time == e.Time }) != negated
+		return func(e *scanRow) bool {
+			return slices.ContainsFunc(f.Values, func(v Literal) bool { return v.Time == e.time }) != negated
 		}
 	}
 	value := f.Values[0].Time
-	return func(e *event.Event) bool { return f.Op.holds(int(e.Time - value)) }
+	return func(e *scanRow) bool { return f.Op.holds(int(e.time - value)) }
 }
 
-// textColumn returns what reads a text column. Reading through it costs one call, where Event.Text
-// would compare names for every event.
-func textColumn(c event.Column) (read func(*event.Event) string, ok bool) {
-	switch c {
-	case event.ColumnName:
-		return func(e *event.Event) string { return e.Name }, true
+// textColumn returns what reads a text column.
+func textColumn(name event.Column) (read func(*scanRow) string, ok bool) {
+	if c := columnOf(name); c != noColumn && c != colSite && c != colRest {
+		return func(e *scanRow) string { return e.text(c) }, true
+	}
+	switch name {
+	case event.ColumnID:
+		return (*scanRow).eventID, true
 	case event.ColumnAnonymousID:
-		return func(e *event.Event) string { return e.AnonymousID }, true
-	case event.ColumnUserID:
-		return func(e *event.Event) string { return e.UserID }, true
-	case event.ColumnSource:
-		return func(e *event.Event) string { return e.Source }, true
-	case event.ColumnMedium:
-		return func(e *event.Event) string { return e.Medium }, true
-	case event.ColumnCampaign:
-		return func(e *event.Event) string { return e.Campaign }, true
-	case event.ColumnPath:
-		return func(e *event.Event) string { return e.Path }, true
-	case event.ColumnCountry:
-		return func(e *event.Event) string { return e.Country }, true
-	case event.ColumnDevice:
-		return func(e *event.Event) string { return e.Device }, true
-	case event.ColumnBrowser:
-		return func(e *event.Event) string { return e.Browser }, true
-	case event.ColumnOS:
-		return func(e *event.Event) string { return e.OS }, true
+		return (*scanRow).anonymousID, true
+	case event.ColumnSessionID:
+		return (*scanRow).sessionID, true
+	case event.ColumnURL:
+		return (*scanRow).url, true
 	}
-	if _, ok := (&event.Event{}).Text(c); !ok {
-		return nil, false
-	}
-	return func(e *event.Event) string { text, _ := e.Text(c); return text }, true
+	return nil, false
 }
 
 // compileProperty compares a property. It is looked up only here, so events pay for it only if a
 // filter asks.
 func compileProperty(f Filter) predicate {
 	t := newPropertyTest(f)
-	find := t.reader.find
+	find := t.reader.of
 	switch f.Op {
 	case OpExists:
 		wanted := f.Values[0].Text == "true"
-		return func(e *event.Event) bool { return !isMissing(find(e.Properties)) == wanted }
+		return func(e *scanRow) bool { return !isMissing(find(e)) == wanted }
 	case OpEq, OpIn:
-		return func(e *event.Event) bool { return t.equals(find(e.Properties)) }
+		return func(e *scanRow) bool { return t.equals(find(e)) }
 	case OpNe, OpNotIn:
-		return func(e *event.Event) bool { return !t.equals(find(e.Properties)) }
+		return func(e *scanRow) bool { return !t.equals(find(e)) }
 	}
-	return func(e *event.Event) bool { return t.stands(find(e.Properties)) }
+	return func(e *scanRow) bool { return t.stands(find(e)) }
 }

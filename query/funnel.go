@@ -223,7 +223,11 @@ func durationOrNull(d time.Duration) Value {
 }
 
 func (q *Funnel) answer(r *run) (*Answer, error) {
-	see := newSight(q, r.clock())
+	clock, err := r.clock()
+	if err != nil {
+		return nil, err
+	}
+	see := newSight(q, clock)
 	lines, err := gather(r, gathering[funnelMark]{
 		from: see.scanFrom, to: see.scanTo,
 		keep: see.mark, order: compareMarks, weight: 1, size: see.size,

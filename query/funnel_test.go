@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -14,19 +15,28 @@ type committed struct{}
 
 func (committed) AsOf() event.Seq { return 2 }
 
-func (committed) Scan(from, to event.Time, yield func(*event.Event) bool) {
+func (committed) Floor() event.Time { return event.TimeMin }
+
+func (committed) Segments(_, _ event.Time) []*index.Segment { return nil }
+
+func (committed) Live(from, to event.Time, yield func(*event.Event, uint32) bool) error {
 	for seq := range event.Seq(2) {
 		e := event.Event{Seq: seq + 1, Time: event.Time(seq) * 1000, Name: "a", AnonymousID: "v", SessionID: "s", Properties: "{}"}
-		if e.Time >= from && e.Time < to && !yield(&e) {
-			return
+		if e.Time >= from && e.Time < to && !yield(&e, 0) {
+			break
 		}
 	}
+	return nil
 }
 
-func (committed) Links(func(event.Link) bool) {}
+func (committed) Visitors() uint32 { return 1 }
+
+func (committed) Links(func(event.Link) bool) error { return nil }
 
 // CommittedAt says that position 1 came a minute after its event, and doesn't know of others.
-func (committed) CommittedAt(position event.Seq) (event.Time, bool) { return 60_000, position == 1 }
+func (committed) CommittedAt(position event.Seq) (event.Time, bool, error) {
+	return 60_000, position == 1, nil
+}
 
 func TestTheClockOfAReplayIsWhenItsPositionWasCommitted(t *testing.T) {
 	for _, c := range []struct {

@@ -51,9 +51,11 @@ type sight struct {
 	scanTo    event.Time
 	beginTo   event.Time // attempts begin before
 	tests     map[string][]stepTest
+	memo      codeMemo     // by code of a name: which of lists has its tests, plus one
+	lists     [][]stepTest // the first is empty
 	filters   predicate
 	hold, by  *groups
-	visits    *numbering[string]
+	visits    *sessionNumbers
 	names     *numbering[string]
 	who       *numbering[uint64] // pairs of names: visitor and user
 	touched   bool               // the breakdown is by first touch
@@ -70,8 +72,8 @@ type stepTest struct {
 
 func newSight(q *Funnel, clock event.Time) *sight {
 	s := &sight{
-		q: q, scanFrom: q.From, scanTo: q.To + event.Time(q.Window.Milliseconds()), beginTo: q.To, tests: map[string][]stepTest{}, filters: compile(nil, q.Filters),
-		hold: newGroupsOf(nil), by: newGroupsOf(nil), visits: newNumbering[string](), names: newNumbering[string](), who: newNumbering[uint64](),
+		q: q, scanFrom: q.From, scanTo: q.To + event.Time(q.Window.Milliseconds()), beginTo: q.To, tests: map[string][]stepTest{}, filters: compile(q.Filters),
+		hold: newGroupsOf(nil), by: newGroupsOf(nil), visits: newSessionNumbers(), names: newNumbering[string](), who: newNumbering[uint64](),
 	}
 	for i := range q.Steps {
 		s.addTest(&q.Steps[i].Step, 1<<i, false)
@@ -82,12 +84,12 @@ func newSight(q *Funnel, clock event.Time) *sight {
 	if len(q.Hold) > 0 {
 		var read []groupColumn
 		for _, f := range q.Hold {
-			read = append(read, groupColumn{read: f.reader()})
+			read = append(read, f.groupColumn())
 		}
 		s.hold = newGroupsOf(read)
 	}
 	if q.Breakdown != nil {
-		s.by = newGroupsOf([]groupColumn{{read: q.Breakdown.reader()}})
+		s.by = newGroupsOf([]groupColumn{q.Breakdown.groupColumn()})
 		s.touched = q.Breakdown.FirstTouch
 	}
 	if s.touched {
@@ -113,28 +115,44 @@ func (s *sight) addTest(step *Step, bit uint32, bar bool) {
 		of = []Step{*step}
 	}
 	for _, one := range of {
-		s.tests[one.Event] = append(s.tests[one.Event], stepTest{bit: bit, bar: bar, holds: compile(nil, one.Filters)})
+		s.tests[one.Event] = append(s.tests[one.Event], stepTest{bit: bit, bar: bar, holds: compile(one.Filters)})
 	}
 }
 
+// testsOf returns the tests of an event's name.
+func (s *sight) testsOf(e *scanRow) []stepTest {
+	if e.live != nil {
+		return s.tests[e.live.Name]
+	}
+	slot := s.memo.slot(e.view.sealed, e.code(colName))
+	if *slot == 0 {
+		s.lists = append(s.lists, s.tests[e.name()])
+		*slot = uint32(len(s.lists))
+	}
+	return s.lists[*slot-1]
+}
+
 // mark makes the mark of an event; ok is false for one that no attempt can tell from nothing.
-func (s *sight) mark(e *event.Event) (m funnelMark, ok bool) {
-	m.time, m.seq = e.Time, e.Seq
-	if e.Time >= s.q.From {
+func (s *sight) mark(e *scanRow) (m funnelMark, ok bool) {
+	m.time = e.time
+	if e.time >= s.q.From {
 		s.meet(e, &m)
 		ok = m.steps|m.bars != 0 || s.q.Order == OrderStrict
 	}
-	if s.touched && (e.Time < s.q.To || s.entries && e.Name == event.EventPageview) {
+	if s.touched && (e.time < s.q.To || s.entries && e.name() == event.EventPageview) {
 		// Any event may be the one before a touch.
 		s.markTouch(e, &m)
 		ok = true
+	}
+	if ok {
+		m.seq = e.seq()
 	}
 	return m, ok
 }
 
 // meet fills in what the event is to the steps.
-func (s *sight) meet(e *event.Event, m *funnelMark) {
-	for _, t := range s.tests[e.Name] {
+func (s *sight) meet(e *scanRow, m *funnelMark) {
+	for _, t := range s.testsOf(e) {
 		switch {
 		case t.bar && m.bars&t.bit == 0 && t.holds(e):
 			m.bars |= t.bit
@@ -152,19 +170,19 @@ func (s *sight) meet(e *event.Event, m *funnelMark) {
 	if m.steps == 0 {
 		return
 	}
-	m.begins = e.Time < s.beginTo && (m.steps&1 != 0 || s.q.Order == OrderAny)
+	m.begins = e.time < s.beginTo && (m.steps&1 != 0 || s.q.Order == OrderAny)
 	if m.begins && !s.touched {
 		m.group = s.by.number(e)
 	}
 	if s.q.List != nil {
-		m.who = s.who.number(pair(s.names.number(e.AnonymousID), s.names.number(e.UserID)))
+		m.who = s.who.number(pair(s.names.number(e.anonymousID()), s.names.number(e.user())))
 	}
 }
 
-func (s *sight) markTouch(e *event.Event, m *funnelMark) {
-	m.visit = s.visits.number(e.SessionID)
-	m.viewed = s.entries && e.Name == event.EventPageview
-	isTouch := e.URL != "" || e.Referrer != ""
+func (s *sight) markTouch(e *scanRow, m *funnelMark) {
+	m.visit = s.visits.number(e)
+	m.viewed = s.entries && e.name() == event.EventPageview
+	isTouch := e.hasAddress()
 	if isTouch || m.viewed {
 		m.group = s.by.number(e)
 	}
@@ -173,9 +191,9 @@ func (s *sight) markTouch(e *event.Event, m *funnelMark) {
 	}
 	m.touch = touchWanted
 	switch {
-	case e.Source == "internal":
+	case e.text(colSource) == "internal":
 		m.touch = touchDropped
-	case e.Source == "direct" && e.SessionDerived:
+	case e.text(colSource) == "direct" && e.sessionDerived():
 		m.touch = touchCut
 	}
 }

@@ -38,6 +38,7 @@ func unpair(p uint64) (high, low uint32) { return uint32(p >> 32), uint32(p) }
 type groups struct {
 	columns []groupColumn
 	values  []*numbering[string]
+	memos   []codeMemo           // by column: the numbers of its values, plus one
 	pairs   []*numbering[uint64] // pairs[i] joins columns 0..i with column i+1
 	heavy   int                  // what the values' own text weighs, in entries of a table
 	met     int                  // groups numbered so far
@@ -56,6 +57,7 @@ func newGroupsOf(columns []groupColumn) *groups {
 	g := &groups{columns: columns}
 	for i := range columns {
 		g.values = append(g.values, newNumbering[string]())
+		g.memos = append(g.memos, codeMemo{})
 		if i > 0 {
 			g.pairs = append(g.pairs, newNumbering[uint64]())
 		}
@@ -64,16 +66,10 @@ func newGroupsOf(columns []groupColumn) *groups {
 }
 
 // number returns the group of an event; without columns, all events are group 0.
-func (g *groups) number(e *event.Event) uint32 {
+func (g *groups) number(e *scanRow) uint32 {
 	var id uint32
 	for i := range g.columns {
-		values := g.values[i]
-		known := len(values.list)
-		value := g.columns[i].read(e)
-		number := values.number(value)
-		if len(values.list) > known {
-			g.heavy += len(value) / wideWeight
-		}
+		number := g.valueNumber(i, e)
 		if i == 0 {
 			id = number
 		} else {
@@ -82,6 +78,31 @@ func (g *groups) number(e *event.Event) uint32 {
 	}
 	g.met = max(g.met, int(id)+1)
 	return id
+}
+
+// valueNumber returns the number of the value that an event has in a column. In a segment each code is
+// looked up once.
+func (g *groups) valueNumber(i int, e *scanRow) uint32 {
+	c := g.columns[i].coded
+	if e.live != nil || c == noColumn {
+		return g.enter(i, g.columns[i].read(e))
+	}
+	slot := g.memos[i].slot(e.view.sealed, e.code(c))
+	if *slot == 0 {
+		*slot = g.enter(i, g.columns[i].read(e)) + 1
+	}
+	return *slot - 1
+}
+
+// enter returns the number of a value of a column.
+func (g *groups) enter(i int, value string) uint32 {
+	values := g.values[i]
+	known := len(values.list)
+	number := values.number(value)
+	if len(values.list) > known {
+		g.heavy += len(value) / wideWeight
+	}
+	return number
 }
 
 func (g *groups) size() int {

@@ -43,27 +43,31 @@ func propertyOf(column event.Column) string {
 // another.
 type groupColumn struct {
 	name     event.Column
-	read     func(*event.Event) string
+	read     func(*scanRow) string
+	coded    column // the column that has nothing but the value; noColumn where there is none
 	property bool
 }
 
 func newGroupColumn(column event.Column) groupColumn {
 	if name := propertyOf(column); name != "" {
 		c := &canonical{reader: newPropertyReader(name)}
-		return groupColumn{name: column, read: c.read, property: true}
+		return groupColumn{name: column, read: c.read, coded: noColumn, property: true}
 	}
 	switch column {
 	case columnHost:
-		return groupColumn{name: column, read: func(e *event.Event) string { return hostOf(e.URL) }}
+		return groupColumn{name: column, read: readHost, coded: noColumn}
 	case columnReferrerHost:
-		return groupColumn{name: column, read: func(e *event.Event) string { return hostOf(e.Referrer) }}
+		return groupColumn{name: column, read: readReferrerHost, coded: colReferrer}
 	}
 	read, ok := textColumn(column)
 	if !ok {
 		panic("group by " + string(column) + ", which is no text column")
 	}
-	return groupColumn{name: column, read: read}
+	return groupColumn{name: column, read: read, coded: columnOf(column)}
 }
+
+func readHost(e *scanRow) string         { return hostOf(e.url()) }
+func readReferrerHost(e *scanRow) string { return hostOf(e.text(colReferrer)) }
 
 func hostOf(address string) string {
 	if address == "" {
@@ -127,8 +131,8 @@ type canonical struct {
 	scratch decimal
 }
 
-func (c *canonical) read(e *event.Event) string {
-	value := c.reader.find(e.Properties)
+func (c *canonical) read(e *scanRow) string {
+	value := c.reader.of(e)
 	switch {
 	case isMissing(value):
 		return ""

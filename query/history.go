@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index/event"
@@ -13,14 +12,11 @@ type timeline[T any] struct {
 	events []T
 }
 
-// history is a timeline of whole events.
-type history = timeline[event.Event]
-
 // gathering says which events gather keeps, and what of them.
 type gathering[T any] struct {
 	from, to event.Time
 	// keep makes what is kept of an event; ok is false for an event that the question can do without.
-	keep func(*event.Event) (kept T, ok bool)
+	keep func(*scanRow) (kept T, ok bool)
 	// order is the order of events.
 	order func(a, b T) int
 	// weight is how much one kept event weighs, in entries of a table; size counts the entries of the
@@ -34,28 +30,22 @@ type gathering[T any] struct {
 // some events only. Timelines come in the order in which their actors were met; that order must not
 // show in an answer.
 func gather[T any](r *run, g gathering[T]) ([]timeline[T], error) {
-	who := r.actors()
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
+	}
 	at := map[uint32]int{}
 	var all []timeline[T]
 	held := 0
-	var stopped error
-	r.source.Scan(g.from, g.to, func(e *event.Event) bool {
-		r.cost.Scanned++
-		if r.cost.Scanned%lookEvery == 0 {
-			if stopped = r.overBudget(g.weight*held + who.size() + g.size()); stopped != nil {
-				return false
-			}
-		}
-		if e.Seq > r.asOf || e.Bot != "" && !r.common.IncludeBots {
-			return true
-		}
+	size := func() int { return g.weight*held + who.size() + g.size() }
+	err = r.walk(g.from, g.to, size, func(e *scanRow) {
 		kept, ok := g.keep(e)
 		if !ok {
-			return true
+			return
 		}
 		actor, ok := who.number(e)
 		if !ok {
-			return true
+			return
 		}
 		r.cost.Matched++
 		i, known := at[actor]
@@ -66,10 +56,9 @@ func gather[T any](r *run, g gathering[T]) ([]timeline[T], error) {
 		}
 		all[i].events = append(all[i].events, kept)
 		held++
-		return true
 	})
-	if stopped != nil {
-		return nil, stopped
+	if err != nil {
+		return nil, err
 	}
 	for i := range all {
 		// Most events come in order.
@@ -78,16 +67,4 @@ func gather[T any](r *run, g gathering[T]) ([]timeline[T], error) {
 		}
 	}
 	return all, nil
-}
-
-// histories gathers, per actor, the whole events with from <= Time < to that keep wants (nil wants
-// all).
-func (r *run) histories(from, to event.Time, keep predicate) ([]history, error) {
-	return gather(r, gathering[event.Event]{
-		from: from, to: to,
-		keep:   func(e *event.Event) (event.Event, bool) { return *e, keep == nil || keep(e) },
-		order:  func(a, b event.Event) int { return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Seq, b.Seq)) },
-		weight: 10, // an event weighs as much as some ten entries
-		size:   func() int { return 0 },
-	})
 }

@@ -49,19 +49,22 @@ func (q *Live) own() []Member {
 }
 
 func (q *Live) answer(r *run) (*Answer, error) {
-	who := r.actors()
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
+	}
 	all := newTally(true)
 	paths, sources := newPresence(event.ColumnPath), newPresence(event.ColumnSource)
 	size := func() int { return who.size() + all.size() + paths.size() + sources.size() }
 	from, to := q.Range()
-	err := r.scanRange(from, to, nil, size, func(e *event.Event) {
+	err = r.scanRange(from, to, nil, size, func(e *scanRow) {
 		actor, ok := who.number(e)
 		if !ok {
 			return
 		}
 		all.add(0, actor)
 		sources.add(e, actor)
-		if e.Name == event.EventPageview {
+		if e.name() == event.EventPageview {
 			paths.add(e, actor)
 		}
 	})
@@ -85,7 +88,7 @@ func newPresence(column event.Column) *presence {
 	return &presence{column: column, by: newGroups([]event.Column{column}), actors: newTally(true), events: newTally(false)}
 }
 
-func (p *presence) add(e *event.Event, actor uint32) {
+func (p *presence) add(e *scanRow, actor uint32) {
 	group := p.by.number(e)
 	p.actors.add(group, actor)
 	p.events.add(group, 0)

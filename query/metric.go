@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"millimetric/index/event"
 )
 
 // Metric says what Stats makes of the events of a group.
@@ -72,17 +70,17 @@ type sample struct {
 func (m Metric) sampler(property string, who *actors, s *sample) predicate {
 	switch {
 	case m == MetricUniques:
-		return func(e *event.Event) (ok bool) {
+		return func(e *scanRow) (ok bool) {
 			s.actor, ok = who.number(e)
 			return ok
 		}
 	case property == "":
-		return func(*event.Event) bool { return true }
+		return func(*scanRow) bool { return true }
 	}
-	find := newPropertyReader(property).find
+	find := newPropertyReader(property).of
 	var d decimal
-	return func(e *event.Event) (ok bool) {
-		text := find(e.Properties)
+	return func(e *scanRow) (ok bool) {
+		text := find(e)
 		if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
 			return false
 		}

@@ -182,11 +182,11 @@ type node struct {
 	name string // the path of a page, "" where it is missing; the name of another event
 }
 
-func nodeOf(e *event.Event) node {
-	if e.Name == event.EventPageview {
-		return node{page: true, name: e.Path}
+func nodeOf(e *scanRow) node {
+	if e.name() == event.EventPageview {
+		return node{page: true, name: e.path()}
 	}
-	return node{name: e.Name}
+	return node{name: e.name()}
 }
 
 func (n node) compare(o node) int {
@@ -207,8 +207,11 @@ const markWeight = 2
 // marks makes the marks of all rows that may hold an anchor.
 func (q *Paths) marks(r *run) (*marks, error) {
 	m := &marks{nodes: newNumbering[node]()}
-	who := r.actors()
-	sessions := newNumbering[string]()
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
+	}
+	sessions := newSessionNumbers()
 	isAnchor := q.Anchor.matcher()
 	names := map[string]bool{}
 	for _, name := range q.Events {
@@ -218,9 +221,9 @@ func (q *Paths) marks(r *run) (*marks, error) {
 	if q.Scope == ScopeWindow {
 		from, to = q.reach()
 	} else {
-		if err := r.scan(nil, func() int { return len(sessions.list) }, func(e *event.Event) {
+		if err := r.scan(nil, func() int { return len(sessions.list) }, func(e *scanRow) {
 			if isAnchor(e) {
-				sessions.number(e.SessionID)
+				sessions.number(e)
 			}
 		}); err != nil {
 			return nil, err
@@ -231,23 +234,24 @@ func (q *Paths) marks(r *run) (*marks, error) {
 		from, to = event.TimeMin, event.TimeMax+1
 	}
 	size := func() int { return markWeight*len(m.list) + who.size() + len(m.nodes.list) }
-	err := r.scanRange(from, to, nil, size, func(e *event.Event) {
-		found := mark{time: e.Time, seq: e.Seq}
+	err = r.scanRange(from, to, nil, size, func(e *scanRow) {
+		found := mark{time: e.time}
 		if q.Scope == ScopeVisit {
 			var ok bool
-			if found.visit, ok = sessions.of[e.SessionID]; !ok {
+			if found.visit, ok = sessions.find(e); !ok {
 				return
 			}
 		}
 		anchor := isAnchor(e)
-		if !anchor && !names[e.Name] {
+		if !anchor && !names[e.name()] {
 			return
 		}
 		var ok bool
 		if found.actor, ok = who.number(e); !ok {
 			return
 		}
-		found.anchor = anchor && e.Time >= q.From && e.Time < q.To
+		found.seq = e.seq()
+		found.anchor = anchor && e.time >= q.From && e.time < q.To
 		found.node = m.nodes.number(nodeOf(e))
 		m.list = append(m.list, found)
 	})

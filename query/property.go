@@ -16,6 +16,7 @@ type propertyReader struct {
 	text   strings.Reader
 	dec    *jsontext.Decoder
 	buffer []byte
+	sealed sealedProperty
 }
 
 func newPropertyReader(name string) *propertyReader {
@@ -28,15 +29,24 @@ func newPropertyReader(name string) *propertyReader {
 // find returns the JSON of the property in a valid, compact JSON object, "" where it is missing.
 // The literal name comes first; only where the object has no such key, dots lead into objects.
 func (p *propertyReader) find(object string) string {
-	// Most events lack the property. A key that is spelt with escapes can't be ruled out this way.
-	if !strings.Contains(object, p.marks[0]) && !strings.Contains(object, p.marks[1]) && strings.IndexByte(object, '\\') < 0 {
+	if !p.mayStand(object) {
 		return ""
 	}
 	literal, first := p.search(object, p.name, p.steps[0])
 	if literal != "" || len(p.steps) == 1 {
 		return literal
 	}
-	at := first
+	return p.follow(first)
+}
+
+// mayStand tells whether an object may have the property: most lack it. A key that is spelt with
+// escapes can't be ruled out.
+func (p *propertyReader) mayStand(object string) bool {
+	return strings.Contains(object, p.marks[0]) || strings.Contains(object, p.marks[1]) || strings.IndexByte(object, '\\') >= 0
+}
+
+// follow goes the steps after the first, from the value of that.
+func (p *propertyReader) follow(at string) string {
 	for _, step := range p.steps[1:] {
 		if at == "" || at[0] != '{' {
 			return ""

@@ -14,26 +14,9 @@ import (
 	"errors"
 	"time"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
-
-// Source is one project at one moment, as a question sees it.
-type Source interface {
-	// AsOf is the position of the last event.
-	AsOf() event.Seq
-	// Scan yields the events with from <= Time < to, in any order. An event is only looked at during
-	// the call, so a source may use its memory again; the strings in it must stay.
-	Scan(from, to event.Time, yield func(*event.Event) bool)
-	// Links yields, in the order of positions, at least every link that came before all others of
-	// its visitor at its arrival.
-	Links(yield func(event.Link) bool)
-}
-
-// CommitClock is what a Source may offer beside: when a position was committed. Where it does, that is
-// the clock of a replay; elsewhere a replay's clock is Common.Now.
-type CommitClock interface {
-	CommittedAt(position event.Seq) (at event.Time, known bool)
-}
 
 // Question is one of the questions of this package, such as *Stats.
 type Question interface {
@@ -93,7 +76,7 @@ const codeTooLarge = "query_too_large"
 // Run answers a question. It ends early with query_too_large when ctx ends.
 func Run(ctx context.Context, source Source, question Question) (*Answer, error) {
 	common := question.Settings()
-	r := &run{ctx: ctx, source: source, common: common, asOf: source.AsOf()}
+	r := &run{ctx: ctx, source: source, common: common, asOf: source.AsOf(), people: peopleTest()}
 	if common.Replay {
 		if common.AsOf > r.asOf {
 			return nil, event.InvalidField(event.CodeInvalidParams, "as_of", "Lies beyond the last position")
@@ -106,7 +89,7 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 	}
 	answer.AsOf = r.asOf
 	if common.Explain {
-		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.cost}
+		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.sum()}
 	}
 	return answer, nil
 }
@@ -118,48 +101,23 @@ type run struct {
 	common *Common
 	asOf   event.Seq
 	cost   Cost
+	work   int // since the last look at the budgets
+	opened map[*index.Segment]*sealed
+	view   *view
+	people *columnTest
+	chosen []int32 // rows of the view
 }
 
 // clock is the moment at which the question is asked; that of a replay is when its position was
 // committed, so that it gives the same answer for ever.
-func (r *run) clock() event.Time {
+func (r *run) clock() (event.Time, error) {
 	if source, ok := r.source.(CommitClock); ok && r.common.Replay {
-		if at, known := source.CommittedAt(r.asOf); known {
-			return at
+		at, known, err := source.CommittedAt(r.asOf)
+		if known || err != nil {
+			return at, err
 		}
 	}
-	return r.common.Now
-}
-
-// scan visits the events that the question is about. size tells how many table entries the visits
-// have made so far.
-func (r *run) scan(matches []Match, size func() int, visit func(*event.Event)) error {
-	return r.scanRange(r.common.From, r.common.To, matches, size, visit)
-}
-
-// scanRange visits the events of another range by the same rules.
-func (r *run) scanRange(from, to event.Time, matches []Match, size func() int, visit func(*event.Event)) error {
-	match := compile(matches, r.common.Filters)
-	leaves, properties := leavesOf(r.common.Filters)
-	work := 0
-	var stopped error
-	r.source.Scan(from, to, func(e *event.Event) bool {
-		r.cost.Scanned++
-		work += 1 + leaves/leavesPerWork + properties*len(e.Properties)/propertyBytesPerWork
-		if work >= lookEvery {
-			work = 0
-			if stopped = r.overBudget(size()); stopped != nil {
-				return false
-			}
-		}
-		if e.Seq > r.asOf || e.Bot != "" && !r.common.IncludeBots || !match(e) {
-			return true
-		}
-		r.cost.Matched++
-		visit(e)
-		return true
-	})
-	return stopped
+	return r.common.Now, nil
 }
 
 // leavesOf counts the filters that compare something, and those of them that compare a property.

@@ -11,6 +11,7 @@ import (
 	"time"
 	_ "time/tzdata"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -165,14 +166,21 @@ type heavy struct{ left int }
 
 func (h *heavy) AsOf() event.Seq { return 1 }
 
-func (h *heavy) Scan(_, _ event.Time, yield func(*event.Event) bool) {
+func (h *heavy) Floor() event.Time { return event.TimeMin }
+
+func (h *heavy) Segments(_, _ event.Time) []*index.Segment { return nil }
+
+func (h *heavy) Live(_, _ event.Time, yield func(*event.Event, uint32) bool) error {
 	e := event.Event{Seq: 1, Properties: `{"x":"` + strings.Repeat("y", 8000) + `"}`}
-	for h.left > 0 && yield(&e) {
+	for h.left > 0 && yield(&e, 0) {
 		h.left--
 	}
+	return nil
 }
 
-func (h *heavy) Links(func(event.Link) bool) {}
+func (h *heavy) Visitors() uint32 { return 1 }
+
+func (h *heavy) Links(func(event.Link) bool) error { return nil }
 
 // With many filters a few events are as much work as many otherwise: a hundred must not go by
 // without a look at the time.

@@ -93,13 +93,17 @@ type cohort struct {
 // answer finds, per actor, the first birth, and from there on walks the returns once.
 func (q *Retention) answer(r *run) (*Answer, error) {
 	c := &cohorts{q: q, calendar: newCalendar(q.Period, q.Zone), of: map[event.Time]*cohort{}}
-	birth, back, filters := q.Birth.matcher(), q.Return.matcher(), compile(nil, q.Filters)
+	birth, back, filters := q.Birth.matcher(), q.Return.matcher(), compile(q.Filters)
 	g := gathering[stay]{
 		from: q.From, to: event.TimeMax + 1, order: compareStays, weight: 1,
 		size: func() int { return 0 },
-		keep: func(e *event.Event) (stay, bool) {
-			s := stay{time: e.Time, seq: e.Seq, births: e.Time < q.To && birth(e), returns: e.Time >= q.From && back(e)}
-			return s, (s.births || s.returns) && filters(e)
+		keep: func(e *scanRow) (stay, bool) {
+			s := stay{time: e.time, births: e.time < q.To && birth(e), returns: e.time >= q.From && back(e)}
+			if !s.births && !s.returns || !filters(e) {
+				return s, false
+			}
+			s.seq = e.seq()
+			return s, true
 		},
 	}
 	if q.BirthEver {
@@ -126,7 +130,11 @@ func (q *Retention) answer(r *run) (*Answer, error) {
 			return nil, &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Has too many cohorts: narrow from and to, or choose a longer period"}}
 		}
 	}
-	return &Answer{Head: []Member{{"cohorts", c.value(r.clock())}}}, nil
+	clock, err := r.clock()
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Head: []Member{{"cohorts", c.value(clock)}}}, nil
 }
 
 // cohorts holds the cohorts by the start of their bucket.

@@ -67,7 +67,10 @@ func (q *Sources) gather(r *run, by *groups, only predicate) (periods []*origins
 		from, to := q.previous()
 		ranges = append(ranges, [2]event.Time{from, to})
 	}
-	who := r.actors()
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
+	}
 	size := func() int {
 		n := by.size() + who.size()
 		for _, o := range periods {
@@ -78,7 +81,7 @@ func (q *Sources) gather(r *run, by *groups, only predicate) (periods []*origins
 	for _, span := range ranges {
 		o := &origins{events: newTally(false), uniques: newTally(true), paid: newTally(false)}
 		periods = append(periods, o)
-		err := r.scanRange(span[0], span[1], nil, size, func(e *event.Event) {
+		err := r.scanRange(span[0], span[1], nil, size, func(e *scanRow) {
 			if only != nil && !only(e) {
 				return
 			}
@@ -87,7 +90,7 @@ func (q *Sources) gather(r *run, by *groups, only predicate) (periods []*origins
 			if actor, ok := who.number(e); ok {
 				o.uniques.add(group, actor)
 			}
-			if e.Medium == mediumPaid {
+			if e.text(colMedium) == mediumPaid {
 				o.paid.add(group, 0)
 			}
 		})
@@ -128,7 +131,7 @@ func (q *Sources) answer(r *run) (*Answer, error) {
 	}
 	if q.Explain && end < len(ranked) {
 		marks := rest(ranked, end)
-		whole, err := q.gather(r, newGroups(nil), func(e *event.Event) bool { return marks[by.number(e)] })
+		whole, err := q.gather(r, newGroups(nil), func(e *scanRow) bool { return marks[by.number(e)] })
 		if err != nil {
 			return nil, err
 		}

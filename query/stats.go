@@ -112,7 +112,7 @@ func (q *Stats) answer(r *run) (*Answer, error) {
 // other asks the same of all groups that are still to come, as if they were one: of distinct actors
 // and of percentiles, nothing less than their events can tell.
 func (q *Stats) other(r *run, groups *groups, marks []bool) (Value, error) {
-	one, err := q.gather(r, nil, func(e *event.Event) bool { return marks[groups.number(e)] })
+	one, err := q.gather(r, nil, func(e *scanRow) bool { return marks[groups.number(e)] })
 	if err != nil {
 		return Value{}, err
 	}

@@ -34,7 +34,10 @@ func (q *Stats) gather(r *run, columns []event.Column, only predicate) (*gathere
 		from, to := q.previous()
 		ranges = append(ranges, [2]event.Time{from, to})
 	}
-	who := r.actors()
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
+	}
 	size := func() int {
 		n := g.groups.size() + who.size()
 		for _, p := range g.periods {
@@ -50,14 +53,14 @@ func (q *Stats) gather(r *run, columns []event.Column, only predicate) (*gathere
 			total: q.Metric.measure(), parts: q.Metric.measure(),
 		}
 		g.periods = append(g.periods, p)
-		err := r.scanRange(p.from, p.to, q.Matches, size, func(e *event.Event) {
+		err := r.scanRange(p.from, p.to, q.Matches, size, func(e *scanRow) {
 			if !take(e) || only != nil && !only(e) {
 				return
 			}
 			group := g.groups.number(e)
 			p.total.add(group, &s)
 			if q.Interval != IntervalNone {
-				p.parts.add(p.cells.number(pair(group, p.buckets.number(e.Time))), &s)
+				p.parts.add(p.cells.number(pair(group, p.buckets.number(e.time))), &s)
 			}
 		})
 		if err != nil {

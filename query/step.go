@@ -24,16 +24,20 @@ const anyOfMax = 32
 // matcher compiles the step into a test of one event. The test is not safe for concurrent use.
 func (s *Step) matcher() predicate {
 	if len(s.AnyOf) == 0 {
-		holds := compile(nil, s.Filters)
-		return func(e *event.Event) bool { return e.Name == s.Event && holds(e) }
+		return compile(append([]Filter{nameFilter(s.Event)}, s.Filters...))
 	}
 	of := make([]predicate, len(s.AnyOf))
 	for i := range s.AnyOf {
 		of[i] = s.AnyOf[i].matcher()
 	}
-	return func(e *event.Event) bool {
+	return func(e *scanRow) bool {
 		return slices.ContainsFunc(of, func(p predicate) bool { return p(e) })
 	}
+}
+
+// nameFilter holds of the events of a name.
+func nameFilter(name string) Filter {
+	return Filter{Column: event.ColumnName, Op: OpEq, Values: []Literal{{Kind: LiteralText, Text: name}}}
 }
 
 // setting shows the step as it was understood, with what a kind of step has beside.

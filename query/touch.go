@@ -33,14 +33,18 @@ type conversions struct {
 func (c *conversions) has(actor uint32) bool { return int(actor) < len(c.actors) && c.actors[actor] }
 
 func (q *Attribution) conversions(r *run) (*conversions, error) {
-	c := &conversions{who: r.actors()}
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
+	}
+	c := &conversions{who: who}
 	isConversion := q.Conversion.matcher()
 	var find *propertyReader
 	if q.Value != "" {
 		find = newPropertyReader(q.Value)
 	}
 	size := func() int { return 4*len(c.list) + c.who.size() }
-	err := r.scan(nil, size, func(e *event.Event) {
+	err = r.scan(nil, size, func(e *scanRow) {
 		if !isConversion(e) {
 			return
 		}
@@ -52,7 +56,7 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 			c.actors = append(c.actors, false)
 		}
 		c.actors[actor] = true
-		one := conversion{actor: actor, at: place{time: e.Time, seq: e.Seq}}
+		one := conversion{actor: actor, at: e.place()}
 		if find != nil {
 			one.value = q.valueOf(find, e)
 		}
@@ -90,7 +94,7 @@ type visitTable struct {
 	q       *Attribution
 	groups  *grouping
 	wanted  predicate // the touch filters
-	names   *numbering[string]
+	names   *sessionNumbers
 	keys    *numbering[uint64] // pairs of actor and session name
 	visits  []touchedVisit
 	halves  map[uint64]half // by pair of actor and half-hour
@@ -132,15 +136,15 @@ type half struct {
 // touches reads the history up to the range's end, and beyond it for entry pages alone.
 func (q *Attribution) touches(r *run, found *conversions) (*visitTable, error) {
 	t := &visitTable{
-		q: q, groups: newGrouping(q.GroupBy), wanted: compile(nil, q.TouchFilters),
-		names: newNumbering[string](), keys: newNumbering[uint64](), halves: map[uint64]half{},
+		q: q, groups: newGrouping(q.GroupBy), wanted: compile(q.TouchFilters),
+		names: newSessionNumbers(), keys: newNumbering[uint64](), halves: map[uint64]half{},
 	}
 	t.entries = t.groups.has(DimensionEntryPath)
 	everyone := slices.Contains(q.Models, ModelDataDriven)
 	size := func() int {
 		return 4*len(t.visits) + 2*len(t.halves) + len(t.names.list) + t.groups.size() + found.who.size()
 	}
-	visit := func(e *event.Event) {
+	visit := func(e *scanRow) {
 		if actor, ok := found.who.number(e); ok && (everyone || found.has(actor)) {
 			t.see(e, actor)
 		}
@@ -148,8 +152,8 @@ func (q *Attribution) touches(r *run, found *conversions) (*visitTable, error) {
 	if err := r.walk(event.TimeMin, q.To, size, visit); err != nil || !t.entries {
 		return t, err
 	}
-	return t, r.walk(q.To, event.TimeMax+1, size, func(e *event.Event) {
-		if actor, ok := found.who.number(e); ok && e.Name == event.EventPageview {
+	return t, r.walk(q.To, event.TimeMax+1, size, func(e *scanRow) {
+		if actor, ok := found.who.number(e); ok && e.name() == event.EventPageview {
 			if v := t.known(e, actor); v != nil {
 				v.see(e)
 			}
@@ -157,29 +161,10 @@ func (q *Attribution) touches(r *run, found *conversions) (*visitTable, error) {
 	})
 }
 
-// walk visits the events of a stretch of time that the question's bots and position allow, whatever
-// its filters say.
-func (r *run) walk(from, to event.Time, size func() int, visit func(*event.Event)) error {
-	var stopped error
-	r.source.Scan(from, to, func(e *event.Event) bool {
-		r.cost.Scanned++
-		if r.cost.Scanned%lookEvery == 0 {
-			if stopped = r.overBudget(size()); stopped != nil {
-				return false
-			}
-		}
-		if e.Seq <= r.asOf && (e.Bot == "" || r.common.IncludeBots) {
-			visit(e)
-		}
-		return true
-	})
-	return stopped
-}
-
 // see takes in one event of an actor.
-func (t *visitTable) see(e *event.Event, actor uint32) {
-	at := place{time: e.Time, seq: e.Seq}
-	key := pair(actor, uint32(e.Time/halfHour))
+func (t *visitTable) see(e *scanRow, actor uint32) {
+	at := e.place()
+	key := pair(actor, uint32(e.time/halfHour))
 	if h, ok := t.halves[key]; !ok {
 		t.halves[key] = half{first: at, last: at.time}
 	} else if at.before(h.first) || at.time > h.last {
@@ -189,22 +174,22 @@ func (t *visitTable) see(e *event.Event, actor uint32) {
 		h.last = max(h.last, at.time)
 		t.halves[key] = h
 	}
-	number := t.keys.number(pair(actor, t.names.number(e.SessionID)))
+	number := t.keys.number(pair(actor, t.names.number(e)))
 	if int(number) == len(t.visits) {
 		t.visits = append(t.visits, touchedVisit{})
 	}
 	v := &t.visits[number]
-	if t.entries && e.Name == event.EventPageview {
+	if t.entries && e.name() == event.EventPageview {
 		v.see(e)
 	}
-	if e.URL == "" && e.Referrer == "" || v.touched && !at.before(v.touch.at) {
+	if !e.hasAddress() || v.touched && !at.before(v.touch.at) {
 		return
 	}
-	v.touched, v.touch, v.drop = true, touch{at: at, direct: e.Source == sourceDirect}, dropNot
+	v.touched, v.touch, v.drop = true, touch{at: at, direct: e.text(colSource) == sourceDirect}, dropNot
 	switch {
-	case e.Source == sourceInternal || !t.wanted(e):
+	case e.text(colSource) == sourceInternal || !t.wanted(e):
 		v.drop = dropAll
-	case v.touch.direct && e.SessionDerived:
+	case v.touch.direct && e.sessionDerived():
 		v.drop = dropIfCut
 	}
 	if v.drop != dropAll {
@@ -213,15 +198,15 @@ func (t *visitTable) see(e *event.Event, actor uint32) {
 }
 
 // see takes in a page view.
-func (v *touchedVisit) see(e *event.Event) {
-	if at := (place{time: e.Time, seq: e.Seq}); !v.viewed || at.before(v.view) {
-		v.viewed, v.view, v.path = true, at, e.Path
+func (v *touchedVisit) see(e *scanRow) {
+	if at := e.place(); !v.viewed || at.before(v.view) {
+		v.viewed, v.view, v.path = true, at, e.path()
 	}
 }
 
 // known returns the visit of an event, nil where none of it was seen.
-func (t *visitTable) known(e *event.Event, actor uint32) *touchedVisit {
-	name, ok := t.names.of[e.SessionID]
+func (t *visitTable) known(e *scanRow, actor uint32) *touchedVisit {
+	name, ok := t.names.find(e)
 	if !ok {
 		return nil
 	}

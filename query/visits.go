@@ -43,15 +43,16 @@ func (q *Sessions) own() []Member {
 // visit is what is known of one visit.
 type visit struct {
 	actor       uint32
-	early       bool // it began before the range, so it isn't asked about
-	matched     bool // it holds an event that the filters want
+	number      uint32 // of the visit, once they are all known
+	early       bool   // it began before the range, so it isn't asked about
+	matched     bool   // it holds an event that the filters want
 	entry       place
 	last        event.Time
 	events      int64 // all of them
 	others      int64 // all but $identify
 	fields      uint32
-	first       *event.Event // the entry itself, where the question needs it
-	view, leave place        // of the first and the last page view, if viewed
+	facts       uint32 // which combination of what the filters ask about the entry
+	view, leave place  // of the first and the last page view, if viewed
 	viewed      bool
 	entryPath   string
 	exitPath    string
@@ -61,13 +62,12 @@ type visit struct {
 type visitScan struct {
 	q       *Sessions
 	who     *actors
-	names   *numbering[string]
+	names   *sessionNumbers
 	keys    *numbering[uint64] // pairs of actor and session name
 	visits  []visit
 	groups  *grouping
-	matches func(e, entry *event.Event) bool
-	// ofEntry says that the filters ask about entries, which are only known once all has been seen.
-	ofEntry bool
+	filters visitFilters
+	entries []slot // of the visits, where the question is for a list
 }
 
 // visits finds the visits.
@@ -76,19 +76,20 @@ type visitScan struct {
 //     is kept of what comes before and after.
 //  2. What lies before the range rules out the visits that began there.
 //  3. What comes after it belongs to the visits that are left.
-//  4. Filters about entries are asked last, of all events of these visits.
+//  4. Filters about entries are asked last, of all events of these visits: which entry a visit has is
+//     only known once all of it has been seen.
 func (q *Sessions) visits(r *run) (*visitScan, error) {
-	s := &visitScan{q: q, who: r.actors(), names: newNumbering[string](), keys: newNumbering[uint64](), groups: newGrouping(q.GroupBy)}
-	s.matches, s.ofEntry = compileVisitFilters(q.Filters)
-	size := func() int {
-		weight := 5
-		if q.List || s.ofEntry {
-			weight = 15 // a visit carries its entry with it
-		}
-		return weight*len(s.visits) + len(s.names.list) + s.groups.size() + s.who.size()
+	who, err := r.actors()
+	if err != nil {
+		return nil, err
 	}
-	found := func(then func(*visit, *event.Event)) func(*event.Event) {
-		return func(e *event.Event) {
+	s := &visitScan{q: q, who: who, names: newSessionNumbers(), keys: newNumbering[uint64](), groups: newGrouping(q.GroupBy)}
+	s.filters.compile(q.Filters)
+	size := func() int {
+		return 5*len(s.visits) + 10*len(s.entries) + len(s.names.list) + s.groups.size() + s.who.size() + s.filters.size()
+	}
+	found := func(then func(*visit, *scanRow)) func(*scanRow) {
+		return func(e *scanRow) {
 			if v := s.known(e); v != nil && !v.early {
 				then(v, e)
 			}
@@ -98,41 +99,41 @@ func (q *Sessions) visits(r *run) (*visitScan, error) {
 	if err := r.walk(q.From, q.To, size, s.meet); err != nil {
 		return nil, err
 	}
-	if err := r.walk(event.TimeMin, q.From, size, found(func(v *visit, _ *event.Event) { v.early = true })); err != nil {
+	if err := r.walk(event.TimeMin, q.From, size, found(func(v *visit, _ *scanRow) { v.early = true })); err != nil {
 		return nil, err
 	}
-	if err := r.walk(q.To, end, size, found(s.add)); err != nil || !s.ofEntry {
+	if err := r.walk(q.To, end, size, found(s.add)); err != nil || !s.filters.askEntries() {
 		return s, err
 	}
-	return s, r.walk(q.From, end, size, found(func(v *visit, e *event.Event) {
-		v.matched = v.matched || s.matches(e, v.first)
+	return s, r.walk(q.From, end, size, found(func(v *visit, e *scanRow) {
+		v.matched = v.matched || s.filters.hold(e, v.facts)
 	}))
 }
 
 // meet takes in an event of the range.
-func (s *visitScan) meet(e *event.Event) {
+func (s *visitScan) meet(e *scanRow) {
 	actor, ok := s.who.number(e)
 	if !ok {
 		return
 	}
-	number := s.keys.number(pair(actor, s.names.number(e.SessionID)))
+	number := s.keys.number(pair(actor, s.names.number(e)))
 	if int(number) == len(s.visits) {
 		s.visits = append(s.visits, visit{actor: actor})
 	}
 	v := &s.visits[number]
 	s.add(v, e)
-	if at := (place{time: e.Time, seq: e.Seq}); v.events == 1 || at.before(v.entry) {
-		v.entry, v.fields = at, s.groups.fields.number(e)
-		if s.q.List || s.ofEntry {
-			entry := *e
-			v.first = &entry
+	if entry := e.place(); v.events == 1 || entry.before(v.entry) {
+		v.entry, v.fields = entry, s.groups.fields.number(e)
+		v.facts = s.filters.factsOf(e)
+		if s.q.List {
+			at(&s.entries, number).keep(e)
 		}
 	}
 }
 
 // known returns the visit of an event, nil where it has none in the range.
-func (s *visitScan) known(e *event.Event) *visit {
-	name, ok := s.names.of[e.SessionID]
+func (s *visitScan) known(e *scanRow) *visit {
+	name, ok := s.names.find(e)
 	if !ok {
 		return nil
 	}
@@ -148,59 +149,24 @@ func (s *visitScan) known(e *event.Event) *visit {
 }
 
 // add counts an event of a visit.
-func (s *visitScan) add(v *visit, e *event.Event) {
-	at := place{time: e.Time, seq: e.Seq}
+func (s *visitScan) add(v *visit, e *scanRow) {
 	v.events++
-	v.last = max(v.last, e.Time)
-	if e.Name != event.EventIdentify {
+	v.last = max(v.last, e.time)
+	if e.name() != event.EventIdentify {
 		v.others++
 	}
-	if !s.ofEntry && !v.matched {
-		v.matched = s.matches(e, nil)
+	if !v.matched && !s.filters.askEntries() {
+		v.matched = s.filters.hold(e, 0)
 	}
-	if e.Name != event.EventPageview {
+	if e.name() != event.EventPageview {
 		return
 	}
+	at := e.place()
 	if !v.viewed || at.before(v.view) {
-		v.view, v.entryPath = at, e.Path
+		v.view, v.entryPath = at, e.path()
 	}
 	if !v.viewed || v.leave.before(at) {
-		v.leave, v.exitPath = at, e.Path
+		v.leave, v.exitPath = at, e.path()
 	}
 	v.viewed = true
-}
-
-// compileVisitFilters makes one test of an event and the entry of its visit. ofEntry says whether
-// the test looks at the entry.
-func compileVisitFilters(filters []Filter) (matches func(e, entry *event.Event) bool, ofEntry bool) {
-	return compileVisitFilter(Filter{Join: JoinAnd, Of: filters})
-}
-
-func compileVisitFilter(f Filter) (matches func(e, entry *event.Event) bool, ofEntry bool) {
-	if f.Join == JoinNone {
-		holds := compileLeaf(f)
-		if f.Entry {
-			return func(_, entry *event.Event) bool { return holds(entry) }, true
-		}
-		return func(e, _ *event.Event) bool { return holds(e) }, false
-	}
-	of := make([]func(e, entry *event.Event) bool, len(f.Of))
-	for i := range f.Of {
-		var some bool
-		of[i], some = compileVisitFilter(f.Of[i])
-		ofEntry = ofEntry || some
-	}
-	if f.Join == JoinNot {
-		return func(e, entry *event.Event) bool { return !of[0](e, entry) }, ofEntry
-	}
-	// "or" ends at the first that holds, "and" at the first that doesn't.
-	ends := f.Join == JoinOr
-	return func(e, entry *event.Event) bool {
-		for _, holds := range of {
-			if holds(e, entry) == ends {
-				return ends
-			}
-		}
-		return !ends
-	}, ofEntry
 }

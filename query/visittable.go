@@ -16,12 +16,13 @@ func (q *Sessions) answer(r *run) (*Answer, error) {
 	var kept []*visit
 	for i := range s.visits {
 		if v := &s.visits[i]; !v.early && v.matched {
+			v.number = uint32(i)
 			kept = append(kept, v)
 			r.cost.Matched += int(v.events)
 		}
 	}
 	if q.List {
-		return q.list(kept), nil
+		return q.list(r, s.entries, kept)
 	}
 	return q.table(s.groups, kept), nil
 }
@@ -150,14 +151,27 @@ func visitNumbers(visits []*visit) []Member {
 func (v *visit) bounced() bool { return v.others == 1 }
 
 // list makes one row of each visit, newest first.
-func (q *Sessions) list(kept []*visit) *Answer {
+func (q *Sessions) list(r *run, entries []slot, kept []*visit) (*Answer, error) {
 	slices.SortFunc(kept, func(a, b *visit) int { return b.entry.compare(a.entry) })
 	answer := &Answer{Columns: []string{
 		"session_id", "anonymous_id", "user_id", "start", "end", "duration_s", "events", "bounced", "entry_path", "exit_path",
 		"source", "medium", "campaign", "referrer", "country", "device_type", "browser", "os",
 	}}
-	for _, v := range kept[:min(q.Limit, len(kept))] {
-		e := v.first
+	shown := kept[:min(q.Limit, len(kept))]
+	events := make([]event.Event, len(shown))
+	rising := make([]int, len(shown))
+	for i := range rising {
+		rising[i] = i
+	}
+	slices.SortFunc(rising, func(a, b int) int { return entries[shown[a].number].compare(&entries[shown[b].number]) })
+	for _, i := range rising {
+		var err error
+		if events[i], err = r.bare(&entries[shown[i].number]); err != nil {
+			return nil, err
+		}
+	}
+	for i, v := range shown {
+		e := &events[i]
 		answer.Rows = append(answer.Rows, []Value{
 			Text(e.SessionID), Text(e.AnonymousID), TextOrNull(e.UserID), Text(timeText(v.entry.time)), Text(timeText(v.last)),
 			Seconds(big.NewInt(int64(v.last-v.entry.time)), 1), Int(v.events), Bool(v.bounced()), TextOrNull(v.entryPath), TextOrNull(v.exitPath),
@@ -168,5 +182,5 @@ func (q *Sessions) list(kept []*visit) *Answer {
 	if len(kept) > q.Limit {
 		answer.Foot = []Member{{"visits_total", Int(int64(len(kept)))}}
 	}
-	return answer
+	return answer, nil
 }

@@ -97,7 +97,7 @@ func TestStagesLiveStoreAnswersTheCorpus(t *testing.T) {
 		if !slices.Contains(open, e) {
 			open = append(open, e)
 		}
-		return answerFrom(e.Snapshot(7), question)
+		return answerFrom(liveSource{e.Snapshot(7)}, question)
 	})
 	for _, e := range open {
 		if err := e.Close(); err != nil {
@@ -121,7 +121,7 @@ func TestStagesStoreAfterACrashAnswersTheCorpus(t *testing.T) {
 		if err := again.Close(); err != nil {
 			t.Fatal(err)
 		}
-		return snapshot
+		return liveSource{snapshot}
 	})
 	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
 		return answerFrom(sources(t, load), question)

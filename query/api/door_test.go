@@ -79,23 +79,23 @@ func TestAnswersAreTheDocumentedJSON(t *testing.T) {
 			`{"root":{"kind":"event","node":"view","count":2,"actors":2,"children":[{"kind":"end","count":2,"actors":2}]},"as_of":"2","exact":true,` +
 				`"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2",` +
 				`"end":{"any_of":[{"event":"view"}],"name":"seen"},"steps":2,"events":["view"],"scope":"window","window":"14d","first_only":true,"limit":10},` +
-				`"cost":{"events_scanned":2,"events_matched":2,"elapsed_ms":0}}`},
+				`"cost":{"segments":0,"segments_skipped":0,"rows_scanned":2,"rows_matched":2,"bytes_read":0,"raw_blocks":0,"elapsed_ms":0}}`},
 		{"paths by default", "/v1/paths", `{` + range2026 + `,"start":{"event":"$pageview"}}`,
 			`{"root":{"kind":"event","node":"$pageview","count":0,"actors":0,"children":[]},"as_of":"2","exact":true,` +
 				`"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2",` +
 				`"start":{"event":"$pageview"},"steps":5,"events":["$pageview"],"scope":"visit","window":null,"first_only":false,"limit":10},` +
-				`"cost":{"events_scanned":2,"events_matched":2,"elapsed_ms":0}}`},
+				`"cost":{"segments":0,"segments_skipped":0,"rows_scanned":2,"rows_matched":2,"bytes_read":0,"raw_blocks":0,"elapsed_ms":0}}`},
 		{"live", "/v1/live", `{"window":"1h"}`,
 			`{"actors":0,"window":"1h","paths":[],"sources":[],"as_of":"2","exact":true,` +
 				`"settings":{"tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2","window":"1h","now":"2026-05-01T12:00:00.000Z","limit":10},` +
-				`"cost":{"events_scanned":0,"events_matched":0,"elapsed_ms":0}}`},
+				`"cost":{"segments":0,"segments_skipped":0,"rows_scanned":0,"rows_matched":0,"bytes_read":0,"raw_blocks":0,"elapsed_ms":0}}`},
 		{"explained", "/v1/stats", `{` + range2026 + `,"explain":true,"event":"view","filters":[ {"field":"properties.n", "op":"in", "value":[1.5]} ],"as_of":"1"}`,
 			`{"metric":"count","rows":[{"value":1}],"as_of":"1","exact":true,"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC",` +
 				`"filters":[{"field":"properties.n","op":"in","value":[1.5]}],"include_bots":false,"actor":"visitor","as_of":"1","metric":"count","event":"view","group_by":[],"interval":null,"fill":null,"compare":null,"limit":100},` +
-				`"cost":{"events_scanned":2,"events_matched":1,"elapsed_ms":0}}`},
+				`"cost":{"segments":0,"segments_skipped":0,"rows_scanned":2,"rows_matched":1,"bytes_read":0,"raw_blocks":0,"elapsed_ms":0}}`},
 		{"explained sources", "/v1/sources", `{` + range2026 + `,"explain":true,"actor":"person","as_of":0}`,
 			`{"breakdown":"source_medium","rows":[],"as_of":"0","exact":true,"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC",` +
-				`"filters":[],"include_bots":false,"actor":"person","as_of":"0","breakdown":"source_medium","compare":null,"limit":50},"cost":{"events_scanned":2,"events_matched":0,"elapsed_ms":0}}`},
+				`"filters":[],"include_bots":false,"actor":"person","as_of":"0","breakdown":"source_medium","compare":null,"limit":50},"cost":{"segments":0,"segments_skipped":0,"rows_scanned":2,"rows_matched":0,"bytes_read":0,"raw_blocks":0,"elapsed_ms":0}}`},
 	} {
 		if got := asked(twoEvents, "POST", c.path, c.body); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.name, got, c.want)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"millimetric/index/event"
+	"millimetric/query"
 )
 
 // FuzzFilters reads any text as filters: it is refused, or both twins answer it alike.
@@ -20,6 +21,7 @@ func FuzzFilters(f *testing.F) {
 		})
 	}
 	model := Model{Events: events, Walk: NewWalk()}
+	sources := map[string]query.Source{"live": Slice(events), "sealed": NewSealed(events, 3), "sealed otherwise": NewSealed(events, 7)}
 	// The model spells such a number out, digit by digit.
 	long := regexp.MustCompile(`[0-9][eE][+-]?[0-9]{4}`)
 	f.Fuzz(func(t *testing.T, filters string) {
@@ -27,8 +29,11 @@ func FuzzFilters(f *testing.F) {
 		if err != nil || long.MatchString(filters) {
 			return
 		}
-		if got, want := answer(Slice(events), q), model.Answer(q); got != want {
-			t.Errorf("%s\nquery: %s\nmodel: %s", filters, got, want)
+		want := model.Answer(q)
+		for name, source := range sources {
+			if got := answer(source, q); got != want {
+				t.Errorf("%s\nquery, %s: %s\nmodel: %s", filters, name, got, want)
+			}
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 	_ "time/tzdata"
 
 	"millimetric/index/event"
@@ -69,6 +70,30 @@ func TestTheQueriesAnswerTheCorpus(t *testing.T) {
 		}
 		return answer(Slice(load), q)
 	})
+}
+
+func TestTheQueriesAnswerTheCorpusFromSegments(t *testing.T) {
+	if flag.Lookup("rewrite").Value.String() == "true" {
+		t.Skip("the model's answers are being written")
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	sources := map[string]*Sealed{} // most questions share a load
+	for cut := range uint64(4) {
+		t.Run(fmt.Sprint("cut ", cut), func(t *testing.T) {
+			Run(t, "testdata", func(t *testing.T, load []event.Event, question string) string {
+				q, err := parse(question)
+				if err != nil {
+					return Refusal(err)
+				}
+				key := fmt.Sprint(strings.Split(t.Name(), "/")[:3], len(load))
+				if sources[key] == nil {
+					sources[key] = NewSealed(load, seed+cut)
+				}
+				return answer(sources[key], q)
+			})
+		})
+	}
 }
 
 func answer(source query.Source, q query.Question) string {

@@ -37,6 +37,7 @@ func agree(t *testing.T, rounds int, ask func(*rand.Rand, int) string, says func
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		events := denseActors(r)
 		model := Model{Events: events, Walk: walk}
+		sources := sourcesOf(r, &model)
 		for range questions {
 			question := ask(r, len(events))
 			q, err := parse(question)
@@ -45,11 +46,13 @@ func agree(t *testing.T, rounds int, ask func(*rand.Rand, int) string, says func
 			}
 			q.Settings().Explain = false // the model has no costs
 			q.Settings().Now = eventtest.Start + event.Time(r.IntN(40*24)-24)*3600_000 + event.Time(r.IntN(3)-1)
-			got, want := answer(Slice(events), q), model.Answer(q)
-			if got != want {
-				t.Fatalf("seed %d, round %d: %s\nnow %s\n%s\nquery: %s\nmodel: %s", seed, i, readable(question), q.Settings().Now.Std(), shown(events), got, want)
+			want := model.Answer(q)
+			for name, source := range sources {
+				if got := answer(source, q); got != want {
+					t.Fatalf("seed %d, round %d, floor %d: %s\nnow %s\n%s\nquery, %s: %s\nmodel: %s", seed, i, model.Floor, readable(question), q.Settings().Now.Std(), shown(events), name, got, want)
+				}
 			}
-			if says(got) {
+			if says(want) {
 				answered++
 			}
 		}

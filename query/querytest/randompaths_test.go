@@ -27,6 +27,7 @@ func TestModelAndPathsAgree(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		events := denseHistory(r)
 		model := Model{Events: events, Walk: NewWalk()}
+		sources := sourcesOf(r, &model)
 		for range questions {
 			question := randomPaths(r, len(events))
 			q, err := parse(question)
@@ -34,11 +35,13 @@ func TestModelAndPathsAgree(t *testing.T) {
 				t.Fatalf("seed %d: %s: %v", seed, readable(question), err)
 			}
 			q.Settings().Now = eventtest.Start + event.Time(r.IntN(100)*60_000)
-			got, want := unexplained(answer(Slice(events), q)), model.Answer(q)
-			if got != want {
-				t.Fatalf("seed %d, history %d: %s\nquery: %s\nmodel: %s", seed, i, readable(question), got, want)
+			want := model.Answer(q)
+			for name, source := range sources {
+				if got := unexplained(answer(source, q)); got != want {
+					t.Fatalf("seed %d, history %d, floor %d: %s\nquery, %s: %s\nmodel: %s", seed, i, model.Floor, readable(question), name, got, want)
+				}
 			}
-			if strings.Count(got, `"kind"`) > 3 || strings.Contains(got, `"paths":[{`) {
+			if got := want; strings.Count(got, `"kind"`) > 3 || strings.Contains(got, `"paths":[{`) {
 				walked++
 			}
 		}

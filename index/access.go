@@ -1,0 +1,128 @@
+package index
+
+import (
+	"slices"
+
+	"millimetric/index/event"
+)
+
+// What questions read of rows beside the coded columns, without making events of them.
+
+// AnonymousIDs returns the anonymous ids of the visitors, by the numbers of their runs.
+func (s *Segment) AnonymousIDs() *Dict { return s.dict(&s.anonymous, true) }
+
+// SessionIDs are the session ids of a segment.
+type SessionIDs struct{ dict *Dict }
+
+// SessionIDs returns the session ids, for the numbers that SessionCodes gives. They keep what they
+// have opened last, so they are not safe for concurrent use.
+func (s *Segment) SessionIDs() *SessionIDs { return &SessionIDs{s.dict(&s.sessionT, true)} }
+
+// At returns the id of a session, of which the visitor and the time of some event are known.
+func (i *SessionIDs) At(code uint32, anonymousID string, at event.Time) (string, error) {
+	text, err := i.dict.At(code)
+	return sessionID(text, anonymousID, at), err
+}
+
+// EventIDs are the ids that clients gave to the events of a segment.
+type EventIDs struct{ dict *Dict }
+
+// EventIDs returns the ids of the events. They keep what they have opened last, so they are not safe
+// for concurrent use.
+func (s *Segment) EventIDs() *EventIDs { return &EventIDs{s.dict(&s.ids, true)} }
+
+// At returns the id of a row's event, "" where it has none.
+func (i *EventIDs) At(row uint32) (string, error) { return i.dict.At(rowOf(i.dict, row)) }
+
+// SessionsDerived reads for each row of a chunk whether its session id was derived: 1 or 0.
+func (s *Segment) SessionsDerived(runs *Runs, chunk int, dst []uint32) ([]uint32, error) {
+	return s.codes(&s.derived, runs, chunk, dst)
+}
+
+// PathsInURL reads for each row of a chunk whether the URL goes on with the path behind its site, and
+// with ColumnRest only behind that: 1 or 0.
+func (s *Segment) PathsInURL(runs *Runs, chunk int, dst []uint32) ([]uint32, error) {
+	return s.codes(&s.inURL, runs, chunk, dst)
+}
+
+// IntegersIn reads the integers of the rows of a chunk that have the property, of which there are
+// count, into dst, which grows where it is too small: numbers times ten to the power of Scale, or the
+// codes of values.
+func (p *Property) IntegersIn(chunk, count int, dst []int64) ([]int64, error) {
+	ints, err := p.valuesIn(chunk, count)
+	if err != nil {
+		return nil, err
+	}
+	if ints.Len() != count {
+		return nil, damaged("chunk %d has %d values of a property, not %d", chunk, ints.Len(), count)
+	}
+	offsets := make([]uint64, count)
+	ints.Unpack64(offsets)
+	dst = slices.Grow(dst[:0], count)[:count]
+	most := uint64(2 * numberMax)
+	if p.Kind == PropertyValues {
+		most = uint64(p.store.count) - 1
+	}
+	for i, offset := range offsets {
+		if offset > most {
+			return nil, damaged("a value of a property is %d, above %d", offset, most)
+		}
+		dst[i] = int64(offset)
+		if p.Kind == PropertyNumbers {
+			dst[i] += p.least
+		}
+	}
+	return dst, nil
+}
+
+// AppendNumber appends a number that IntegersIn gave, as JSON.
+func (p *Property) AppendNumber(dst []byte, n int64) []byte {
+	return appendNumber(dst, n, p.Scale, p.trimmed)
+}
+
+// JSON returns what a text of Dict stands for, its letter in front, as JSON. Texts that held escapes
+// are left to the caller: ok is false for them.
+func (p *Property) JSON(text string) (value string, ok bool) {
+	if text == "" || text[0] == ValueText {
+		return "", false
+	}
+	return jsonOf(text), true
+}
+
+// RestPiece tells which piece holds the rest of a row, counted from 0, so that whoever reads rests
+// knows how many it opened.
+func (r *Reader) RestPiece(row uint32) (int, error) {
+	store := &r.segment.rest.store
+	place := rowOf(r.rest.dict, row)
+	if r.segment.rest.shape == restByCode {
+		if err := r.visit(row); err != nil {
+			return 0, err
+		}
+		code, err := r.rest.code(row, int(r.run))
+		if err != nil {
+			return 0, err
+		}
+		place = code
+	}
+	if store.kind == storeInline {
+		return 0, nil
+	}
+	at, found := slices.BinarySearch(store.firsts, int(place))
+	if !found {
+		at--
+	}
+	return at, nil
+}
+
+// Watch returns the segment with its sections read through what wrap makes of them.
+func (s *Segment) Watch(wrap func(Sections) Sections) *Segment {
+	c := *s
+	c.src = wrap(s.src)
+	c.properties = make(map[string]*Property, len(s.properties))
+	for name, p := range s.properties {
+		own := *p
+		own.segment = &c
+		c.properties[name] = &own
+	}
+	return &c
+}

@@ -1,0 +1,156 @@
+package index
+
+import (
+	"testing"
+
+	"millimetric/index/event"
+)
+
+// counting counts the sections that are asked for.
+type counting struct {
+	Sections
+	asked int
+}
+
+func (c *counting) Section(id SectionID) ([]byte, error) {
+	c.asked++
+	return c.Sections.Section(id)
+}
+
+// What is read column by column must be what is read as whole events.
+func TestAccessGivesWhatEventsHave(t *testing.T) {
+	rows := newTraffic(21, 300).day(40_000, true)
+	for i := range rows {
+		if i%7 == 0 {
+			rows[i].Event.Path = "/elsewhere"
+		}
+	}
+	built, err := Open(Build(rows, BuildOptions{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var watched *counting
+	s := built.Watch(func(src Sections) Sections {
+		watched = &counting{Sections: src}
+		return watched
+	})
+	reader, err := s.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := s.Runs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	visitors, sessions, ids := s.AnonymousIDs(), s.SessionIDs(), s.EventIDs()
+	price := s.Property("price")
+	for chunk := range s.Chunks() {
+		derived, err := s.SessionsDerived(runs, chunk, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inURL, err := s.PathsInURL(runs, chunk, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers, err := s.SessionCodes(runs, chunk, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prices := pricesIn(t, price, chunk)
+		from, to := s.ChunkBounds(chunk)
+		for row := from; row < to; row++ {
+			e, _, err := reader.Event(uint32(row))
+			if err != nil {
+				t.Fatal(err)
+			}
+			visitor, err := visitors.At(uint32(runs.Of(uint32(row))))
+			if err != nil || visitor != e.AnonymousID {
+				t.Fatalf("row %d: visitor %q, %v", row, visitor, err)
+			}
+			if id, err := sessions.At(numbers[row-from], visitor, e.Time); err != nil || id != e.SessionID {
+				t.Fatalf("row %d: session %q, %v; want %q", row, id, err, e.SessionID)
+			}
+			if id, err := ids.At(uint32(row)); err != nil || id != e.ID {
+				t.Fatalf("row %d: id %q, %v", row, id, err)
+			}
+			site, rest, behind := splitURL(&event.Event{URL: e.URL, Path: e.Path})
+			if (derived[row-from] == 1) != e.SessionDerived || (inURL[row-from] == 1) != behind || site == "" && rest == "" {
+				t.Fatalf("row %d: derived %d, path in URL %d: %+v", row, derived[row-from], inURL[row-from], e)
+			}
+			want, ok := findMember(e.Properties, "price")
+			if got := prices[uint32(row-from)]; ok != (got != "") || !sameNumber(got, want) {
+				t.Fatalf("row %d: price %q, want %q", row, got, want)
+			}
+		}
+	}
+	if watched.asked == 0 {
+		t.Error("no section was asked for through the watch")
+	}
+	before := watched.asked
+	if _, err := price.Numbers(); err != nil || watched.asked == before {
+		t.Errorf("properties aren't watched: %v", err)
+	}
+}
+
+func pricesIn(t *testing.T, p *Property, chunk int) map[uint32]string {
+	t.Helper()
+	set, err := p.RowsIn(chunk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers, err := p.IntegersIn(chunk, set.Count(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prices := map[uint32]string{}
+	for i, row := range set.Numbers() {
+		prices[row] = string(p.AppendNumber(nil, numbers[i]))
+	}
+	if _, err := p.IntegersIn(chunk, set.Count()+1, nil); err == nil {
+		t.Error("a wrong count is taken")
+	}
+	return prices
+}
+
+// sameNumber compares spellings that may differ in zeros at the end.
+func sameNumber(a, b string) bool {
+	x, places, ok := parseNumber(a)
+	y, others, fine := parseNumber(b)
+	for ; places < others; places++ {
+		x *= 10
+	}
+	for ; others < places; others++ {
+		y *= 10
+	}
+	return a == b || ok && fine && x == y
+}
+
+// Rests read in the order of rows open each of their pieces once.
+func TestRestPiecesRise(t *testing.T) {
+	rows := newTraffic(22, 300).day(20_000, false)
+	for _, most := range []int{-1, 0} {
+		s, err := Open(Build(rows, BuildOptions{TypedMax: most}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader, err := s.Reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, pieces := -1, 0
+		for row := range uint32(s.Rows()) {
+			piece, err := reader.RestPiece(row)
+			if err != nil || piece < 0 || piece >= max(1, s.rest.store.pieces.count) || s.rest.shape == restByRow && piece < last {
+				t.Fatalf("row %d lies in piece %d after %d: %v", row, piece, last, err)
+			}
+			if piece != last {
+				last = piece
+				pieces++
+			}
+		}
+		if s.rest.shape == restByRow && pieces != max(1, s.rest.store.pieces.count) {
+			t.Errorf("%d pieces were met of %d", pieces, s.rest.store.pieces.count)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package query
+
+import (
+	"strconv"
+	"time"
+
+	"millimetric/index"
+)
+
+// Cost is what an answer took. It may differ from one time to the next.
+type Cost struct {
+	Segments  int           // segments that the source gave
+	Skipped   int           // those of them of which no row was looked at
+	Scanned   int           // rows looked at, live events among them
+	Matched   int           // rows that the question was about
+	BytesRead int64         // of segments, as they are stored; what is read again counts once
+	RawBlocks int           // pieces opened of properties that have no column
+	Elapsed   time.Duration // set by the door, as this package knows no clock
+}
+
+// sum adds up what the segments have to say.
+func (r *run) sum() Cost {
+	r.cost.Segments, r.cost.Skipped = len(r.opened), 0
+	for _, s := range r.opened {
+		if !s.used {
+			r.cost.Skipped++
+		}
+	}
+	return r.cost
+}
+
+func (c *Cost) appendJSON(dst []byte) []byte {
+	for i, m := range [...]struct {
+		name  string
+		value int64
+	}{
+		{"segments", int64(c.Segments)}, {"segments_skipped", int64(c.Skipped)}, {"rows_scanned", int64(c.Scanned)},
+		{"rows_matched", int64(c.Matched)}, {"bytes_read", c.BytesRead}, {"raw_blocks", int64(c.RawBlocks)},
+		{"elapsed_ms", c.Elapsed.Milliseconds()},
+	} {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), m.name...), `":`...)
+		dst = strconv.AppendInt(dst, m.value, 10)
+	}
+	return dst
+}
+
+// watched counts what is read of a segment's sections.
+type watched struct {
+	index.Sections
+	run *run
+	of  *sealed
+}
+
+// Section gives a section, and counts it the first time.
+func (w *watched) Section(id index.SectionID) ([]byte, error) {
+	section, err := w.Sections.Section(id)
+	if err == nil {
+		if read := at(&w.of.sections, uint32(id)); !*read {
+			*read = true
+			w.run.cost.BytesRead += int64(len(section))
+		}
+	}
+	return section, err
+}

@@ -1,0 +1,90 @@
+package querytest
+
+import (
+	"strings"
+	"testing"
+
+	"millimetric/index/event"
+	"millimetric/index/event/eventtest"
+	"millimetric/query"
+)
+
+func costOf(t *testing.T, source query.Source, question string) query.Cost {
+	t.Helper()
+	q, err := parse(question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Settings().Explain = true
+	a, err := query.Run(t.Context(), source, q)
+	if err != nil {
+		t.Fatalf("%s: %v", question, err)
+	}
+	return a.Explain.Cost
+}
+
+func someDays(t *testing.T) *Sealed {
+	t.Helper()
+	events := eventtest.New(5, 200, 60_000).Events(6_000)
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+	}
+	return NewDays(events)
+}
+
+// What has a column is read from it: no question but query, which shows whole events, opens raw
+// properties, unless it names one that has no column.
+func TestOnlyPropertiesWithoutAColumnAreReadRaw(t *testing.T) {
+	source := someDays(t)
+	const whole = "from=2026-01-01&to=2027-01-01"
+	asked := 0
+	for _, c := range questions {
+		cost := costOf(t, source, c.question+"&"+whole)
+		if strings.HasPrefix(c.question, "query?") {
+			continue
+		}
+		asked++
+		if cost.RawBlocks > 0 || cost.BytesRead == 0 || cost.Segments == 0 {
+			t.Errorf("%s: %+v", c.name, cost)
+		}
+	}
+	if asked < 20 {
+		t.Errorf("only %d questions were asked", asked)
+	}
+	for _, question := range []string{
+		"query?", "stats?metric=sum(unheard_of)", "stats?group_by=properties.unheard.of", "sessions?group_by=properties.unheard_of",
+		`stats?filters=[{"field":"properties.unheard_of","op":"eq","value":1}]`,
+	} {
+		if cost := costOf(t, source, question+"&"+whole); cost.RawBlocks == 0 {
+			t.Errorf("%s: no raw properties were read: %+v", question, cost)
+		}
+	}
+	if cost := costOf(t, source, "sessions?list=true&"+whole); cost.RawBlocks > 0 {
+		t.Errorf("a list of visits reads raw properties: %+v", cost)
+	}
+}
+
+// Segments that can't matter are skipped by what their headers say.
+func TestSegmentsThatCannotMatterAreSkipped(t *testing.T) {
+	source := someDays(t)
+	all := len(source.segments)
+	if all < 4 {
+		t.Fatalf("only %d segments", all)
+	}
+	for _, c := range []struct {
+		question string
+		used     int
+	}{
+		{"stats?from=2026-01-01&to=2027-01-01", all},
+		{"stats?from=2026-03-28&to=2026-03-29", 1},
+		{"stats?from=2026-01-01&to=2027-01-01&event=nothing_of_the_kind", 0},
+		{"stats?from=2026-01-01&to=2027-01-01&as_of=1", 1},
+		{"query?from=2026-01-01&to=2027-01-01&limit=1", 1},
+		{"query?from=2026-01-01&to=2027-01-01&user_id=zz", 0},
+	} {
+		cost := costOf(t, source, c.question)
+		if cost.Segments != all || cost.Segments-cost.Skipped > c.used || c.used == all && cost.Skipped != 0 {
+			t.Errorf("%s: %+v of %d segments, want %d used", c.question, cost, all, c.used)
+		}
+	}
+}

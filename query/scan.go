@@ -1,0 +1,235 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+
+	"millimetric/index"
+	"millimetric/index/event"
+)
+
+// pass is one pass over the events of a range, before the floor of the source is raised.
+type pass struct {
+	from, to event.Time
+	wants    *conditions // nil where the question's filters don't matter
+	// size tells how many table entries the visits have made so far.
+	size  func() int
+	visit func(*scanRow)
+	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
+}
+
+// scan visits the events that the question is about. size tells how many table entries the visits
+// have made so far.
+func (r *run) scan(matches []Match, size func() int, visit func(*scanRow)) error {
+	return r.scanRange(r.common.From, r.common.To, matches, size, visit)
+}
+
+// scanRange visits the events of another range by the same rules.
+func (r *run) scanRange(from, to event.Time, matches []Match, size func() int, visit func(*scanRow)) error {
+	return r.each(&pass{from: from, to: to, wants: conditionsOf(matches, r.common.Filters), size: size, visit: func(e *scanRow) {
+		r.cost.Matched++
+		visit(e)
+	}})
+}
+
+// walk visits the events of a stretch of time that the question's bots and position allow, whatever
+// its filters say.
+func (r *run) walk(from, to event.Time, size func() int, visit func(*scanRow)) error {
+	return r.each(&pass{from: from, to: to, wants: conditionsOf(nil, nil), size: size, visit: visit})
+}
+
+// each makes a pass: over the live events, then over the segments, those that end last first.
+func (r *run) each(p *pass) error {
+	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+		return nil
+	}
+	if err := r.eachLive(p); err != nil {
+		return err
+	}
+	segments := slices.Clone(r.source.Segments(p.from, p.to))
+	slices.SortStableFunc(segments, func(a, b *index.Segment) int {
+		_, first := a.TimeRange()
+		_, second := b.TimeRange()
+		return cmp.Compare(second, first)
+	})
+	for _, segment := range segments {
+		if p.skip != nil && p.skip(segment) {
+			r.open(segment)
+			continue
+		}
+		if err := r.eachOf(p, segment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) eachLive(p *pass) error {
+	var stopped error
+	row := scanRow{}
+	err := r.source.Live(p.from, p.to, func(e *event.Event, visitor uint32) bool {
+		r.cost.Scanned++
+		r.work += 1 + p.wants.leaves/leavesPerWork + p.wants.properties*len(e.Properties)/propertyBytesPerWork
+		if stopped = r.look(p); stopped != nil {
+			return false
+		}
+		if e.Seq > r.asOf || e.Bot != "" && !r.common.IncludeBots {
+			return true
+		}
+		row.time, row.visitor, row.live = e.Time, visitor, e
+		if p.wants.hold(&row) {
+			p.visit(&row)
+		}
+		return true
+	})
+	if stopped != nil {
+		return stopped
+	}
+	return err
+}
+
+// look looks at the budgets where enough was done since the last time.
+func (r *run) look(p *pass) error {
+	if r.work < lookEvery {
+		return nil
+	}
+	r.work = 0
+	return r.overBudget(p.size())
+}
+
+// open returns a segment as the question reads it.
+func (r *run) open(segment *index.Segment) *sealed {
+	s := r.opened[segment]
+	if s == nil {
+		s = &sealed{number: len(r.opened), restPiece: -1}
+		s.segment = segment.Watch(func(src index.Sections) index.Sections { return &watched{src, r, s} })
+		if r.opened == nil {
+			r.opened = map[*index.Segment]*sealed{}
+		}
+		r.opened[segment] = s
+	}
+	return s
+}
+
+// eachOf visits the rows of a segment, chunk by chunk: rows are chosen by their columns first, and
+// shown one by one only if they are wanted.
+func (r *run) eachOf(p *pass, segment *index.Segment) error {
+	s := r.open(segment)
+	possible, err := r.mayMatter(p, s)
+	if err != nil || !possible {
+		return err
+	}
+	if s.runs == nil {
+		if s.runs, err = s.segment.Runs(); err != nil {
+			return err
+		}
+	}
+	s.used = true
+	v := r.viewOf()
+	for chunk := range segment.Chunks() {
+		v.turn(s, chunk)
+		r.cost.Scanned += v.rows
+		r.work += v.rows / rowsPerWork
+		if err := r.look(p); err != nil {
+			return err
+		}
+		chosen := r.choose(p, v)
+		if v.err != nil {
+			return v.err
+		}
+		if err := r.show(p, v, chosen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewOf returns the one view of the question.
+func (r *run) viewOf() *view {
+	if r.view == nil {
+		r.view = &view{run: r}
+	}
+	return r.view
+}
+
+// rowsPerWork is how many rows of a segment are passed over at the cost of one live event.
+const rowsPerWork = 8
+
+// show visits the chosen rows of a view, those that the other conditions hold of.
+func (r *run) show(p *pass, v *view, chosen []int32) error {
+	if len(chosen) == 0 {
+		return nil
+	}
+	times := v.timesOf()
+	row := scanRow{view: v}
+	for _, at := range chosen {
+		r.work += 1 + p.wants.leaves/leavesPerWork
+		if err := r.look(p); err != nil {
+			return err
+		}
+		row.at, row.time, row.visitor = int(at), times[at], v.come(int(at))
+		if p.wants.others == nil || p.wants.others(&row) {
+			p.visit(&row)
+		}
+		if v.err != nil {
+			return v.err
+		}
+	}
+	return nil
+}
+
+// mayMatter tells whether some row of a segment may be wanted, by what it takes little to look at.
+func (r *run) mayMatter(p *pass, s *sealed) (bool, error) {
+	first, last := s.segment.TimeRange()
+	least, _ := s.segment.SeqRange()
+	if last < p.from || first >= p.to || least > r.asOf {
+		return false, nil
+	}
+	for _, t := range p.wants.tests {
+		if possible, err := t.open(s); err != nil || !possible {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// choose returns the rows of a view that lie in the range and in the replay, and that the conditions
+// on single columns hold of.
+func (r *run) choose(p *pass, v *view) []int32 {
+	chosen := r.allRows(v.rows)
+	first, last := v.sealed.segment.TimeRange()
+	if first < p.from || last >= p.to {
+		times, kept := v.timesOf(), chosen[:0]
+		for _, at := range chosen {
+			if t := times[at]; t >= p.from && t < p.to {
+				kept = append(kept, at)
+			}
+		}
+		chosen = kept
+	}
+	if _, greatest := v.sealed.segment.SeqRange(); greatest > r.asOf {
+		seqs, kept := v.seqsOf(), chosen[:0]
+		for _, at := range chosen {
+			if seqs[at] <= r.asOf {
+				kept = append(kept, at)
+			}
+		}
+		chosen = kept
+	}
+	if !r.common.IncludeBots {
+		chosen = r.people.choose(v, chosen)
+	}
+	for _, t := range p.wants.tests {
+		chosen = t.choose(v, chosen)
+	}
+	return chosen
+}
+
+// allRows returns the numbers of so many rows, in memory that is used again.
+func (r *run) allRows(n int) []int32 {
+	r.chosen = slices.Grow(r.chosen[:0], n)[:n]
+	for i := range r.chosen {
+		r.chosen[i] = int32(i)
+	}
+	return r.chosen
+}
