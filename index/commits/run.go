@@ -1,8 +1,7 @@
 // Package commits keeps when positions of a log were committed, as immutable runs.
 //
-// A run is made of small checksummed pieces, which whoever uses the package stores. What it was asked
-// for most lately isn't kept: a question costs one piece. The package knows no clock, it keeps what one
-// said. It opens no files and starts no goroutines; nothing reaches disk. Damage is an error of kind
+// A run is made of small checksummed pieces, which whoever uses the package stores; a question costs one
+// of them. The package knows no clock, it keeps what one said. It opens no files and starts no goroutines; nothing reaches disk. Damage is an error of kind
 // event.ErrDamaged, never an answer. Layout: FORMAT.md.
 package commits
 

@@ -13,8 +13,8 @@ type Set struct {
 	bodies *ids.BodySet
 }
 
-// NewSet returns the set of all visitors of the runs. Where runs differ about a visitor's ordinal,
-// which they must not, any of them is right.
+// NewSet returns the set of all visitors of the runs. A visitor must have the same ordinal in all runs
+// that it is in.
 func NewSet(runs ...*Run) *Set {
 	// Most visitors are in the greatest run: those that it has needn't be asked of the others.
 	order := slices.SortedStableFunc(slices.Values(runs), func(a, b *Run) int { return cmp.Compare(b.Len(), a.Len()) })
