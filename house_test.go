@@ -33,7 +33,6 @@ var rooms = map[string][]string{
 	"index/piece/piecetest": {"index/piece"},
 	"index/ids":             {"index/event", "index/encode", "index/piece"},
 	"index/visitors":        {"index/event", "index/encode", "index/ids", "index/piece"},
-	"index/links":           {"index/event", "index/encode", "index/ids", "index/piece"},
 	"index/commits":         {"index/event", "index/encode", "index/ids", "index/piece"},
 	"engine":                {"index/event", "index/encode", "index", "index/ids", "index/visitors", "index/commits"},
 	"engine/keyring":        {"index/event"},
