@@ -104,6 +104,7 @@ func (e *Engine) fill(g *group) {
 	for _, p := range e.touched {
 		p.touched = false
 		e.liveBytes.Add(p.added)
+		e.idBytes.Add(p.repeats.grown())
 		p.added = 0
 		p.repeats.done()
 		p.endPart(g)
@@ -176,7 +177,10 @@ func (e *Engine) commit() {
 			for _, s := range g.shows {
 				s.project.show(s.next)
 			}
-			e.committed.Store(max(e.committed.Load(), g.content.Number))
+			if len(g.content.Parts) > 0 {
+				e.log.add(g.content.Number, len(g.value))
+				e.committed.Store(g.content.Number)
+			}
 		}
 		e.wakeKeeper(g)
 		for _, r := range g.requests {

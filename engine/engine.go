@@ -69,6 +69,8 @@ type Engine struct {
 	retention *calmClock
 	tables    atomic.Uint64 // that were begun: their names
 	liveBytes atomic.Int64  // of all live events, about
+	idBytes   atomic.Int64  // of all tables and filters of ids
+	log       logSizes
 	committed atomic.Uint64 // the last group that is shown
 	trimmed   atomic.Uint64 // the last group that is deleted
 	sealing   sync.Mutex    // one seal at a time: each holds a copy of its events in memory

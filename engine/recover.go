@@ -183,6 +183,7 @@ func (e *Engine) replayLog(found *Recovered) error {
 		}
 		e.number, e.clock = number, max(e.clock, g.Committed)
 		found.Groups++
+		e.log.add(number, len(value))
 		for i := range g.Parts {
 			n, err := e.replay(&g.Parts[i], g.Committed)
 			if err != nil {

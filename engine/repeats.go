@@ -14,6 +14,9 @@ type repeats struct {
 	frozen []*ids.Recent // that are being written into a run; none is added to
 	runs   *ids.Set
 
+	filters int64 // bytes of memory that the runs' filters may take
+	counted int64 // see grown
+
 	// Of the group that is being gathered: the ids of all its events, and which are known.
 	hashes []ids.Hash
 	found  []bool
@@ -86,18 +89,25 @@ func (r *repeats) freeze() []*ids.Recent {
 // for their filters.
 func (r *repeats) adopt(runs []*ids.Run, tables int, bytes int64) {
 	ids.Share(int(bytes), runs)
+	r.filters = 0
+	for _, run := range runs {
+		r.filters += int64(run.Len()) * 5 / 4 // a bit more than what a hash has of a filter
+	}
+	r.filters = min(r.filters, bytes)
 	r.runs, r.frozen = ids.NewSet(runs...), r.frozen[tables:]
 }
 
-// bytes returns the memory of the tables.
-func (r *repeats) bytes() (n int) {
+// grown returns how many bytes more the tables and filters take than when it was asked last.
+func (r *repeats) grown() (bytes int64) {
+	now := r.filters
 	if r.recent != nil {
-		n = r.recent.Bytes()
+		now += int64(r.recent.Bytes())
 	}
 	for _, table := range r.frozen {
-		n += table.Bytes()
+		now += int64(table.Bytes())
 	}
-	return n
+	bytes, r.counted = now-r.counted, now
+	return bytes
 }
 
 // hashers make hashes of one project's ids, for many callers at once.

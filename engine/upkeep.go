@@ -219,6 +219,7 @@ func (e *Engine) trim() error {
 	}
 	if failed == nil {
 		e.trimmed.Store(upTo)
+		e.log.trim(upTo)
 	}
 	return errors.Join(failed, batch.Close())
 }
