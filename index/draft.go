@@ -25,6 +25,16 @@ func newDraft() draft {
 	return d
 }
 
+// forget empties the draft, which keeps its memory.
+func (d *draft) forget() {
+	d.ordinals, d.starts = d.ordinals[:0], d.starts[:0]
+	d.head.forget()
+	d.nameVisitors.forget()
+	for i := range d.sets {
+		d.sets[i].forget()
+	}
+}
+
 // rowCount returns how many rows there are.
 func (d *draft) rowCount() int { return int(d.starts[len(d.starts)-1]) }
 

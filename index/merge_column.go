@@ -97,7 +97,7 @@ func (m *merger) writeFlags(kind string, column func(s *Segment) *codeColumn) er
 	return err
 }
 
-// writeIDs writes the event ids, as writeRowTexts does: one where all rows have the same.
+// writeIDs writes the event ids, or one where all are equal.
 func (m *merger) writeIDs() error {
 	const kind = "event ids"
 	same, first, begun := true, "", false

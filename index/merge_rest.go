@@ -321,10 +321,10 @@ func (w *restMerge) rests(columns []mergedColumn, out *rests) error {
 		out.addBytes(int(to), rest)
 		return err
 	}, func(object string, to uint32) error {
-		if len(columns) == 0 || object == "{}" {
+		if len(columns) == 0 {
 			out.addText(int(to), object)
 		} else {
-			w.objects.addRest(int(to), object, cutters, cuts, out)
+			w.objects.addRest(int(to), object, w.objects.cutterOf(int(to), cutters, cuts), cuts, out)
 		}
 		return nil
 	}, out.full)

@@ -61,6 +61,13 @@ func (n *touchNumbers) number(t touch) uint32 {
 	return number
 }
 
+// forget empties the numbers, which keep their memory.
+func (n *touchNumbers) forget() {
+	n.known.forget()
+	clear(n.touches)
+	n.touches, n.last = n.touches[:0], touch{}
+}
+
 func (d *draft) writeTouches(n *touchNumbers) {
 	d.writeCodes(&d.head, "touch", n.codes, uint32(len(n.touches)), false)
 	codes := make([]uint32, len(n.codes))
