@@ -76,11 +76,11 @@ func (d *draft) writeCodes(head *headWriter, kind string, codes []uint32, limit 
 }
 
 // perRun returns the code of each visitor's first row, and the rows and codes that differ from it. It
-// gives up where there are too many of these.
+// gives up where there are too many of these. The lists are valid until the next call.
 func (d *draft) perRun(codes []uint32) (firsts, rows, except []uint32) {
-	firsts = make([]uint32, 0, len(d.starts)-1)
 	most := len(codes) / exceptionShare
-	rows, except = make([]uint32, 0, most+1), make([]uint32, 0, most+1)
+	firsts, rows, except = sized(d.firsts, len(d.ordinals))[:0], sized(d.exceptRows, most+1)[:0], sized(d.exceptCodes, most+1)[:0]
+	d.firsts, d.exceptRows, d.exceptCodes = firsts, rows, except
 	for i, start := range d.starts[:len(d.starts)-1] {
 		first := codes[start]
 		firsts = append(firsts, first)

@@ -14,6 +14,10 @@ type draft struct {
 	head         headWriter
 	sets         [len(setColumns)]headWriter // noted while the codes of a column were at hand
 	nameVisitors headWriter
+
+	// Memory for what is needed for a moment:
+	codes                           []uint32
+	firsts, exceptRows, exceptCodes []uint32
 }
 
 func newDraft() draft {

@@ -120,7 +120,7 @@ const (
 	// typedBytes is how many bytes for each row the values of typed columns may take together, and
 	// typedBytesMin what they may always take: each time they don't fit is a pass over all rows.
 	typedBytes    = 16
-	typedBytesMin = 16 << 20
+	typedBytesMin = 4 << 20
 )
 
 // count finds out which properties there are, and how many rows have each.

@@ -77,7 +77,8 @@ func (r *rests) addBytes(row int, rest []byte) {
 
 // writeRest writes the rests of all rows. scan adds them; it stops where out is full.
 func (d *draft) writeRest(scan func(out *rests) error) error {
-	r := &rests{numbered: numbered{codes: make([]uint32, d.rowCount())}, most: d.rowCount() / restShare}
+	d.codes = sized(d.codes, d.rowCount())
+	r := &rests{numbered: numbered{codes: d.codes}, most: d.rowCount() / restShare}
 	r.copies = true
 	if err := scan(r); err != nil {
 		return err

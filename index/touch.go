@@ -70,7 +70,7 @@ func (n *touchNumbers) forget() {
 
 func (d *draft) writeTouches(n *touchNumbers) {
 	d.writeCodes(&d.head, "touch", n.codes, uint32(len(n.touches)), false)
-	codes := make([]uint32, len(n.codes))
+	d.codes = sized(d.codes, len(n.codes))
 	for i, name := range touchNames {
 		values := make([]string, len(n.touches))
 		for j := range n.touches {
@@ -83,9 +83,9 @@ func (d *draft) writeTouches(n *touchNumbers) {
 			continue
 		}
 		for row, t := range n.codes {
-			codes[row] = table[t]
+			d.codes[row] = table[t]
 		}
-		d.noteSets(name, codes, uint32(len(texts)))
+		d.noteSets(name, d.codes, uint32(len(texts)))
 	}
 }
 
