@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"syscall"
 	"testing"
@@ -235,14 +236,13 @@ func BenchmarkMerge(b *testing.B) {
 	})
 }
 
-// peakOf returns how many bytes f holds at most beside those held before, the result included, to a
-// tenth: the garbage collector is made to run that often, and the heap is looked at each millisecond.
+// peakOf returns how many bytes f holds at most beside those held before, the result included: what
+// the garbage collector finds alive, which is made to look at each twentieth of growth.
 func peakOf(f func()) uint64 {
-	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	defer debug.SetGCPercent(debug.SetGCPercent(5))
 	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	before, most := m.HeapAlloc, m.HeapAlloc
+	before := alive()
+	most := before
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -251,8 +251,7 @@ func peakOf(f func()) uint64 {
 			case <-stop:
 				return
 			case <-time.After(time.Millisecond):
-				runtime.ReadMemStats(&m)
-				most = max(most, m.HeapAlloc)
+				most = max(most, alive())
 			}
 		}
 	}()
@@ -260,4 +259,11 @@ func peakOf(f func()) uint64 {
 	close(stop)
 	<-stopped
 	return most - before
+}
+
+// alive returns how many bytes the last collection found alive.
+func alive() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
