@@ -99,6 +99,23 @@ func (s *Segment) readTouches(r *headReader) {
 	}
 }
 
+// TouchCodes reads the codes of the touches in a chunk of rows: one for what source, medium, campaign,
+// confidence and rule say together. Whoever reads several of these columns reads them so, and what
+// TouchTable says of each.
+func (s *Segment) TouchCodes(runs *Runs, chunk int, dst []uint32) ([]uint32, error) {
+	return s.codes(&s.touches.codes, runs, chunk, dst)
+}
+
+// TouchTable returns the code that each touch has in one of the five columns, which Dict gives the
+// texts of; nil where the column is none of them.
+func (s *Segment) TouchTable(c event.Column) ([]uint32, error) {
+	i := touchIndex(c)
+	if i < 0 {
+		return nil, nil
+	}
+	return s.touchTable(i)
+}
+
 // touchCodes turns codes of touches into those of column i of the five.
 func (s *Segment) touchCodes(i int, codes []uint32) error {
 	table, err := s.touchTable(i)
