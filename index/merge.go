@@ -28,6 +28,8 @@ type MergeOptions struct {
 	Floor event.Time
 	// Drop leaves out rows of each segment. There may be fewer sets than segments.
 	Drop []bitmap.Set
+
+	typedBytes int // of the values of typed columns to hold at a time; 0 is right for all but tests
 }
 
 // Merge makes one segment of several of the same project, in which an ordinal is the same visitor. It
@@ -196,5 +198,5 @@ func (m *merger) write(opt MergeOptions) error {
 	}
 	m.writeSets()
 	m.merged = nil
-	return m.writeMergedProperties(opt.TypedMax)
+	return m.writeMergedProperties(opt)
 }

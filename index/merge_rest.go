@@ -16,6 +16,7 @@ type restMerge struct {
 	m       *merger
 	objects objects
 	sources []*restSource
+	held    int // how many bytes the values of typed columns may take
 	texts   arena
 	buffer  []byte
 }
@@ -47,8 +48,11 @@ type mergeMember struct {
 	value *written // where there is no hole
 }
 
-func (m *merger) writeMergedProperties(most int) error {
-	w := &restMerge{m: m, objects: objects{copies: true}}
+func (m *merger) writeMergedProperties(opt MergeOptions) error {
+	w := &restMerge{m: m, objects: objects{copies: true}, held: opt.typedBytes}
+	if w.held == 0 {
+		w.held = max(typedBytes*m.rowCount(), typedBytesMin)
+	}
 	for _, s := range m.sources {
 		source := &restSource{segment: s.segment, holes: map[string]*hole{}}
 		if s.segment.rest.shape == restByRow {
@@ -62,7 +66,7 @@ func (m *merger) writeMergedProperties(most int) error {
 		}
 		w.sources = append(w.sources, source)
 	}
-	columns, err := w.columns(typedMost(most))
+	columns, err := w.columns(typedMost(opt.TypedMax))
 	if err != nil {
 		return err
 	}
@@ -81,14 +85,13 @@ type mergedColumn struct {
 }
 
 // columns makes the typed columns: it counts who has which property, then takes the values of as many
-// columns at a time as fit typedBytes, the most common first. A column that gives up because of its
+// columns at a time as may be held, the most common first. A column that gives up because of its
 // values may turn out less common than it was counted, and others come before it.
 func (w *restMerge) columns(most int) ([]mergedColumn, error) {
 	if err := w.count(); err != nil {
 		return nil, err
 	}
-	rows := w.m.rowCount()
-	common := w.objects.common(rows)
+	common := w.objects.common(w.m.rowCount())
 	var done []mergedColumn
 	for len(common) > 0 {
 		sure := 0 // columns that will stay before all that are left
@@ -101,8 +104,8 @@ func (w *restMerge) columns(most int) ([]mergedColumn, error) {
 			break
 		}
 		batch := 1
-		for held := common[0].count; batch < len(common) && (held+common[batch].count)*memberBytes <= max(typedBytes*rows, typedBytesMin); batch++ {
-			held += common[batch].count
+		for members := common[0].count; batch < len(common) && (members+common[batch].count)*memberBytes <= w.held; batch++ {
+			members += common[batch].count
 		}
 		made, err := w.take(common[:batch])
 		if err != nil {

@@ -39,7 +39,7 @@ func part(t *testing.T, r *rand.Rand, rows []Row) parted {
 		}
 		lists[at] = append(lists[at], row)
 	}
-	p := parted{opt: MergeOptions{BuildOptions: BuildOptions{TypedMax: typed}}}
+	p := parted{opt: MergeOptions{BuildOptions: BuildOptions{TypedMax: typed}, typedBytes: []int{0, 1, 20 * len(rows)}[r.IntN(3)]}}
 	if r.IntN(3) == 0 {
 		p.opt.Floor = rows[r.IntN(len(rows))].Event.Time
 	}
@@ -105,10 +105,19 @@ func TestMergingIsBuildingFromTheUnion(t *testing.T) {
 	all := cases()
 	maps.Copy(all, mergeCases())
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		for seed := range uint64(6) {
+		for seed := range uint64(4) {
 			r := rand.New(rand.NewPCG(seed, 0x6d65))
 			isUnion(t, fmt.Sprintf("%s, seed %d", name, seed), part(t, r, all[name]))
 		}
+	}
+}
+
+// Chunks of rows and of visitors end in the middle of what others have.
+func TestManyRowsMerge(t *testing.T) {
+	rows := newTraffic(12, 20000).day(90_000, true)
+	for seed := range uint64(2) {
+		r := rand.New(rand.NewPCG(seed, 0x6d616e79))
+		isUnion(t, fmt.Sprintf("90,000 rows, seed %d", seed), part(t, r, rows))
 	}
 }
 
@@ -196,7 +205,7 @@ func TestSegmentsThatContradictEachOtherAreDamage(t *testing.T) {
 }
 
 // A property that is a column in each source has too many values in the union, or becomes one of
-// values where it was one of numbers.
+// values where it was one of numbers. The one that has too many comes behind one that fewer rows have.
 func TestMergedColumnsObeyTheLimits(t *testing.T) {
 	const count = typedValuesMax + 5000
 	for name, second := range map[string]string{"numbers": "%d", "numbers, then texts": `"%d"`, "numbers, then few texts": `"x"`} {
@@ -207,6 +216,9 @@ func TestMergedColumnsObeyTheLimits(t *testing.T) {
 				value = strings.Replace(second, "%d", value, 1)
 			}
 			events[i] = event.Event{Time: event.Time(i), AnonymousID: fmt.Sprint("v", i%1000), Properties: `{"n":` + value + `}`}
+			if i%30 != 0 {
+				events[i].Properties = `{"n":` + value + `,"m":1}`
+			}
 		}
 		rows := rowsOf(events)
 		var p parted
@@ -218,6 +230,8 @@ func TestMergedColumnsObeyTheLimits(t *testing.T) {
 			p.segments, p.left = append(p.segments, s), append(p.left, list...)
 		}
 		isUnion(t, name, p)
+		p.opt.TypedMax, p.opt.typedBytes = 1, 1
+		isUnion(t, name+", one column", p)
 	}
 }
 
