@@ -133,6 +133,25 @@ func mergeCases() map[string][]Row {
 		all[fmt.Sprint("twisted, seed ", seed)] = rowsOf(events)
 	}
 	all["more traffic"] = newTraffic(6, 300).day(5000, true)
+	for name, properties := range map[string]func(i int) string{
+		"one is no object": func(i int) string { return []string{`{"a":1}`, `{"a":2}`, `{"a" 1}`}[max(0, i-1197)] },
+		"places become fewer": func(i int) string {
+			return fmt.Sprintf(`{"a":%d.%s}`, i%7, []string{"50", "5", "125"}[max(i/600, i/600*(i%2+1))])
+		},
+		"numbers become texts": func(i int) string {
+			return fmt.Sprintf([]string{`{"a":%d.50,"b":-%d}`, `{"a":"%d","b":"%d"}`}[i/600], i%9, i%5)
+		},
+		"texts become numbers": func(i int) string {
+			return fmt.Sprintf([]string{`{"a":"%d","b":"%d"}`, `{"a":%d.50,"b":-%d}`}[i/600], i%9, i%5)
+		},
+		"common becomes rare": func(i int) string { return []string{`{"a":7}`, `{"b":1}`, `{"b":2}`}[min(2, i/11)] },
+	} {
+		events := eventtest.New(7, 50, 20_000).Events(1200)
+		for i := range events {
+			events[i].Properties = properties(i)
+		}
+		all[name] = rowsOf(events)
+	}
 	return all
 }
 
