@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"slices"
 	"syscall"
 	"testing"
@@ -44,20 +46,30 @@ func arrived(rows []Row) []Row {
 	return rows
 }
 
+// BenchmarkBuild builds a segment with a Builder of its own, and with one that has built it before.
 func BenchmarkBuild(b *testing.B) {
 	rows := arrived(newTraffic(9, 20000).day(benchRows, false))
-	size := 0
-	runtime.GC()
-	start := cpu()
-	for b.Loop() {
-		size = 0
-		for _, section := range Build(rows, BuildOptions{}).Sections {
-			size += len(section)
-		}
+	var again Builder
+	for _, c := range []struct {
+		name  string
+		build func([]Row, BuildOptions) *Built
+	}{{"first", Build}, {"again", again.Build}} {
+		b.Run(c.name, func(b *testing.B) {
+			size := 0
+			runtime.GC()
+			b.ReportAllocs()
+			start := cpu()
+			for b.Loop() {
+				size = 0
+				for _, section := range c.build(rows, BuildOptions{}).Sections {
+					size += len(section)
+				}
+			}
+			b.ReportMetric(float64(cpu()-start)/float64(b.N)/float64(len(rows)), "cpu-ns/event")
+			perEvent(b, len(rows), "ns/event")
+			b.ReportMetric(float64(size)/float64(len(rows)), "B/event")
+		})
 	}
-	b.ReportMetric(float64(cpu()-start)/float64(b.N)/float64(len(rows)), "cpu-ns/event")
-	perEvent(b, len(rows), "ns/event")
-	b.ReportMetric(float64(size)/float64(len(rows)), "B/event")
 }
 
 func benchSegment(b *testing.B) *Segment {
@@ -201,15 +213,57 @@ func BenchmarkMerge(b *testing.B) {
 		perEvent(b, len(rows), "ns/event")
 	})
 	rows = nil
+	merge := func() {
+		if _, err := Merge(segments, MergeOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
 	b.Run("merge", func(b *testing.B) {
 		runtime.GC()
 		start := cpu()
 		for b.Loop() {
-			if _, err := Merge(segments, MergeOptions{}); err != nil {
-				b.Fatal(err)
-			}
+			merge()
 		}
 		b.ReportMetric(float64(cpu()-start)/float64(b.N)/float64(parts*benchRows), "cpu-ns/event")
 		perEvent(b, parts*benchRows, "ns/event")
 	})
+	b.Run("memory", func(b *testing.B) {
+		most := uint64(0)
+		for b.Loop() {
+			most = max(most, peakOf(merge))
+		}
+		b.ReportMetric(float64(most)/parts/benchRows, "peak-B/event")
+	})
+}
+
+// peakOf returns how many bytes f holds at most beside those held before, the result included: what
+// the garbage collector finds alive, which is made to look at each twentieth of growth.
+func peakOf(f func()) uint64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(5))
+	runtime.GC()
+	before := alive()
+	most := before
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				most = max(most, alive())
+			}
+		}
+	}()
+	f()
+	close(stop)
+	<-stopped
+	return most - before
+}
+
+// alive returns how many bytes the last collection found alive.
+func alive() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }

@@ -39,36 +39,56 @@ func (b *Built) Section(id SectionID) ([]byte, error) {
 	return b.Sections[id], nil
 }
 
+// Builder builds one segment after the other in the same memory, of which it keeps about as much as
+// the greatest took. It is not safe for concurrent use; the zero value is ready.
+type Builder struct{ b *builder }
+
+// Build makes a segment of rows, in whatever order they come; they stay as they are. It panics where
+// there are none or too many, where a row comes twice, and where an ordinal has two anonymous ids:
+// each is a mistake of the caller that no reader could put right.
+func (r *Builder) Build(rows []Row, opt BuildOptions) *Built {
+	if len(rows) == 0 || len(rows) > RowsMax {
+		panic(fmt.Sprintf("index: a segment of %d rows", len(rows)))
+	}
+	b := r.b
+	if r.b = nil; b == nil { // a panic leaves it behind
+		b = &builder{draft: newDraft()}
+	}
+	b.rows = b.sorter.sorted(rows)
+	b.gather()
+	built := b.finish(opt)
+	b.forget()
+	r.b = b
+	return built
+}
+
+// Build is that of a Builder which builds nothing else.
+func Build(rows []Row, opt BuildOptions) *Built {
+	var r Builder
+	return r.Build(rows, opt)
+}
+
 // builder makes a draft of rows.
 type builder struct {
 	draft
 	rows []Row
 
+	sorter   sorter
 	columns  [len(columnSpecs)]numbered
 	touches  touchNumbers
 	sessions sessionNumbers
 	derived  []uint32
 	inURL    []uint32
 	site     string // of the last URL
+	ids      bool   // not all rows have the same event id
 	objects  objects
+	warmth   uint64
 }
 
 // numbered is a column on its way to codes.
 type numbered struct {
 	numberer
 	codes []uint32 // by row
-}
-
-// Build makes a segment of rows, in whatever order they come; they stay as they are. It panics where
-// there are none or too many, where a row comes twice, and where an ordinal has two anonymous ids:
-// each is a mistake of the caller that no reader could put right.
-func Build(rows []Row, opt BuildOptions) *Built {
-	if len(rows) == 0 || len(rows) > RowsMax {
-		panic(fmt.Sprintf("index: a segment of %d rows", len(rows)))
-	}
-	b := &builder{draft: newDraft(), rows: sorted(rows)}
-	b.gather()
-	return b.finish(opt)
 }
 
 // finish writes all records, in the order in which Open reads them.
@@ -83,7 +103,7 @@ func (b *builder) finish(opt BuildOptions) *Built {
 	b.writeSessions(&b.head, b.sessions.codes, b.sessions.texts)
 	b.writeCodes(&b.head, "session derived", b.derived, 2, false)
 	b.writeCodes(&b.head, "path in url", b.inURL, 2, false)
-	b.writeRowTexts("event ids", true, func(i int) string { return b.rows[i].Event.ID })
+	b.writeIDs()
 	b.writeSets()
 	b.writeProperties(opt.TypedMax)
 	return b.built()
@@ -92,16 +112,13 @@ func (b *builder) finish(opt BuildOptions) *Built {
 // gather reads each event once and takes apart what the columns keep of it. Events lie anywhere in
 // memory, so reading one is what costs most; a pass for each column would read it twenty times.
 func (b *builder) gather() {
-	n := len(b.rows)
-	b.times, b.seqs = make([]uint64, n), make([]uint64, n)
-	for c := range b.columns {
-		b.columns[c].codes = make([]uint32, n)
-	}
-	b.touches.codes, b.sessions.codes, b.derived, b.inURL = make([]uint32, n), make([]uint32, n), make([]uint32, n), make([]uint32, n)
-	b.objects.shapeOf = make([]uint32, n)
+	b.begin()
 	first := b.rows[0].Event
 	b.minTime, b.maxTime, b.minSeq, b.maxSeq = first.Time, first.Time, first.Seq, first.Seq
 	for i, r := range b.rows {
+		if i%warmRows == 0 {
+			b.warmth += warm(b.rows[i:min(i+warmRows, len(b.rows))])
+		}
 		e := r.Event
 		b.survey(i, r)
 		b.number(i, e)
@@ -110,9 +127,65 @@ func (b *builder) gather() {
 		if e.SessionDerived {
 			b.derived[i] = 1
 		}
+		b.ids = b.ids || e.ID != first.ID
 		b.objects.add(i, e.Properties, b.columns[nameColumn].codes[i])
 	}
-	b.starts = append(b.starts, uint32(n))
+	b.starts = append(b.starts, uint32(len(b.rows)))
+}
+
+// begin makes room for a code of each row in each column.
+func (b *builder) begin() {
+	n := len(b.rows)
+	b.times, b.seqs = sized(b.times, n), sized(b.seqs, n)
+	for c := range b.columns {
+		b.columns[c].codes = sized(b.columns[c].codes, n)
+	}
+	for _, codes := range []*[]uint32{&b.touches.codes, &b.sessions.codes, &b.objects.shapeOf, &b.derived, &b.inURL} {
+		*codes = sized(*codes, n)
+	}
+	clear(b.derived)
+	clear(b.inURL)
+}
+
+// sized returns a slice of n elements, which are those of s if it is great enough.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// forget lets go of the rows and their texts, and keeps memory.
+func (b *builder) forget() {
+	clear(b.rows)
+	b.draft.forget()
+	for c := range b.columns {
+		b.columns[c].numberer.forget()
+	}
+	b.touches.forget()
+	b.sessions.forget()
+	b.objects.forget()
+	b.site, b.ids = "", false
+}
+
+// warmRows is how many events are read ahead. Each lies elsewhere in memory, and so do its texts: one
+// after the other, they would be waited for one by one, but a loop that does nothing else has a dozen
+// of them on their way at a time. What is read must still be in the first-level caches when it is used.
+const warmRows = 16
+
+// warm reads a little of everything that gather will read of rows. The sum is of no use but to keep
+// the compiler from leaving the reading out.
+func warm(rows []Row) (sum uint64) {
+	for i := range rows {
+		e := rows[i].Event
+		sum += uint64(e.Time) + uint64(len(e.UserID)) + uint64(len(e.Path)) + uint64(len(e.Medium)) + uint64(len(e.Device)) + uint64(len(e.Properties))
+		for _, text := range [...]string{e.Properties, e.URL, e.SessionID, e.AnonymousID} {
+			if len(text) > 0 {
+				sum += uint64(text[0]) + uint64(text[len(text)-1])
+			}
+		}
+	}
+	return sum
 }
 
 // survey finds the visitors and the bounds, and checks what Build demands.
@@ -224,19 +297,16 @@ func (n *numbered) settle(listed bool) (codes []uint32, texts []string, isSorted
 	return n.codes, rising, true
 }
 
-// writeRowTexts writes a text for each row, or one text where all are equal.
-func (b *builder) writeRowTexts(kind string, ids bool, text func(i int) string) {
-	first, same := text(0), 1
-	for same < len(b.rows) && text(same) == first {
-		same++
-	}
-	if same == len(b.rows) {
-		b.head.sorted(kind, []string{first})
+// writeIDs writes the event id of each row, or one where all are equal.
+func (b *builder) writeIDs() {
+	const kind = "event ids"
+	if !b.ids {
+		b.head.sorted(kind, []string{b.rows[0].Event.ID})
 		return
 	}
-	list := lister{packer: b.head.packer, kind: kind, ids: ids}
+	list := lister{packer: b.head.packer, kind: kind, ids: true}
 	for i := range b.rows {
-		list.add(text(i))
+		list.add(b.rows[i].Event.ID)
 	}
 	list.write(&b.head)
 }

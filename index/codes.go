@@ -76,11 +76,11 @@ func (d *draft) writeCodes(head *headWriter, kind string, codes []uint32, limit 
 }
 
 // perRun returns the code of each visitor's first row, and the rows and codes that differ from it. It
-// gives up where there are too many of these.
+// gives up where there are too many of these. The lists are valid until the next call.
 func (d *draft) perRun(codes []uint32) (firsts, rows, except []uint32) {
-	firsts = make([]uint32, 0, len(d.starts)-1)
 	most := len(codes) / exceptionShare
-	rows, except = make([]uint32, 0, most+1), make([]uint32, 0, most+1)
+	firsts, rows, except = sized(d.firsts, len(d.ordinals))[:0], sized(d.exceptRows, most+1)[:0], sized(d.exceptCodes, most+1)[:0]
+	d.firsts, d.exceptRows, d.exceptCodes = firsts, rows, except
 	for i, start := range d.starts[:len(d.starts)-1] {
 		first := codes[start]
 		firsts = append(firsts, first)
@@ -226,10 +226,34 @@ func (s *Segment) codes(c *codeColumn, runs *Runs, chunk int, dst []uint32) ([]u
 // spread fills dst, whose first element is row from, with the codes of the rows' visitors.
 func (s *Segment) spread(c *codeColumn, runs *Runs, from int, dst []uint32) error {
 	to := from + len(dst)
+	last := len(runs.Ordinals)
+	if first := int(runs.Starts[0]); first > from || int(runs.Starts[last]) < to {
+		clear(dst) // of what isn't filled now, the caller may read anything but rubbish of another column
+		if from, to = max(from, first), min(to, int(runs.Starts[last])); from >= to {
+			return nil
+		}
+	}
+	if err := s.spreadRuns(c, runs, from, to, dst); err != nil {
+		return err
+	}
+	rows, codes, err := s.exceptions(c, from/ChunkRows)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		dst[row] = codes[i]
+	}
+	return nil
+}
+
+// spreadRuns fills those elements of dst, which is a chunk, that are rows from and up to to.
+func (s *Segment) spreadRuns(c *codeColumn, runs *Runs, from, to int, dst []uint32) error {
+	base := from / ChunkRows * ChunkRows
 	first, last := runs.Of(uint32(from)), runs.Of(uint32(to-1))
 	firsts := make([]uint32, min(visitorChunk, s.visitors))
 	for run, loaded := first, -1; run <= last; run++ {
-		if at := run / visitorChunk; at != loaded {
+		visitor := runs.first + run
+		if at := visitor / visitorChunk; at != loaded {
 			count := min(visitorChunk, s.visitors-at*visitorChunk)
 			ints, err := s.ints(c.chunks.first+at, count)
 			if err != nil {
@@ -241,15 +265,7 @@ func (s *Segment) spread(c *codeColumn, runs *Runs, from int, dst []uint32) erro
 			}
 			loaded = at
 		}
-		code := firsts[run%visitorChunk]
-		encode.Fill(dst, max(from, int(runs.Starts[run]))-from, min(to, int(runs.Starts[run+1]))-from, code)
-	}
-	rows, codes, err := s.exceptions(c, from/ChunkRows)
-	if err != nil {
-		return err
-	}
-	for i, row := range rows {
-		dst[row] = codes[i]
+		encode.Fill(dst, max(from, int(runs.Starts[run]))-base, min(to, int(runs.Starts[run+1]))-base, firsts[visitor%visitorChunk])
 	}
 	return nil
 }

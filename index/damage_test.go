@@ -150,15 +150,7 @@ func TestForgedPiecesNeverPanic(t *testing.T) {
 			for range 1 + r.IntN(3) {
 				forged[r.IntN(len(forged))] ^= byte(1 << r.IntN(8))
 			}
-			frame := framer.Append(nil, forged, encode.Place{Stamp: s.stamp, Number: uint32(at + 1)}, encode.SavingNever)
-			fake := &Segment{}
-			*fake = *s
-			fake.spots = slices.Clone(s.spots)
-			fake.spots[at] = spot{section: 0, length: uint32(len(frame)), whole: uint32(len(frame))}
-			fake.src = &overlay{s.src, frame}
-			for _, p := range fake.properties {
-				p.segment = fake
-			}
+			fake := forge(framer, s, at, forged)
 			err := fake.Check()
 			if err == nil {
 				readAll(t, fake, at)
@@ -170,6 +162,23 @@ func TestForgedPiecesNeverPanic(t *testing.T) {
 			}
 		}
 	}
+}
+
+// forge returns a segment like s, but for one piece.
+func forge(framer *encode.Framer, s *Segment, at int, forged []byte) *Segment {
+	frame := framer.Append(nil, forged, encode.Place{Stamp: s.stamp, Number: uint32(at + 1)}, encode.SavingNever)
+	fake := &Segment{}
+	*fake = *s
+	fake.spots = slices.Clone(s.spots)
+	fake.spots[at] = spot{section: 0, length: uint32(len(frame)), whole: uint32(len(frame))}
+	fake.src = &overlay{s.src, frame}
+	fake.properties = map[string]*Property{}
+	for name, p := range s.properties {
+		own := *p
+		own.segment = fake
+		fake.properties[name] = &own
+	}
+	return fake
 }
 
 // readAll reads a segment that Check has passed although a piece of it was changed: a text may have
@@ -222,4 +231,93 @@ func FuzzHeadersNeverPanic(f *testing.F) {
 			t.Fatalf("kind of %v", err)
 		}
 	})
+}
+
+// FuzzPiecesNeverPanic replaces one piece of a segment by what the fuzzer makes, well framed. Whatever
+// it is, reading and merging give an answer or say that it is damaged; and what Check passes merges.
+func FuzzPiecesNeverPanic(f *testing.F) {
+	var whole []*Segment
+	for _, rows := range [][]Row{newTraffic(1, 20).day(70, true), mergeCases()["twisted, seed 1"][:200]} {
+		s, err := Open(Build(rows, BuildOptions{}))
+		if err != nil {
+			f.Fatal(err)
+		}
+		whole = append(whole, s)
+	}
+	for which, s := range whole {
+		for at := 0; at < len(s.spots); at += 5 {
+			plain, err := s.piece(at)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(which == 0, uint16(at), plain)
+		}
+	}
+	framer := encode.NewFramer()
+	f.Fuzz(func(t *testing.T, first bool, at uint16, forged []byte) {
+		s := whole[1]
+		if first {
+			s = whole[0]
+		}
+		s = forge(framer, s, int(at)%len(s.spots), forged)
+		checked := s.Check()
+		built, merged := Merge([]*Segment{s}, MergeOptions{})
+		for _, err := range []error{checked, merged, scanAll(s)} {
+			if err != nil && !errors.Is(err, event.ErrDamaged) {
+				t.Fatalf("kind of %v", err)
+			}
+		}
+		if checked != nil {
+			return
+		}
+		if merged != nil {
+			t.Fatalf("Check passes what Merge says is wrong: %v", merged)
+		}
+		again, err := Open(built)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := again.Check(); err != nil {
+			t.Fatalf("Check passes a segment and not what it is merged into: %v", err)
+		}
+	})
+}
+
+// scanAll reads what scans read that Check doesn't.
+func scanAll(s *Segment) error {
+	runs, err := s.RunReader()
+	if err != nil {
+		return err
+	}
+	some, err := runs.Between(3, 20)
+	if err != nil {
+		return err
+	}
+	events, err := s.Reader()
+	if err != nil {
+		return err
+	}
+	var all []error
+	for chunk := range s.Chunks() {
+		_, err := s.SessionCodes(some, chunk, nil)
+		_, failed := s.TouchCodes(some, chunk, nil)
+		all = append(all, err, failed)
+		for _, p := range s.properties {
+			_, _, err := p.CodesIn(chunk, nil, nil)
+			_, _, failed := p.NumbersIn(chunk, nil, nil)
+			if p.Kind == PropertyNumbers {
+				err = nil // it has no codes
+			}
+			all = append(all, err, failed)
+		}
+	}
+	for row := range uint32(s.rows) {
+		_, err := events.SessionID(row)
+		all = append(all, err)
+	}
+	for _, c := range []event.Column{event.ColumnPath, ColumnIPHash} {
+		_, err := s.Dict(c).Texts()
+		all = append(all, err)
+	}
+	return errors.Join(all...)
 }

@@ -14,6 +14,10 @@ type draft struct {
 	head         headWriter
 	sets         [len(setColumns)]headWriter // noted while the codes of a column were at hand
 	nameVisitors headWriter
+
+	// Memory for what is needed for a moment:
+	codes                           []uint32
+	firsts, exceptRows, exceptCodes []uint32
 }
 
 func newDraft() draft {
@@ -23,6 +27,16 @@ func newDraft() draft {
 		d.sets[i].packer = k
 	}
 	return d
+}
+
+// forget empties the draft, which keeps its memory.
+func (d *draft) forget() {
+	d.ordinals, d.starts = d.ordinals[:0], d.starts[:0]
+	d.head.forget()
+	d.nameVisitors.forget()
+	for i := range d.sets {
+		d.sets[i].forget()
+	}
 }
 
 // rowCount returns how many rows there are.

@@ -28,6 +28,8 @@ type MergeOptions struct {
 	Floor event.Time
 	// Drop leaves out rows of each segment. There may be fewer sets than segments.
 	Drop []bitmap.Set
+
+	typedBytes int // of the values of typed columns to hold at a time; 0 is right for all but tests
 }
 
 // Merge makes one segment of several of the same project, in which an ordinal is the same visitor. It
@@ -68,9 +70,9 @@ type merger struct {
 	rows      int // of all sources
 	sources   []*mergeSource
 	stretches []stretch
-	ids       lister // anonymous ids, by visitor
-	codes     []uint32
-	hints     []uint8 // by row: of which event name it may be; see objects.likely
+	ids       lister   // anonymous ids, by visitor
+	merged    []uint32 // codes of the column at hand
+	hints     []uint8  // by row: of which event name it may be; see objects.likely
 }
 
 // stretch is rows of a source that stay side by side.
@@ -170,7 +172,7 @@ func (m *merger) write(opt MergeOptions) error {
 	ids, sessions := headWriter{packer: m.head.packer}, headWriter{packer: m.head.packer}
 	m.ids.write(&ids)
 	m.writeRuns(&ids)
-	m.codes = make([]uint32, m.rowCount())
+	m.merged = make([]uint32, m.rowCount())
 	if err := m.writeMergedSessions(&sessions); err != nil {
 		return err
 	}
@@ -195,6 +197,6 @@ func (m *merger) write(opt MergeOptions) error {
 		return err
 	}
 	m.writeSets()
-	m.codes = nil
-	return m.writeMergedProperties(opt.TypedMax)
+	m.merged = nil
+	return m.writeMergedProperties(opt)
 }

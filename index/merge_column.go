@@ -3,11 +3,11 @@ package index
 import "slices"
 
 // renumber gives the codes of a column new numbers, in the order of their first rows: number says
-// which a code of a source gets. They are in m.codes afterwards.
+// which a code of a source gets. They are in m.merged afterwards.
 func (m *merger) renumber(column func(s *Segment) *codeColumn, number func(source int, code uint32) (uint32, error)) error {
 	known := m.remaps(func(s *Segment) int { return int(column(s).limit) })
 	return m.walk(column, func(source int, _, to uint32, codes []uint32) (err error) {
-		table, out := known[source], m.codes[to:int(to)+len(codes)]
+		table, out := known[source], m.merged[to:int(to)+len(codes)]
 		for i, c := range codes {
 			n := table[c]
 			if n == unset {
@@ -36,14 +36,14 @@ func (m *merger) dicts(store func(s *Segment) *textStore) []*Dict {
 func (m *merger) writeMergedColumn(c int) error {
 	name := columnSpecs[c].name
 	dicts := m.dicts(func(s *Segment) *textStore { return &s.columns[name].store })
-	merged := &numbered{codes: m.codes}
+	merged := &numbered{codes: m.merged}
 	err := m.renumber(func(s *Segment) *codeColumn { return &s.columns[name].codes }, func(source int, code uint32) (uint32, error) {
 		text, err := dicts[source].At(code)
 		return merged.number(text), err
 	})
 	if err == nil && c == nameColumn && m.makesObjects() {
 		m.hints = make([]uint8, m.rowCount())
-		for row, code := range m.codes {
+		for row, code := range m.merged {
 			m.hints[row] = uint8(code)
 		}
 	}
@@ -70,7 +70,7 @@ func (m *merger) writeMergedTouches() error {
 			}
 		}
 	}
-	merged := &touchNumbers{codes: m.codes}
+	merged := &touchNumbers{codes: m.merged}
 	err := m.renumber(func(s *Segment) *codeColumn { return &s.touches.codes }, func(source int, code uint32) (uint32, error) {
 		var t touch
 		var take taker
@@ -88,16 +88,16 @@ func (m *merger) writeMergedTouches() error {
 // writeFlags writes a column of 0 and 1.
 func (m *merger) writeFlags(kind string, column func(s *Segment) *codeColumn) error {
 	err := m.walk(column, func(_ int, _, to uint32, codes []uint32) error {
-		copy(m.codes[to:], codes)
+		copy(m.merged[to:], codes)
 		return nil
 	})
 	if err == nil {
-		m.writeCodes(&m.head, kind, m.codes, 2, false)
+		m.writeCodes(&m.head, kind, m.merged, 2, false)
 	}
 	return err
 }
 
-// writeIDs writes the event ids, as writeRowTexts does: one where all rows have the same.
+// writeIDs writes the event ids, or one where all are equal.
 func (m *merger) writeIDs() error {
 	const kind = "event ids"
 	same, first, begun := true, "", false

@@ -16,6 +16,7 @@ type restMerge struct {
 	m       *merger
 	objects objects
 	sources []*restSource
+	held    int // how many bytes the values of typed columns may take
 	texts   arena
 	buffer  []byte
 }
@@ -47,8 +48,11 @@ type mergeMember struct {
 	value *written // where there is no hole
 }
 
-func (m *merger) writeMergedProperties(most int) error {
-	w := &restMerge{m: m, objects: objects{copies: true}}
+func (m *merger) writeMergedProperties(opt MergeOptions) error {
+	w := &restMerge{m: m, objects: objects{copies: true}, held: opt.typedBytes}
+	if w.held == 0 {
+		w.held = max(typedBytes*m.rowCount(), typedBytesMin)
+	}
 	for _, s := range m.sources {
 		source := &restSource{segment: s.segment, holes: map[string]*hole{}}
 		if s.segment.rest.shape == restByRow {
@@ -62,7 +66,7 @@ func (m *merger) writeMergedProperties(most int) error {
 		}
 		w.sources = append(w.sources, source)
 	}
-	columns, err := w.columns(typedMost(most))
+	columns, err := w.columns(typedMost(opt.TypedMax))
 	if err != nil {
 		return err
 	}
@@ -81,14 +85,13 @@ type mergedColumn struct {
 }
 
 // columns makes the typed columns: it counts who has which property, then takes the values of as many
-// columns at a time as fit typedBytes, the most common first. A column that gives up because of its
+// columns at a time as may be held, the most common first. A column that gives up because of its
 // values may turn out less common than it was counted, and others come before it.
 func (w *restMerge) columns(most int) ([]mergedColumn, error) {
 	if err := w.count(); err != nil {
 		return nil, err
 	}
-	rows := w.m.rowCount()
-	common := w.objects.common(rows)
+	common := w.objects.common(w.m.rowCount())
 	var done []mergedColumn
 	for len(common) > 0 {
 		sure := 0 // columns that will stay before all that are left
@@ -101,8 +104,8 @@ func (w *restMerge) columns(most int) ([]mergedColumn, error) {
 			break
 		}
 		batch := 1
-		for held := common[0].count; batch < len(common) && (held+common[batch].count)*memberBytes <= max(typedBytes*rows, typedBytesMin); batch++ {
-			held += common[batch].count
+		for members := common[0].count; batch < len(common) && (members+common[batch].count)*memberBytes <= w.held; batch++ {
+			members += common[batch].count
 		}
 		made, err := w.take(common[:batch])
 		if err != nil {
@@ -120,7 +123,7 @@ const (
 	// typedBytes is how many bytes for each row the values of typed columns may take together, and
 	// typedBytesMin what they may always take: each time they don't fit is a pass over all rows.
 	typedBytes    = 16
-	typedBytesMin = 16 << 20
+	typedBytesMin = 4 << 20
 )
 
 // count finds out which properties there are, and how many rows have each.
@@ -321,10 +324,10 @@ func (w *restMerge) rests(columns []mergedColumn, out *rests) error {
 		out.addBytes(int(to), rest)
 		return err
 	}, func(object string, to uint32) error {
-		if len(columns) == 0 || object == "{}" {
+		if len(columns) == 0 {
 			out.addText(int(to), object)
 		} else {
-			w.objects.addRest(int(to), object, cutters, cuts, out)
+			w.objects.addRest(int(to), object, w.objects.cutterOf(int(to), cutters, cuts), cuts, out)
 		}
 		return nil
 	}, out.full)

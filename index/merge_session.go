@@ -42,7 +42,7 @@ func (m *merger) writeMergedSessions(head *headWriter) error {
 	w.dicts = m.dicts(func(s *Segment) *textStore { return &s.sessionT })
 	err := m.walk(func(s *Segment) *codeColumn { return &s.sessions }, w.take)
 	if err == nil {
-		m.writeSessions(head, m.codes, w.texts)
+		m.writeSessions(head, m.merged, w.texts)
 	}
 	return err
 }
@@ -67,7 +67,7 @@ func (w *sessionMerge) take(source int, row, to uint32, codes []uint32) error {
 		if number < w.first {
 			return damaged("session %d has two visitors", code)
 		}
-		w.m.codes[at] = number
+		w.m.merged[at] = number
 		if h := w.halves[number-w.first]; h.made && w.texts[number] == "" && w.half(at) != h.half {
 			text, err := w.dicts[source].At(code)
 			if err != nil {

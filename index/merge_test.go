@@ -39,7 +39,7 @@ func part(t *testing.T, r *rand.Rand, rows []Row) parted {
 		}
 		lists[at] = append(lists[at], row)
 	}
-	p := parted{opt: MergeOptions{BuildOptions: BuildOptions{TypedMax: typed}}}
+	p := parted{opt: MergeOptions{BuildOptions: BuildOptions{TypedMax: typed}, typedBytes: []int{0, 1, 20 * len(rows)}[r.IntN(3)]}}
 	if r.IntN(3) == 0 {
 		p.opt.Floor = rows[r.IntN(len(rows))].Event.Time
 	}
@@ -105,10 +105,19 @@ func TestMergingIsBuildingFromTheUnion(t *testing.T) {
 	all := cases()
 	maps.Copy(all, mergeCases())
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		for seed := range uint64(6) {
+		for seed := range uint64(4) {
 			r := rand.New(rand.NewPCG(seed, 0x6d65))
 			isUnion(t, fmt.Sprintf("%s, seed %d", name, seed), part(t, r, all[name]))
 		}
+	}
+}
+
+// Chunks of rows and of visitors end in the middle of what others have.
+func TestManyRowsMerge(t *testing.T) {
+	rows := newTraffic(12, 20000).day(90_000, true)
+	for seed := range uint64(2) {
+		r := rand.New(rand.NewPCG(seed, 0x6d616e79))
+		isUnion(t, fmt.Sprintf("90,000 rows, seed %d", seed), part(t, r, rows))
 	}
 }
 
@@ -124,6 +133,25 @@ func mergeCases() map[string][]Row {
 		all[fmt.Sprint("twisted, seed ", seed)] = rowsOf(events)
 	}
 	all["more traffic"] = newTraffic(6, 300).day(5000, true)
+	for name, properties := range map[string]func(i int) string{
+		"one is no object": func(i int) string { return []string{`{"a":1}`, `{"a":2}`, `{"a" 1}`}[max(0, i-1197)] },
+		"places become fewer": func(i int) string {
+			return fmt.Sprintf(`{"a":%d.%s}`, i%7, []string{"50", "5", "125"}[max(i/600, i/600*(i%2+1))])
+		},
+		"numbers become texts": func(i int) string {
+			return fmt.Sprintf([]string{`{"a":%d.50,"b":-%d}`, `{"a":"%d","b":"%d"}`}[i/600], i%9, i%5)
+		},
+		"texts become numbers": func(i int) string {
+			return fmt.Sprintf([]string{`{"a":"%d","b":"%d"}`, `{"a":%d.50,"b":-%d}`}[i/600], i%9, i%5)
+		},
+		"common becomes rare": func(i int) string { return []string{`{"a":7}`, `{"b":1}`, `{"b":2}`}[min(2, i/11)] },
+	} {
+		events := eventtest.New(7, 50, 20_000).Events(1200)
+		for i := range events {
+			events[i].Properties = properties(i)
+		}
+		all[name] = rowsOf(events)
+	}
 	return all
 }
 
@@ -196,7 +224,7 @@ func TestSegmentsThatContradictEachOtherAreDamage(t *testing.T) {
 }
 
 // A property that is a column in each source has too many values in the union, or becomes one of
-// values where it was one of numbers.
+// values where it was one of numbers. The one that has too many comes behind one that fewer rows have.
 func TestMergedColumnsObeyTheLimits(t *testing.T) {
 	const count = typedValuesMax + 5000
 	for name, second := range map[string]string{"numbers": "%d", "numbers, then texts": `"%d"`, "numbers, then few texts": `"x"`} {
@@ -207,6 +235,9 @@ func TestMergedColumnsObeyTheLimits(t *testing.T) {
 				value = strings.Replace(second, "%d", value, 1)
 			}
 			events[i] = event.Event{Time: event.Time(i), AnonymousID: fmt.Sprint("v", i%1000), Properties: `{"n":` + value + `}`}
+			if i%30 != 0 {
+				events[i].Properties = `{"n":` + value + `,"m":1}`
+			}
 		}
 		rows := rowsOf(events)
 		var p parted
@@ -218,6 +249,8 @@ func TestMergedColumnsObeyTheLimits(t *testing.T) {
 			p.segments, p.left = append(p.segments, s), append(p.left, list...)
 		}
 		isUnion(t, name, p)
+		p.opt.TypedMax, p.opt.typedBytes = 1, 1
+		isUnion(t, name+", one column", p)
 	}
 }
 

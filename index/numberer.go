@@ -78,7 +78,7 @@ func (n *numberer) room() {
 	if 2*len(n.texts) < len(n.slots) {
 		return
 	}
-	if n.slots == nil {
+	if len(n.slots) == 0 {
 		n.seed = maphash.MakeSeed()
 	}
 	n.slots = make([]uint32, max(64, 4*len(n.slots)))

@@ -32,7 +32,8 @@ type objects struct {
 	shapeOf []uint32 // by row; shapesMax: it isn't remembered
 	likely  []uint32 // by the number of the event name: the shape seen last
 	byName  map[string]*typed
-	values  []extent // of the object at hand
+	spare   map[string]*typed // of the segment before, for their memory
+	values  []extent          // of the object at hand
 	scratch []byte
 	copies  bool // the objects given don't stay: what is kept of them is copied
 	turn    turn // of columns that are new
@@ -131,11 +132,27 @@ func (o *objects) column(name string) *typed {
 		if o.byName == nil {
 			o.byName = map[string]*typed{}
 		}
-		t = &typed{name: strings.Clone(name), turn: o.turn}
-		t.written.copies = o.copies
+		if t = o.spare[name]; t == nil {
+			t = &typed{name: strings.Clone(name)}
+		}
+		t.turn, t.written.copies = o.turn, o.copies
 		o.byName[t.name] = t
 	}
 	return t
+}
+
+// forget empties the objects, which keep the memory of the columns that took most: those of rare
+// names, of which there may be thousands, are not worth it.
+func (o *objects) forget() {
+	o.spare = map[string]*typed{}
+	for _, t := range o.common(len(o.shapeOf)) {
+		t.forget()
+		o.spare[t.name] = t
+	}
+	*o = objects{known: o.known, shapes: o.shapes, shapeOf: o.shapeOf, likely: o.likely[:0], spare: o.spare, values: o.values, scratch: o.scratch}
+	o.known.forget()
+	clear(o.shapes)
+	o.shapes = o.shapes[:0]
 }
 
 // common returns the properties that enough rows have, the most common first.

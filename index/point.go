@@ -177,21 +177,29 @@ func (p *pointReader) exceptions(c *codeColumn, chunk int) ([2][]uint32, error) 
 	return p.except[piece], nil
 }
 
+// time returns the time of a row.
+func (p *pointReader) time(row uint32) (event.Time, error) {
+	time, err := p.at(p.segment.times, row)
+	if err == nil && time > uint64(p.segment.maxTime-p.segment.minTime) {
+		err = damaged("row %d lies outside of the segment", row)
+	}
+	return p.segment.minTime + event.Time(time), err
+}
+
 // facts reads all columns of a row.
 func (p *pointReader) facts(row uint32, run int) (f rowFacts, err error) {
 	s := p.segment
-	time, err := p.at(s.times, row)
-	if err != nil {
+	if f.time, err = p.time(row); err != nil {
 		return f, err
 	}
 	seq, err := p.at(s.seqs, row)
 	if err != nil {
 		return f, err
 	}
-	if time > uint64(s.maxTime-s.minTime) || seq > uint64(s.maxSeq-s.minSeq) {
+	if seq > uint64(s.maxSeq-s.minSeq) {
 		return f, damaged("row %d lies outside of the segment", row)
 	}
-	f.time, f.seq = s.minTime+event.Time(time), s.minSeq+event.Seq(seq)
+	f.seq = s.minSeq + event.Seq(seq)
 	for i, spec := range columnSpecs {
 		if f.columns[i], err = p.code(&s.columns[spec.name].codes, row, run); err != nil {
 			return f, err

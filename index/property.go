@@ -235,6 +235,45 @@ func (p *Property) offsets() ([]uint64, error) {
 	return all, nil
 }
 
+// CodesIn returns the rows of a chunk that have the property, less the first row of the chunk, and
+// the codes of their values; in rows and codes, which grow where they are too small.
+func (p *Property) CodesIn(chunk int, rows, codes []uint32) ([]uint32, []uint32, error) {
+	rows, ints, err := p.listIn(chunk, rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	codes = slices.Grow(codes[:0], len(rows))[:len(rows)]
+	ints.Unpack32(codes)
+	return rows, codes, below(codes, uint32(p.store.count))
+}
+
+// NumbersIn is CodesIn for numbers, which are times ten to the power of Scale.
+func (p *Property) NumbersIn(chunk int, rows []uint32, numbers []int64) ([]uint32, []int64, error) {
+	rows, ints, err := p.listIn(chunk, rows)
+	if err != nil {
+		return nil, nil, err
+	}
+	numbers = slices.Grow(numbers[:0], len(rows))[:len(rows)]
+	encode.UnpackInts(&ints, numbers)
+	for i, offset := range numbers {
+		if uint64(offset) > 2*numberMax {
+			return nil, nil, damaged("a number of a property is %d off", uint64(offset))
+		}
+		numbers[i] = p.least + offset
+	}
+	return rows, numbers, nil
+}
+
+func (p *Property) listIn(chunk int, rows []uint32) ([]uint32, encode.Ints, error) {
+	set, err := p.RowsIn(chunk)
+	if err != nil {
+		return nil, encode.Ints{}, err
+	}
+	rows = set.Between(rows[:0], 0, ChunkRows)
+	ints, err := p.valuesIn(chunk, len(rows))
+	return rows, ints, err
+}
+
 // Numbers returns the numbers of the rows that have the property, in their order, times ten to the
 // power of Scale.
 func (p *Property) Numbers() ([]int64, error) {

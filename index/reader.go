@@ -133,8 +133,11 @@ func (r *Reader) facts(row uint32, f *rowFacts) (err error) {
 	return nil
 }
 
-// visit finds the visitor of a row.
+// visit finds the visitor of a row. It panics where there is no such row.
 func (r *Reader) visit(row uint32) error {
+	if int(row) >= r.segment.rows {
+		panic("index: no such row")
+	}
 	if row >= r.from && row < r.to {
 		return nil
 	}
@@ -168,9 +171,6 @@ func (r *Reader) visit(row uint32) error {
 // Event returns the event of a row and the ordinal of its visitor. Its texts share memory with
 // those of other events: whoever keeps it for long clones them.
 func (r *Reader) Event(row uint32) (e event.Event, ordinal uint32, err error) {
-	if int(row) >= r.segment.rows {
-		panic("index: no such row")
-	}
 	if err := r.visit(row); err != nil {
 		return event.Event{}, 0, err
 	}
@@ -194,11 +194,46 @@ func (r *Reader) Event(row uint32) (e event.Event, ordinal uint32, err error) {
 	e.Source, e.Medium, e.Campaign, e.SourceConfidence, e.SourceRule = t[0], t[1], t[2], t[3], t[4]
 	e.AnonymousID = take.text(r.visitors, r.run)
 	e.ID = take.text(r.ids, rowOf(r.ids, row))
-	e.SessionID = r.sessionOf(&e, take.text(r.sessions, f.session))
+	e.SessionID = r.sessionOf(take.text(r.sessions, f.session), e.AnonymousID, e.Time)
 	if take.err == nil {
 		e.Properties, take.err = r.rest.object(row, int(r.run))
 	}
 	return e, r.ordinal, take.err
+}
+
+// AnonymousID returns the id of the visitor of a row.
+func (r *Reader) AnonymousID(row uint32) (string, error) {
+	if err := r.visit(row); err != nil {
+		return "", err
+	}
+	return r.visitors.At(r.run)
+}
+
+// SessionID returns the session id of a row. Whoever groups rows by SessionCodes asks for that of any
+// row of a session.
+func (r *Reader) SessionID(row uint32) (string, error) {
+	if err := r.visit(row); err != nil {
+		return "", err
+	}
+	code, at, err := r.sessionFacts(row)
+	take := taker{err}
+	text, id := take.text(r.sessions, code), take.text(r.visitors, r.run)
+	if take.err != nil {
+		return "", take.err
+	}
+	return r.sessionOf(text, id, at), nil
+}
+
+// sessionFacts reads the session and the time of a row.
+func (r *Reader) sessionFacts(row uint32) (session uint32, at event.Time, err error) {
+	if int(row)/ChunkRows == r.chunk {
+		return r.session[row%ChunkRows], r.times[row%ChunkRows], nil
+	}
+	if at, err = r.point.time(row); err != nil {
+		return 0, 0, err
+	}
+	session, err = r.point.code(&r.segment.sessions, row, int(r.run))
+	return session, at, err
 }
 
 // url joins what splitURL took apart.
@@ -219,13 +254,13 @@ func (r *Reader) url(site, path, rest string, inURL bool) string {
 	return r.texts.take()
 }
 
-// sessionOf returns the session id of an event of the visitor at hand.
-func (r *Reader) sessionOf(e *event.Event, text string) string {
+// sessionOf returns the session id that is kept as text, of the visitor at hand.
+func (r *Reader) sessionOf(text, anonymousID string, at event.Time) string {
 	if text != "" {
-		return sessionID(text, e.AnonymousID, e.Time)
+		return sessionID(text, anonymousID, at)
 	}
-	if half := int64(e.Time) / halfHour; r.sessionID == "" || r.half != half {
-		r.sessionID, r.half = derivedSession(e.AnonymousID, e.Time), half
+	if half := int64(at) / halfHour; r.sessionID == "" || r.half != half {
+		r.sessionID, r.half = derivedSession(anonymousID, at), half
 	}
 	return r.sessionID
 }

@@ -77,7 +77,8 @@ func (r *rests) addBytes(row int, rest []byte) {
 
 // writeRest writes the rests of all rows. scan adds them; it stops where out is full.
 func (d *draft) writeRest(scan func(out *rests) error) error {
-	r := &rests{numbered: numbered{codes: make([]uint32, d.rowCount())}, most: d.rowCount() / restShare}
+	d.codes = sized(d.codes, d.rowCount())
+	r := &rests{numbered: numbered{codes: d.codes}, most: d.rowCount() / restShare}
 	r.copies = true
 	if err := scan(r); err != nil {
 		return err
@@ -106,24 +107,33 @@ func (o *objects) rests(rows []Row, columns []*typed, out *rests) {
 	cuts := newCuts(columns)
 	cutters := make([]*cutter, len(o.shapes))
 	for i := 0; i < len(rows) && !out.full(); i++ {
-		object := rows[i].Event.Properties
-		if len(columns) == 0 || object == "{}" {
-			out.addText(i, object)
+		if len(columns) == 0 {
+			out.addText(i, rows[i].Event.Properties)
 			continue
 		}
-		o.addRest(i, object, cutters, cuts, out)
+		if c := o.cutterOf(i, cutters, cuts); c != nil && c.wholly {
+			out.addFixed(i, &c.rest)
+		} else {
+			o.addRest(i, rows[i].Event.Properties, c, cuts, out)
+		}
 	}
 }
 
-// addRest adds what is left of the object of a row, whose shape add has found.
-func (o *objects) addRest(row int, object string, cutters []*cutter, cuts cuts, out *rests) {
-	var c *cutter
-	if number := o.shapeOf[row]; int(number) < len(cutters) {
-		if cutters[number] == nil {
-			cutters[number] = newCutter(o.shapes[number], cuts)
-		}
-		c = cutters[number]
-	} else {
+// cutterOf returns the cutter for the object of a row, nil where its shape isn't remembered.
+func (o *objects) cutterOf(row int, cutters []*cutter, cuts cuts) *cutter {
+	number := o.shapeOf[row]
+	if int(number) >= len(cutters) {
+		return nil
+	}
+	if cutters[number] == nil {
+		cutters[number] = newCutter(o.shapes[number], cuts)
+	}
+	return cutters[number]
+}
+
+// addRest adds what is left of the object of a row, for which cutterOf has returned c.
+func (o *objects) addRest(row int, object string, c *cutter, cuts cuts, out *rests) {
+	if c == nil {
 		s, _ := o.find(object)
 		c = newCutter(s, cuts)
 	}

@@ -49,7 +49,8 @@ type spot struct {
 // takes hardly more memory than one that is.
 type packer struct {
 	framer *encode.Framer
-	plain  []byte // the piece at hand
+	plain  []byte   // the piece at hand
+	rows   []uint32 // of the value sets at hand
 }
 
 func newPacker() *packer { return &packer{framer: encode.NewFramer()} }

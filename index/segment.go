@@ -11,12 +11,7 @@
 // never an answer. A Segment is safe for concurrent readers. Layout: FORMAT.md.
 package index
 
-import (
-	"slices"
-
-	"millimetric/index/bitmap"
-	"millimetric/index/event"
-)
+import "millimetric/index/event"
 
 // Columns that a segment has beside those of event.Column. A URL is kept in two columns: ColumnSite
 // is its beginning up to the end of the host, ColumnRest what follows; where the event's path comes
@@ -172,7 +167,8 @@ func (s *Segment) Dict(c event.Column) *Dict { return s.dict(s.store(c), false) 
 func (s *Segment) MayHold(c event.Column, value string) bool { return s.store(c).mayHold(value) }
 
 // Codes reads the codes of a coded column in a chunk of rows into dst, which grows where it is too
-// small, and returns it. The runs are those of the segment.
+// small, and returns it. The runs are those of the segment; where they are some of them only, what is
+// read of rows that none of them has means nothing.
 func (s *Segment) Codes(c event.Column, runs *Runs, chunk int, dst []uint32) ([]uint32, error) {
 	i := touchIndex(c)
 	if i < 0 {
@@ -185,71 +181,11 @@ func (s *Segment) Codes(c event.Column, runs *Runs, chunk int, dst []uint32) ([]
 	return dst, s.touchCodes(i, dst)
 }
 
+// Sessions returns how many sessions there are.
+func (s *Segment) Sessions() int { return int(s.sessions.limit) }
+
 // SessionCodes reads a number for each row's session in a chunk: two rows have the same number
-// exactly where visitor and session are the same.
+// exactly where visitor and session are the same. Numbers are below Sessions.
 func (s *Segment) SessionCodes(runs *Runs, chunk int, dst []uint32) ([]uint32, error) {
 	return s.codes(&s.sessions, runs, chunk, dst)
-}
-
-// Runs are the visitors of a segment, by rising ordinal, and where the rows of each begin.
-type Runs struct {
-	Ordinals []uint32
-	Starts   []uint32 // one more than visitors: the last is the number of rows
-}
-
-// The record of the visitors:
-//
-//	pieces of sets of their ordinals, see sets.go
-//	pieces of the first row of each, visitorChunk of them in a piece
-//	text store: the anonymous id of each
-
-// writeRuns writes the visitors; the record of their ids is at hand.
-func (d *draft) writeRuns(ids *headWriter) {
-	d.head.add(setPieces(d.head.packer, "visitors", d.ordinals)...)
-	d.head.add(pieced(d.head.packer, "visitors", d.starts[:len(d.ordinals)], visitorChunk, false)...)
-	d.head.join(ids)
-}
-
-func (s *Segment) readRuns(r *headReader) {
-	s.ordinals, s.runStarts, s.anonymous = r.span(), r.span(), readTextStore(r)
-	if s.anonymous.count != s.visitors || s.runStarts.count != piecesOf(s.visitors, visitorChunk) {
-		r.fail()
-	}
-}
-
-// VisitorSet returns the ordinals of all visitors.
-func (s *Segment) VisitorSet() (bitmap.Set, error) { return s.set(s.ordinals, 1<<32) }
-
-// Runs reads the visitors and their rows.
-func (s *Segment) Runs() (*Runs, error) {
-	set, err := s.VisitorSet()
-	if err != nil {
-		return nil, err
-	}
-	runs := &Runs{Ordinals: set.Numbers()}
-	if len(runs.Ordinals) != s.visitors {
-		return nil, damaged("%d visitors are in the set, %d in the header", len(runs.Ordinals), s.visitors)
-	}
-	if runs.Starts, err = s.list(s.runStarts, visitorChunk, s.visitors, uint32(s.rows)); err != nil {
-		return nil, err
-	}
-	runs.Starts = append(runs.Starts, uint32(s.rows))
-	if runs.Starts[0] != 0 {
-		return nil, damaged("the first visitor begins at row %d", runs.Starts[0])
-	}
-	for i, start := range runs.Starts[1:] {
-		if start <= runs.Starts[i] {
-			return nil, damaged("visitor %d ends at row %d, and begins at %d", i, start, runs.Starts[i])
-		}
-	}
-	return runs, nil
-}
-
-// Of returns the number of the run that row lies in.
-func (r *Runs) Of(row uint32) int {
-	at, found := slices.BinarySearch(r.Starts, row)
-	if !found {
-		at--
-	}
-	return at
 }

@@ -86,6 +86,12 @@ func cases() map[string][]Row {
 	return all
 }
 
+// sorted returns rows as a segment has them, in memory of their own.
+func sorted(rows []Row) []Row {
+	var s sorter
+	return s.sorted(rows)
+}
+
 func sameEvents(t *testing.T, name string, s *Segment, rows []Row) {
 	t.Helper()
 	want := sorted(rows)
@@ -175,6 +181,29 @@ func TestTheSameRowsInAnyOrderMakeTheSameBytes(t *testing.T) {
 	second := Build(rows, BuildOptions{})
 	if !slices.EqualFunc(first.Sections, second.Sections, slices.Equal[[]byte]) {
 		t.Error("the order of the rows given shows")
+	}
+}
+
+func TestABuilderForgetsWhatItHasBuilt(t *testing.T) {
+	all := cases()
+	var again Builder
+	for range 2 {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			opt := BuildOptions{TypedMax: len(name) % 4}
+			got, want := again.Build(all[name], opt), Build(all[name], opt)
+			if !slices.EqualFunc(got.Sections, want.Sections, slices.Equal[[]byte]) || !maps.Equal(got.Sizes, want.Sizes) {
+				t.Fatalf("%s: the segment shows what was built before", name)
+			}
+		}
+		mistake := []Row{all["traffic"][0], all["traffic"][0]}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("a row twice was built")
+				}
+			}()
+			again.Build(mistake, BuildOptions{})
+		}()
 	}
 }
 

@@ -61,6 +61,13 @@ func (n *sessionNumbers) add(i int, e *event.Event, run int) {
 	}
 }
 
+// forget empties the numbers, which keep their memory.
+func (n *sessionNumbers) forget() {
+	n.ids.forget()
+	clear(n.texts)
+	n.runOf, n.own, n.texts = n.runOf[:0], n.own[:0], n.texts[:0]
+}
+
 // isDerived reports whether the session id is what derivedSession returns, without making that.
 func (n *sessionNumbers) isDerived(e *event.Event) bool {
 	own := len(e.AnonymousID)

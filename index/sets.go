@@ -86,9 +86,11 @@ func (w *headWriter) valueSets(codes []uint32, limit uint32) {
 	w.uv(uint64(limit))
 	w.uv(uint64(first))
 	rows := make([][]uint32, limit)
-	for c, n := range counts {
+	w.rows = sized(w.rows, len(codes)-counts[first])
+	for c, from := 0, 0; c < len(counts); c++ {
 		if c != first {
-			rows[c] = make([]uint32, 0, n)
+			rows[c] = w.rows[from : from : from+counts[c]]
+			from += counts[c]
 		}
 	}
 	for row, c := range codes {

@@ -27,25 +27,32 @@ func (p place) before(q place) bool {
 // the first-level cache.
 const digitBits = 11
 
-// sorted returns rows by visitor, time and position.
-func sorted(rows []Row) []Row {
-	out := make([]Row, len(rows))
-	for i, p := range places(rows) {
-		out[i] = rows[p.at]
+// sorter sorts rows, in the same memory each time.
+type sorter struct {
+	rows        []Row
+	given, out  []place
+	order, next []uint32
+}
+
+// sorted returns rows by visitor, time and position. They are valid until the next call.
+func (s *sorter) sorted(rows []Row) []Row {
+	s.rows = sized(s.rows, len(rows))
+	for i, p := range s.places(rows) {
+		s.rows[i] = rows[p.at]
 	}
-	return out
+	return s.rows
 }
 
 // places returns the order of rows by visitor, time and position.
-func places(rows []Row) []place {
+func (s *sorter) places(rows []Row) []place {
 	least, most := rows[0].Ordinal, rows[0].Ordinal
-	given := make([]place, len(rows))
+	s.given, s.out = sized(s.given, len(rows)), sized(s.out, len(rows))
+	given, out := s.given, s.out
 	for i, r := range rows {
 		least, most = min(least, r.Ordinal), max(most, r.Ordinal)
 		given[i] = place{r.Event.Time, r.Event.Seq, uint32(i)}
 	}
-	order := byOrdinal(rows, least, bits.Len32(most-least))
-	out := make([]place, len(rows))
+	order := s.byOrdinal(rows, least, bits.Len32(most-least))
 	for from := 0; from < len(out); {
 		ordinal, to := rows[order[from]].Ordinal, from
 		for ; to < len(out) && rows[order[to]].Ordinal == ordinal; to++ {
@@ -58,8 +65,9 @@ func places(rows []Row) []place {
 }
 
 // byOrdinal returns the numbers of rows, by ordinal; those of the same ordinal stay as they were.
-func byOrdinal(rows []Row, least uint32, width int) []uint32 {
-	order, next := make([]uint32, len(rows)), make([]uint32, len(rows))
+func (s *sorter) byOrdinal(rows []Row, least uint32, width int) []uint32 {
+	s.order, s.next = sized(s.order, len(rows)), sized(s.next, len(rows))
+	order, next := s.order, s.next
 	for i := range order {
 		order[i] = uint32(i)
 	}

@@ -226,6 +226,28 @@ func (d *Dict) At(code uint32) (string, error) {
 	return d.text, nil
 }
 
+// Texts returns all texts, by their codes. It keeps nothing open, but the texts share the memory that
+// At's do.
+func (d *Dict) Texts() ([]string, error) {
+	texts := make([]string, 0, d.store.count)
+	if d.store.kind == storeInline {
+		for i := range d.store.count {
+			texts = append(texts, d.store.inline.At(i))
+		}
+		return texts, nil
+	}
+	for at := range d.store.pieces.count {
+		p, err := d.parse(at)
+		if err != nil {
+			return nil, err
+		}
+		for i := range p.Len() {
+			texts = append(texts, p.At(i))
+		}
+	}
+	return texts, nil
+}
+
 func (d *Dict) open(at int) (textPiece, error) {
 	if d.opened == nil {
 		d.opened = make([]textPiece, d.store.pieces.count)
@@ -233,6 +255,19 @@ func (d *Dict) open(at int) (textPiece, error) {
 	if d.opened[at] != nil {
 		return d.opened[at], nil
 	}
+	p, err := d.parse(at)
+	if err != nil {
+		return nil, err
+	}
+	if d.frugal {
+		clear(d.opened)
+	}
+	d.opened[at] = p
+	return p, nil
+}
+
+// parse reads a piece.
+func (d *Dict) parse(at int) (textPiece, error) {
 	plain, err := d.segment.piece(d.store.pieces.first + at)
 	if err != nil {
 		return nil, err
@@ -253,10 +288,6 @@ func (d *Dict) open(at int) (textPiece, error) {
 	if want := d.store.firsts[at+1] - d.store.firsts[at]; p.Len() != want {
 		return nil, damaged("piece %d of a text store has %d texts, not %d", at, p.Len(), want)
 	}
-	if d.frugal {
-		clear(d.opened)
-	}
-	d.opened[at] = p
 	return p, nil
 }
 

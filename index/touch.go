@@ -61,9 +61,16 @@ func (n *touchNumbers) number(t touch) uint32 {
 	return number
 }
 
+// forget empties the numbers, which keep their memory.
+func (n *touchNumbers) forget() {
+	n.known.forget()
+	clear(n.touches)
+	n.touches, n.last = n.touches[:0], touch{}
+}
+
 func (d *draft) writeTouches(n *touchNumbers) {
 	d.writeCodes(&d.head, "touch", n.codes, uint32(len(n.touches)), false)
-	codes := make([]uint32, len(n.codes))
+	d.codes = sized(d.codes, len(n.codes))
 	for i, name := range touchNames {
 		values := make([]string, len(n.touches))
 		for j := range n.touches {
@@ -76,9 +83,9 @@ func (d *draft) writeTouches(n *touchNumbers) {
 			continue
 		}
 		for row, t := range n.codes {
-			codes[row] = table[t]
+			d.codes[row] = table[t]
 		}
-		d.noteSets(name, codes, uint32(len(texts)))
+		d.noteSets(name, d.codes, uint32(len(texts)))
 	}
 }
 
@@ -90,6 +97,23 @@ func (s *Segment) readTouches(r *headReader) {
 			r.fail()
 		}
 	}
+}
+
+// TouchCodes reads the codes of the touches in a chunk of rows: one for what source, medium, campaign,
+// confidence and rule say together. Whoever reads several of these columns reads them so, and what
+// TouchTable says of each.
+func (s *Segment) TouchCodes(runs *Runs, chunk int, dst []uint32) ([]uint32, error) {
+	return s.codes(&s.touches.codes, runs, chunk, dst)
+}
+
+// TouchTable returns the code that each touch has in one of the five columns, which Dict gives the
+// texts of; nil where the column is none of them.
+func (s *Segment) TouchTable(c event.Column) ([]uint32, error) {
+	i := touchIndex(c)
+	if i < 0 {
+		return nil, nil
+	}
+	return s.touchTable(i)
 }
 
 // touchCodes turns codes of touches into those of column i of the five.

@@ -78,6 +78,13 @@ func (t *typed) takes() bool {
 	return t.turn == turnTakes && !t.many
 }
 
+// forget empties the column, which keeps its memory.
+func (t *typed) forget() {
+	written := t.written
+	written.forget()
+	*t = typed{name: t.name, rows: t.rows[:0], numbers: t.numbers[:0], marks: t.marks[:0], codes: t.codes[:0], cut: t.cut[:0], written: written}
+}
+
 // rowCount returns how many rows have it, as far as they were counted or taken.
 func (t *typed) rowCount() int { return max(t.count, len(t.rows)) }
 

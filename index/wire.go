@@ -32,7 +32,13 @@ func (w *headWriter) add(pieces ...piece) {
 // join adds what another has written behind what this one has.
 func (w *headWriter) join(other *headWriter) {
 	w.out, w.pieces = append(w.out, other.out...), append(w.pieces, other.pieces...)
-	*other = headWriter{packer: other.packer}
+	other.forget()
+}
+
+// forget empties the writer, which keeps its memory.
+func (w *headWriter) forget() {
+	clear(w.pieces)
+	w.out, w.pieces = w.out[:0], w.pieces[:0]
 }
 
 // headReader takes the header apart. After the first value that isn't there, bad is set and every

@@ -41,6 +41,10 @@ func (p Place) checksum(frame []byte) uint32 {
 	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, frame)
 }
 
+// windowBytes is how far back a compressed frame may repeat itself. Hardly any frame is longer; the
+// library's own choice makes each encoder hold sixteen times as much.
+const windowBytes = 1 << 20
+
 // Framer makes frames. It is not safe for concurrent use.
 type Framer struct {
 	zstd   *zstd.Encoder
@@ -50,7 +54,7 @@ type Framer struct {
 // NewFramer returns a Framer; it has no goroutines, so it needs no closing.
 func NewFramer() *Framer {
 	encoder, err := zstd.NewWriter(nil,
-		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithWindowSize(windowBytes))
 	if err != nil {
 		panic("encode: zstd refuses constant options: " + err.Error())
 	}
