@@ -66,11 +66,12 @@ func agreeOnRows(t *testing.T, histories int, live func(*rand.Rand) []event.Even
 // to be shown.
 func sourcesOf(r *rand.Rand, model *Model) map[string]query.Source {
 	sealed := NewSealed(model.Events, r.Uint64())
-	if len(model.Events) == 0 || r.IntN(4) > 0 {
+	if len(model.Events) == 0 || r.IntN(6) > 0 {
 		return map[string]query.Source{"live": Slice(model.Events), "sealed": sealed}
 	}
-	// Some event's day, or a moment that cuts through a day.
-	model.Floor = model.Events[r.IntN(len(model.Events))].Time + event.Time(r.IntN(2))
+	// The earlier of two events is the last that isn't shown, or the first that is.
+	some := func() event.Time { return model.Events[r.IntN(len(model.Events))].Time }
+	model.Floor = min(some(), some()) + event.Time(r.IntN(2))
 	sealed.Least = model.Floor
 	return map[string]query.Source{"live": floored{Slice(model.Events), model.Floor}, "sealed": sealed}
 }
