@@ -69,10 +69,51 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 			c.take(v, chosen)
 		},
 	}
-	if !c.countsVisitors() {
+	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+		return nil
+	}
+	switch {
+	case !c.countsVisitors():
+		if len(c.groups.columns) == 0 && c.among == nil {
+			p.whole = c.whole(r)
+		}
 		return r.each(p)
+	case c.events == nil && len(c.groups.columns) == 0:
+		sets := &visitorSets{c: c}
+		p.size = func() int { return size() + len(c.waiting) + sets.size() }
+		return sets.count(r, p)
 	}
 	return r.eachBlock(p, c)
+}
+
+// whole returns what counts all of a segment at once, where there is one group.
+func (c *counter) whole(r *run) func(s *sealed) (bool, error) {
+	return func(s *sealed) (bool, error) {
+		bucket, ok := uint32(0), true
+		if c.buckets != nil {
+			bucket, ok = c.buckets.oneBucket(s)
+		}
+		if !ok {
+			return false, nil
+		}
+		machines, ok, err := r.machines(s)
+		if err != nil || !ok {
+			return false, err
+		}
+		n := s.segment.Rows() - machines.Count()
+		r.cost.Matched += n
+		if n == 0 {
+			return true, nil
+		}
+		c.groups.met = 1
+		if c.events != nil {
+			*at(&c.events.counts, 0) += int64(n)
+		}
+		if c.buckets != nil {
+			*at(&c.parts.counts, c.cells.number(0, bucket)) += int64(n)
+		}
+		return true, nil
+	}
 }
 
 // takeLive counts a live event, but for its visitor, who waits.

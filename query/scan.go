@@ -16,7 +16,11 @@ type pass struct {
 	size  func() int
 	visit func(*scanRow)
 	take  func(v *view, chosen []int32) // takes the place of visit for rows of segments; may be nil
-	skip  func(*index.Segment) bool     // says that a segment isn't needed, after what was visited so far; may be nil
+	// whole takes a segment at once of which all rows are wanted, or all but those of bots; it may be nil,
+	// or say that the rows must be taken one by one. done is called after each segment; it may be nil.
+	whole func(s *sealed) (taken bool, err error)
+	done  func()
+	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits
@@ -47,6 +51,11 @@ func (r *run) each(p *pass) error {
 	if err := r.eachLive(p); err != nil {
 		return err
 	}
+	return r.eachSegment(p)
+}
+
+// eachSegment visits the rows of segments.
+func (r *run) eachSegment(p *pass) error {
 	segments := slices.Clone(r.source.Segments(p.from, p.to))
 	slices.SortStableFunc(segments, func(a, b *index.Segment) int {
 		_, first := a.TimeRange()
@@ -120,6 +129,18 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 	if err != nil || !possible {
 		return err
 	}
+	if p.whole != nil {
+		wholly, err := r.wholly(p, s)
+		if err != nil {
+			return err
+		}
+		if wholly {
+			if taken, err := p.whole(s); err != nil || taken {
+				s.used = true
+				return err
+			}
+		}
+	}
 	if err := s.openRuns(); err != nil {
 		return err
 	}
@@ -129,6 +150,9 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 		if err := r.takeRows(p, v, 0, v.rows); err != nil {
 			return err
 		}
+	}
+	if p.done != nil {
+		p.done()
 	}
 	return nil
 }
