@@ -54,7 +54,7 @@ bench: build ## hot paths, then the load run; writes bench/RESULTS.md
 	$(BIN) bench load --write bench/RESULTS.md
 
 golden: ## rewrite expected outputs from what the code does now; read the diff before committing
-	$(GO) test ./query/querytest ./ingest ./ingest/classify ./cmd/millimetric ./cmd/millimetric/ask ./bench -rewrite
+	$(GO) test ./index ./query/querytest ./ingest ./ingest/classify ./cmd/millimetric ./cmd/millimetric/ask ./bench -rewrite
 
 clean: ## remove what the build made
 	rm -rf bin

@@ -9,13 +9,18 @@ import (
 
 	"millimetric/index/encode"
 	"millimetric/index/event"
+	"millimetric/index/ids"
 )
 
-// request is one Append or PutRecords on its way through the pipeline.
+// request is one Append or PutRecords on its way through the pipeline, or work for the gathering
+// goroutine.
 type request struct {
 	project event.Project
 	events  []event.Event
+	hashes  []ids.Hash // of the events' ids, one for each
 	records []Record
+	work    func(g *group) // done while the group is gathered; its request is answered like all others
+	failed  error          // why its events are not taken
 	bytes   int
 	done    chan error // capacity 1: the committer never waits for a caller
 	timer   *time.Timer
@@ -50,12 +55,25 @@ func (e *Engine) Append(ctx context.Context, project event.Project, events []eve
 	if bytes > appendBytesMax {
 		return &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge, Notes: []string{"Too many bytes at once"}}
 	}
-	if err := e.ciphers.prepare(cipherID{project, BucketLog}); err != nil {
+	if e.liveBytes.Load() > e.budget.live {
+		return overloaded("events come faster than they are sealed")
+	}
+	hashers, err := e.hashersOf(project)
+	if err != nil {
 		return err
 	}
 	r := e.newRequest()
 	r.project, r.events, r.bytes = project, events, bytes
+	r.hashes = hashers.append(r.hashes[:0], events)
 	return e.await(ctx, r)
+}
+
+// inGather runs work in the gathering goroutine, and returns once the group in which that happened is
+// committed and shown. After an error it may have been done, or may be done yet.
+func (e *Engine) inGather(work func(g *group)) error {
+	r := e.newRequest()
+	r.work = work
+	return e.await(context.Background(), r)
 }
 
 // PutRecords makes records durable, all or none, and returns then. A record without a value is
@@ -93,7 +111,7 @@ func (e *Engine) await(ctx context.Context, r *request) error {
 	select {
 	case err := <-r.done:
 		r.timer.Stop()
-		*r = request{done: r.done, timer: r.timer}
+		*r = request{done: r.done, timer: r.timer, hashes: r.hashes[:0]}
 		e.requests.Put(r)
 		return err
 	case <-r.timer.C:
@@ -110,9 +128,9 @@ func (e *Engine) enqueue(r *request) error {
 	if e.closing {
 		return errStopping()
 	}
-	// Records are few and small, and go ahead of no one: only events are bounded.
+	// All else is rare and small, and goes ahead of no one: only events are bounded.
 	over := e.bytes+r.bytes > e.opt.QueueBytes || len(e.waiting) >= queueRequestsMax
-	if over && len(e.waiting) > 0 && r.records == nil {
+	if over && len(e.waiting) > 0 && r.events != nil {
 		return overloaded("too many events wait to be written")
 	}
 	e.waiting = append(e.waiting, r)

@@ -31,8 +31,11 @@ import (
 const (
 	// BucketLog is a project's part of the log.
 	BucketLog int32 = -1
-	// BucketRecords are the records, all under project 0.
+	// BucketRecords are the records and the trim mark, all under project 0.
 	BucketRecords int32 = -2
+	// BucketSets is what a project has once: its manifest, the runs of its ids, visitors and commit
+	// times, and the secrets under which ids and visitors are hashed.
+	BucketSets int32 = -3
 )
 
 // runGroups is how many groups share an AES key: 2^24 of at most some 70 parts of one project stay
@@ -137,30 +140,65 @@ func bound(id cipherID, storeKey, head []byte) []byte {
 // encryptValue appends the encrypted value of a store key under the records' cipher key, for which
 // prepare was called.
 func (c *ciphers) encryptValue(dst, storeKey, plain []byte) []byte {
-	if c.inClear {
-		return append(dst, plain...)
-	}
-	aead, err := c.inRun(recordsID, 0)
-	if err != nil {
-		panic(fmt.Sprintf("engine: encrypt without having prepared: %v", err))
-	}
-	return aead.Seal(dst, nil, plain, bound(recordsID, storeKey, nil))
+	return c.encrypt(recordsID, dst, storeKey, plain)
 }
 
 // decryptValue undoes encryptValue. Its result is not nil.
 func (c *ciphers) decryptValue(storeKey, encrypted []byte) ([]byte, error) {
+	return c.decrypt(recordsID, storeKey, encrypted)
+}
+
+// encrypt appends the encrypted value of a store key under a cipher key for which prepare was called.
+func (c *ciphers) encrypt(id cipherID, dst, storeKey, plain []byte) []byte {
+	if c.inClear {
+		return append(dst, plain...)
+	}
+	aead, err := c.inRun(id, 0)
+	if err != nil {
+		panic(fmt.Sprintf("engine: encrypt without having prepared: %v", err))
+	}
+	return aead.Seal(dst, nil, plain, bound(id, storeKey, nil))
+}
+
+// decrypt undoes encrypt. Its result is not nil.
+func (c *ciphers) decrypt(id cipherID, storeKey, encrypted []byte) ([]byte, error) {
 	if c.inClear {
 		return append([]byte{}, encrypted...), nil
 	}
-	aead, err := c.inRun(recordsID, 0)
+	aead, err := c.inRun(id, 0)
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open([]byte{}, nil, encrypted, bound(recordsID, storeKey, nil))
+	plain, err := aead.Open([]byte{}, nil, encrypted, bound(id, storeKey, nil))
 	if err != nil {
 		return nil, damagedValue(storeKey, errNoDecrypt)
 	}
 	return plain, nil
+}
+
+// secret derives a secret of a project that isn't used for encryption; what names its use.
+func (c *ciphers) secret(project event.Project, what string) ([32]byte, error) {
+	var out [32]byte
+	id := cipherID{project, BucketSets}
+	if c.inClear {
+		return [32]byte{byte(project)}, nil
+	}
+	k, err := c.find(id)
+	if err != nil {
+		return out, err
+	}
+	derived, err := hkdf.Expand(sha256.New, k.key[:], "millimetric "+what, len(out))
+	if err != nil {
+		return out, fmt.Errorf("derive secret for %s of project %d: %w", what, project, err)
+	}
+	return [32]byte(derived), nil
+}
+
+// drop forgets a cipher key that the keyring has destroyed.
+func (c *ciphers) drop(id cipherID) {
+	c.mu.Lock()
+	delete(c.known, id)
+	c.mu.Unlock()
 }
 
 var errNoDecrypt = errors.New("it doesn't decrypt: it was changed or moved, or the keyring is older than the store")

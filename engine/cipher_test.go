@@ -26,7 +26,7 @@ import (
 
 func TestStoresOfOtherFormatsAreRefusedClearlyAndMakeNoCipherKey(t *testing.T) {
 	for value, says := range map[string]string{
-		"1": "format 1, this program reads 2: import again", "3\x00x": "use a newer program", "2": "nothing stands behind",
+		"2": "format 2, this program reads 3: import again", "4\x00x": "use a newer program", "3": "nothing stands behind",
 	} {
 		fs := vfs.NewMem()
 		closed(t, open(t, fs))

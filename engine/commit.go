@@ -41,7 +41,7 @@ type group struct {
 // showing is the new end of one project's list.
 type showing struct {
 	project *project
-	next    *Snapshot
+	next    view
 }
 
 func (e *Engine) gather() {
@@ -90,26 +90,26 @@ func (e *Engine) due() bool {
 // fill does step 1.
 func (e *Engine) fill(g *group) {
 	g.content.Parts = g.content.Parts[:0]
+	e.clock = max(e.clock, event.TimeOf(e.opt.Now()))
+	e.findRepeats(g)
 	for _, r := range g.requests {
 		g.records = append(g.records, r.records...)
-		if len(r.events) == 0 {
-			continue
+		switch {
+		case r.work != nil:
+			r.work(g)
+		case len(r.events) > 0 && r.failed == nil:
+			e.project(r.project).add(r, &e.words, g, e.number+1)
 		}
-		p := e.project(r.project)
-		if !p.touched {
-			p.touched = true
-			e.touched = append(e.touched, p)
-		}
-		p.add(r.events, &e.words, g)
 	}
-	e.clock = max(e.clock, event.TimeOf(e.opt.Now()))
 	for _, p := range e.touched {
 		p.touched = false
+		e.liveBytes.Add(p.added)
+		e.idBytes.Add(p.repeats.grown())
+		p.added = 0
+		p.repeats.done()
 		p.endPart(g)
 		p.noteCommit(e.clock)
-		if next := p.end(); next != nil {
-			g.shows = append(g.shows, showing{p, next})
-		}
+		g.shows = append(g.shows, showing{p, p.view()})
 	}
 	e.touched = e.touched[:0]
 	if len(g.content.Parts) == 0 {
@@ -120,11 +120,49 @@ func (e *Engine) fill(g *group) {
 	g.value = e.encoder.Append(g.value[:0], &g.content)
 }
 
+// findRepeats asks, once for each project of the group, which of the ids are known. Where that can't be
+// found out, the project's requests fail.
+func (e *Engine) findRepeats(g *group) {
+	for _, r := range g.requests {
+		if len(r.events) > 0 {
+			p := e.project(r.project)
+			e.touch(p)
+			p.repeats.expect(r.events, r.hashes)
+		}
+	}
+	for _, p := range e.touched {
+		err := p.broken
+		if err == nil {
+			err = p.repeats.ask()
+		}
+		if err == nil {
+			continue
+		}
+		for _, r := range g.requests {
+			if len(r.events) > 0 && r.project == p.number {
+				r.failed = fmt.Errorf("find repeats in project %d: %w", p.number, err)
+			}
+		}
+	}
+}
+
+// touch makes sure that the group shows the project's new state.
+func (e *Engine) touch(p *project) {
+	if !p.touched {
+		p.touched = true
+		e.touched = append(e.touched, p)
+	}
+}
+
 // project returns the state of a project, new where nothing was ever appended to it.
 func (e *Engine) project(number event.Project) *project {
 	p := e.projects[number]
 	if p == nil {
-		p = newProject(number)
+		key, err := e.ciphers.secret(number, "visitors 1")
+		if err != nil {
+			panic(fmt.Sprintf("engine: a project without having prepared: %v", err))
+		}
+		p = newProject(number, key)
 		e.projects[number] = p
 		e.shown.Store(number, p)
 	}
@@ -137,10 +175,19 @@ func (e *Engine) commit() {
 		err := e.write(g)
 		if err == nil {
 			for _, s := range g.shows {
-				s.project.current.Store(s.next)
+				s.project.show(s.next)
+			}
+			if len(g.content.Parts) > 0 {
+				e.log.add(g.content.Number, len(g.value))
+				e.committed.Store(g.content.Number)
 			}
 		}
+		e.wakeKeeper(g)
 		for _, r := range g.requests {
+			if r.failed != nil {
+				r.done <- r.failed
+				continue
+			}
 			r.done <- err
 		}
 		g.reset()
@@ -244,6 +291,7 @@ func (g *group) reset() {
 	clear(g.requests)
 	clear(g.records)
 	clear(g.shows)
+	g.content.Number = 0
 	if cap(g.value) > valueKeepMax {
 		g.value = nil
 	}

@@ -5,9 +5,13 @@
 // HTTP, of what events mean or of who may see them; a snapshot belongs to one project and can see
 // no other.
 //
-// Open starts three goroutines, and Close ends them: one gathers requests into groups and encodes
-// them, one commits groups, one watches free space. Pebble has its own, and a commit has timers
-// that notice when the disk stalls.
+// Events are first live: in memory, and in the log. Then they are sealed, into immutable segments, which
+// are merged, so that few are left for each stretch of time. seal.go and merge.go say how; nothing of
+// it holds up an append.
+//
+// Open starts five goroutines, and Close ends them: one gathers requests into groups and encodes
+// them, one commits groups, one seals, one merges and deletes, one watches free space. Pebble has its
+// own, and a commit has timers that notice when the disk stalls.
 //
 // Everything on disk is in one Pebble store in one folder, which a lock keeps to one process.
 // FORMAT.md has the layout; keys.go alone spells store keys. All values are encrypted, under cipher
@@ -16,6 +20,10 @@
 // Where a sync fails, nobody knows what is on disk, and trying again can falsely succeed.
 // The engine then ends the process and acknowledges nothing; the next start replays what is really
 // there. The same holds for a commit that is stuck for long.
+//
+// Locks are taken in this order: merging, a project's upkeep, the gate or a project's ordinals, a
+// project's mu; mu of the queue and deadMu are taken last. The gathering goroutine takes none of the
+// first three.
 package engine
 
 import (
@@ -28,6 +36,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/maypok86/otter/v2"
 
 	"millimetric/index/encode"
 	"millimetric/index/event"
@@ -52,12 +61,31 @@ type Engine struct {
 	number   uint64     // of the last group
 	clock    event.Time // commit time of the last group
 
-	shown    sync.Map            // event.Project → *project, for readers
+	shown   sync.Map // event.Project → *project, for readers
+	hashers sync.Map // event.Project → *hashers
+
+	budget    budget
+	cache     *otter.Cache[pieceID, []byte]
+	retention *calmClock
+	tables    atomic.Uint64 // that were begun: their names
+	liveBytes atomic.Int64  // of all live events, about
+	idBytes   atomic.Int64  // of all tables and filters of ids
+	log       logSizes
+	committed atomic.Uint64 // the last group that is shown
+	trimmed   atomic.Uint64 // the last group that is deleted
+	sealing   sync.Mutex    // one seal at a time: each holds a copy of its events in memory
+	merging   sync.Mutex    // one merge at a time
+	deadMu    sync.Mutex    // guards dead
+	dead      []thing       // to be deleted
+
+	wakeSealer chan struct{}
+	wakeMerger chan struct{}
+
 	groups   chan *group         // from the gatherer to the committer
 	free     chan *group         // and back, to be used again
 	requests sync.Pool           // of *request
 	stop     chan struct{}       // ends the watch over free space
-	running  sync.WaitGroup      // the three goroutines
+	running  sync.WaitGroup      // the five goroutines, and who must finish before the store is closed
 	state    [states]atomic.Bool // why appends are refused, if they are
 
 	// mu guards the queue. The gatherer waits on work.
@@ -101,10 +129,12 @@ func Open(dir string, opt Options) (*Engine, error) {
 		return nil, errors.Join(err, e.closeStore())
 	}
 	e.watchSpace()
-	e.running.Add(3)
+	e.running.Add(5)
 	go e.gather()
 	go e.commit()
 	go e.keepWatch()
+	go e.keeper(e.wakeSealer, e.sealDue)
+	go e.keeper(e.wakeMerger, e.tidy)
 	return e, nil
 }
 
@@ -116,7 +146,13 @@ func newEngine(dir string, opt Options) *Engine {
 		free:     make(chan *group, 3),
 		stop:     make(chan struct{}),
 		ciphers:  newCiphers(&opt),
+
+		budget:     newBudget(opt),
+		retention:  newCalmClock(opt.Now, opt.Elapsed),
+		wakeSealer: make(chan struct{}, 1),
+		wakeMerger: make(chan struct{}, 1),
 	}
+	e.cache = newPieceCache(e.budget.cache)
 	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where

@@ -16,24 +16,77 @@ import (
 //
 //	L number(8 bytes, big-endian)   a group of the log; numbers begin at 1, without gaps
 //	M "format"                      our own format number, decimal; a zero byte and the canary
+//	P project(4)                    a project's manifest: what is sealed, and under which stamps
 //	R kind 0x00 id                  a record; kinds hold no 0x00, so records sort by kind, then id
+//	S project(4) stamp(8) piece(4)  a piece of something sealed, which a manifest names by its stamp
+//	T                               the number of the last group that was trimmed from the log
 //
-// All are written by the committer, but M, which is written when the store is made.
+// Groups and records are written by the committer; manifests, pieces and the trim mark by whoever
+// seals, merges or retains; M when the store is made. The number of a piece is less by one than its
+// owner has it, so that piece 0, which others wait for, sorts last: pieces are then written in order.
 const (
-	prefixGroup  = 'L'
-	prefixFormat = 'M'
-	prefixRecord = 'R'
+	prefixGroup    = 'L'
+	prefixFormat   = 'M'
+	prefixManifest = 'P'
+	prefixRecord   = 'R'
+	prefixPiece    = 'S'
+	prefixTrim     = 'T'
 
 	groupKeyBytes = 9
+	thingKeyBytes = 13
+	pieceKeyBytes = 17
 
 	// formatNumber is what this program writes, and the newest that it reads.
-	formatNumber = 2
+	formatNumber = 3
 )
 
 // canary stands encrypted behind the format number. It tells wrong cipher keys from damage.
 const canary = "millimetric"
 
-var formatKey = []byte{prefixFormat, 'f', 'o', 'r', 'm', 'a', 't'}
+var (
+	formatKey = []byte{prefixFormat, 'f', 'o', 'r', 'm', 'a', 't'}
+	trimKey   = []byte{prefixTrim}
+)
+
+// thing is something sealed: a segment or a run. Its pieces are encrypted under the cipher key of its
+// project and bucket.
+type thing struct {
+	project event.Project
+	bucket  int32
+	stamp   uint64
+}
+
+func (t thing) cipher() cipherID { return cipherID{t.project, t.bucket} }
+
+// key begins the store keys of all its pieces.
+func (t thing) key(dst []byte) []byte {
+	dst = binary.BigEndian.AppendUint32(append(dst, prefixPiece), uint32(t.project))
+	return binary.BigEndian.AppendUint64(dst, t.stamp)
+}
+
+func (t thing) pieceKey(dst []byte, number uint32) []byte {
+	return binary.BigEndian.AppendUint32(t.key(dst), number-1)
+}
+
+// thingOf reads the project and the stamp of a piece's store key.
+func thingOf(key []byte) (project event.Project, stamp uint64, ok bool) {
+	if len(key) != pieceKeyBytes || key[0] != prefixPiece {
+		return 0, 0, false
+	}
+	return event.Project(binary.BigEndian.Uint32(key[1:])), binary.BigEndian.Uint64(key[5:]), true
+}
+
+func manifestKey(project event.Project) []byte {
+	return binary.BigEndian.AppendUint32([]byte{prefixManifest}, uint32(project))
+}
+
+// manifestOwner reads a manifest's store key.
+func manifestOwner(key []byte) (event.Project, bool) {
+	if len(key) != 5 || key[0] != prefixManifest {
+		return 0, false
+	}
+	return event.Project(binary.BigEndian.Uint32(key[1:])), true
+}
 
 func appendGroupKey(dst []byte, number uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, prefixGroup), number)

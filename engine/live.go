@@ -2,49 +2,71 @@ package engine
 
 import (
 	"fmt"
-	"hash/maphash"
-	"sync/atomic"
+	"slices"
+	"sync"
 
+	"millimetric/index/commits"
 	"millimetric/index/encode"
 	"millimetric/index/event"
+	"millimetric/index/ids"
 )
 
-// project is the live list of one project: all of its events in memory, in the order of their
-// positions. Only the gathering goroutine touches it; readers see it through current, which the
-// committer moves forward.
+// project is one project's state: its live events, and what of it is sealed. The live events are those
+// that no segment holds yet, in the order of their positions. The gathering goroutine writes them;
+// readers see what the committer has shown.
 type project struct {
-	number  event.Project
+	number event.Project
+
+	// Of the gathering goroutine, and before that of Open.
 	last    event.Seq
-	ids     map[idMark]struct{}
-	seeds   [2]maphash.Seed
-	touched bool // by the group that is being gathered
-
-	// The list: full stretches, then one that has room. Both only ever grow at their ends, so a
-	// snapshot that holds a prefix of them needs no lock: what it sees is never written again.
-	full []stretch
-	open []event.Event
+	touched bool  // by the group that is being gathered
+	added   int64 // bytes that it has added
+	// The list: full stretches, then one that has room. Both only ever grow at their ends, so a view
+	// that holds a prefix of them needs no lock: what it sees is never written again.
+	full []*stretch
+	open *stretch
 	from int // where in open the events of the current part begin
-
-	links    []event.Link
-	earliest map[string]event.Link // of each visitor
-
 	// commits says when positions were committed. One mark stands for all groups of a millisecond.
-	commits []commitMark
+	commits []commits.Mark
 	noted   event.Seq // the last position that commits speaks of
+	repeats repeats
 
-	current atomic.Pointer[Snapshot]
+	ordinals ordinals
+
+	// broken says why nothing sealed can be read. It doesn't change after Open.
+	broken error
+
+	// upkeep guards next, runs and retained, and is held by whoever changes what is sealed: one at a time.
+	// Files are read and written inside. It is taken before mu.
+	upkeep sync.Mutex
+	next   uint64 // the least stamp that was never used
+	runs   openRuns
+
+	retained retained
+
+	mu     sync.Mutex // guards what follows; no I/O inside
+	shown  view
+	states []*sealed // the last is the newest; those before it are still being read
 }
 
-// stretch is a run of events that will not change, and the times between which they lie.
+// stretch is a run of events with consecutive positions. Of the last one, events are still to come.
 type stretch struct {
 	events      []event.Event
-	first, last event.Time // both inclusive
+	first, last event.Time // both inclusive, once it is full
+	group       uint64     // that its first event came with
+	bytes       int64      // of memory, about
+
+	// visitors are the ordinals of the first of the events; see ordinals.
+	visitors []uint32
 }
 
-// commitMark says that the positions from first on, up to the next mark's, were committed at a time.
-type commitMark struct {
-	first event.Seq
-	at    event.Time
+// view is what readers see of the live events.
+type view struct {
+	full    []*stretch
+	open    *stretch
+	events  []event.Event // those of open that are committed
+	commits []commits.Mark
+	asOf    event.Seq
 }
 
 // The stretches of a project double in size, so that a small project stays small. The greatest is
@@ -54,72 +76,47 @@ const (
 	stretchMax = 2048
 )
 
-// idMark stands for an event's ID: 128 bits of hash under two seeds that nobody outside the process
-// knows. Of a thousand million IDs, two have the same mark once in 10^20 stores. A map of marks holds
-// no pointers, so the garbage collector passes over it, however many events there are; a map of the
-// IDs themselves would be most of what it has to walk.
-type idMark [2]uint64
-
-func (p *project) mark(id string) idMark {
-	return idMark{maphash.String(p.seeds[0], id), maphash.String(p.seeds[1], id)}
+// newProject makes a project of which nothing is known; key is the secret under which visitors are
+// hashed.
+func newProject(number event.Project, key [32]byte) *project {
+	p := &project{number: number, open: newStretch(stretchMin), next: 1, states: []*sealed{{manifest: &manifest{next: 1}}}}
+	p.ordinals.hasher = ids.NewHasher(key)
+	return p
 }
 
-func newProject(number event.Project) *project {
-	return &project{
-		number: number, ids: map[idMark]struct{}{}, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		earliest: map[string]event.Link{},
-		open:     make([]event.Event, 0, stretchMin),
-	}
-}
+func newStretch(room int) *stretch { return &stretch{events: make([]event.Event, 0, room)} }
 
 // add appends those of events that aren't repeats, and makes parts of g of what fills a stretch.
-func (p *project) add(events []event.Event, words *encode.Words, g *group) {
-	for i := range events {
-		ev := &events[i]
-		if p.repeats(ev) {
+func (p *project) add(r *request, words *encode.Words, g *group, number uint64) {
+	for i := range r.events {
+		ev := &r.events[i]
+		if ev.ID != "" && p.repeats.next(r.hashes[i]) {
 			continue
 		}
 		ev.Seq = p.last + 1
 		words.OwnWords(ev)
-		if p.append(ev) {
+		if p.append(ev, number) {
 			p.endPart(g)
 			p.endStretch()
 		}
 	}
 }
 
-// repeats reports whether the project has the event's ID already, and remembers it.
-func (p *project) repeats(ev *event.Event) bool {
-	if ev.ID == "" {
-		return false
+// append puts ev, whose position is set, at the end of the list; number is its group's. It reports
+// whether the open stretch is full now; the next event needs endStretch first.
+func (p *project) append(ev *event.Event, number uint64) (full bool) {
+	s := p.open
+	if ev.Seq != p.last+1 || len(s.events) == cap(s.events) {
+		panic(fmt.Sprintf("engine: event %d after %d in a stretch of %d", ev.Seq, p.last, len(s.events)))
 	}
-	before := len(p.ids)
-	p.ids[p.mark(ev.ID)] = struct{}{}
-	return len(p.ids) == before
-}
-
-// append puts ev, whose position is set, at the end of the list. It reports whether the open
-// stretch is full now; the next event needs endStretch first.
-func (p *project) append(ev *event.Event) (full bool) {
-	if ev.Seq != p.last+1 || len(p.open) == cap(p.open) {
-		panic(fmt.Sprintf("engine: event %d after %d in a stretch of %d", ev.Seq, p.last, len(p.open)))
+	if len(s.events) == 0 {
+		s.group = number
 	}
 	p.last = ev.Seq
-	p.open = append(p.open, *ev)
-	if ev.UserID != "" {
-		p.link(ev)
-	}
-	return len(p.open) == cap(p.open)
-}
-
-// link keeps what an event says about who a visitor is, if it comes before all that was said so far.
-func (p *project) link(ev *event.Event) {
-	l := event.Link{AnonymousID: ev.AnonymousID, UserID: ev.UserID, Time: ev.Time, Seq: ev.Seq}
-	if earliest, ok := p.earliest[l.AnonymousID]; ok && !l.Before(earliest) {
-		return
-	}
-	p.earliest[l.AnonymousID] = l
-	p.links = append(p.links, l)
+	s.events = append(s.events, *ev)
+	bytes := eventBytes + int64(encode.Bytes(ev))
+	s.bytes, p.added = s.bytes+bytes, p.added+bytes
+	return len(s.events) == cap(s.events)
 }
 
 // noteCommit says that the positions since the last note are committed at a time. Times never go back.
@@ -127,31 +124,116 @@ func (p *project) noteCommit(at event.Time) {
 	if p.noted == p.last {
 		return
 	}
-	if n := len(p.commits); n == 0 || p.commits[n-1].at != at {
-		p.commits = append(p.commits, commitMark{first: p.noted + 1, at: at})
+	if n := len(p.commits); n == 0 || p.commits[n-1].At != at {
+		p.commits = append(p.commits, commits.Mark{First: p.noted + 1, At: at})
 	}
 	p.noted = p.last
 }
 
 // endPart makes a part of the events since the last one, if there are any.
 func (p *project) endPart(g *group) {
-	if p.from < len(p.open) {
-		g.content.Parts = append(g.content.Parts, encode.Part{Project: p.number, Events: p.open[p.from:]})
+	if p.from < len(p.open.events) {
+		g.content.Parts = append(g.content.Parts, encode.Part{Project: p.number, Events: p.open.events[p.from:]})
 	}
-	p.from = len(p.open)
+	p.from = len(p.open.events)
 }
 
-// endStretch moves the open stretch to the full ones.
+// endStretch moves the open stretch to the full ones, if it holds anything.
 func (p *project) endStretch() {
-	s := stretch{events: p.open, first: p.open[0].Time, last: p.open[0].Time}
-	for i := range p.open {
-		s.first, s.last = min(s.first, p.open[i].Time), max(s.last, p.open[i].Time)
+	s := p.open
+	if len(s.events) == 0 {
+		return
+	}
+	s.first, s.last = s.events[0].Time, s.events[0].Time
+	for i := range s.events {
+		s.first, s.last = min(s.first, s.events[i].Time), max(s.last, s.events[i].Time)
 	}
 	p.full = append(p.full, s)
-	p.open, p.from = make([]event.Event, 0, min(2*cap(p.open), stretchMax)), 0
+	p.open, p.from = newStretch(min(2*cap(s.events), stretchMax)), 0
 }
 
-// end returns a snapshot of all that was added.
-func (p *project) end() *Snapshot {
-	return &Snapshot{full: p.full, open: p.open, links: p.links, commits: p.commits, asOf: p.last}
+// letGo drops live events and commit times that are sealed, up to a position at which a stretch ends.
+// It returns how many bytes of memory they took, about.
+func (p *project) letGo(upTo event.Seq) (bytes int64) {
+	n := sealedOf(p.full, upTo)
+	for _, s := range p.full[:n] {
+		bytes += s.bytes
+	}
+	if n == 0 {
+		return 0
+	}
+	p.full = slices.Clone(p.full[n:])
+	p.commits = after(p.commits, upTo, p.noted)
+	if len(p.full) == 0 && len(p.open.events) == 0 {
+		p.open = newStretch(stretchMin)
+	}
+	return bytes
+}
+
+// sealedOf returns how many of the full stretches lie up to a position.
+func sealedOf(full []*stretch, upTo event.Seq) int {
+	n := 0
+	for n < len(full) && full[n].end() <= upTo {
+		n++
+	}
+	return n
+}
+
+// after returns, in memory of their own, the marks that speak of positions behind upTo and up to last.
+func after(marks []commits.Mark, upTo, last event.Seq) []commits.Mark {
+	n := 0
+	for n < len(marks) && marks[n].First <= upTo {
+		n++
+	}
+	left := make([]commits.Mark, 0, len(marks)-n+1)
+	if n > 0 && upTo < last { // it may speak of the first of them
+		left = append(left, commits.Mark{First: upTo + 1, At: marks[n-1].At})
+	}
+	if n < len(marks) && len(left) > 0 && marks[n].First == left[0].First {
+		left = left[:0]
+	}
+	return append(left, marks[n:]...)
+}
+
+// end returns the position of a full stretch's last event.
+func (s *stretch) end() event.Seq { return s.events[len(s.events)-1].Seq }
+
+// view returns all that was added.
+func (p *project) view() view {
+	return view{full: p.full, open: p.open, events: p.open.events, commits: p.commits, asOf: p.last}
+}
+
+// show makes a view the one that readers see.
+func (p *project) show(v view) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shown = v.without(p.state().watermark)
+}
+
+// without leaves out what is sealed.
+func (v view) without(upTo event.Seq) view {
+	v.full = v.full[sealedOf(v.full, upTo):]
+	return v
+}
+
+// liveRows returns how many committed events no segment holds, and the first group that has some of
+// them, 0 where there are none.
+func (p *project) liveRows() (rows int, firstGroup uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.shown.rows()
+}
+
+func (v *view) rows() (rows int, firstGroup uint64) {
+	for _, s := range v.full {
+		rows += len(s.events)
+	}
+	rows += len(v.events)
+	switch {
+	case len(v.full) > 0:
+		firstGroup = v.full[0].group
+	case len(v.events) > 0:
+		firstGroup = v.open.group
+	}
+	return rows, firstGroup
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"millimetric/index/event"
 )
 
 // Notice is something that an operator should know. The engine writes no log: the caller does.
@@ -16,9 +18,37 @@ type Notice interface {
 
 // Recovered tells what Open found.
 type Recovered struct {
-	Groups   uint64
-	Events   uint64
+	Groups   uint64 // of the log
+	Events   uint64 // of these, not sealed
+	Sealed   uint64 // positions that are
 	Projects int
+}
+
+// Sealed tells that live events have become segments.
+type Sealed struct {
+	Project  event.Project
+	Events   int
+	Segments int
+}
+
+// Merged tells that segments have become one.
+type Merged struct {
+	Project  event.Project
+	Events   int
+	Segments int // that went into it
+}
+
+// Retained tells that events whose time was over were dropped.
+type Retained struct {
+	Project  event.Project
+	Events   uint64
+	Segments int
+}
+
+// Broken tells that nothing of a project can be read or written, as what is sealed of it is damaged.
+type Broken struct {
+	Project event.Project
+	Cause   error
 }
 
 // DiskSlow tells of one operation that has been going on for long.
@@ -52,7 +82,19 @@ type Damaged struct {
 type Background struct{ Cause error }
 
 func (n Recovered) String() string {
-	return fmt.Sprintf("recovered %d events of %d projects from %d groups", n.Events, n.Projects, n.Groups)
+	return fmt.Sprintf("recovered %d projects: %d events are sealed, %d were read from %d groups", n.Projects, n.Sealed, n.Events, n.Groups)
+}
+func (n Sealed) String() string {
+	return fmt.Sprintf("sealed %d events of project %d into %d segments", n.Events, n.Project, n.Segments)
+}
+func (n Merged) String() string {
+	return fmt.Sprintf("merged %d segments of project %d into one of %d events", n.Segments, n.Project, n.Events)
+}
+func (n Retained) String() string {
+	return fmt.Sprintf("dropped %d events of project %d, in %d segments: their time was over", n.Events, n.Project, n.Segments)
+}
+func (n Broken) String() string {
+	return fmt.Sprintf("project %d can't be read, all others can: %v", n.Project, n.Cause)
 }
 func (n DiskSlow) String() string {
 	return fmt.Sprintf("disk is slow: %s of %s has been going on for %v", n.Operation, n.Path, n.For)
@@ -71,6 +113,18 @@ func (n Background) String() string { return fmt.Sprintf("background work failed
 
 // Urgent is part of Notice.
 func (n Recovered) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Sealed) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Merged) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Retained) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Broken) Urgent() bool { return true }
 
 // Urgent is part of Notice.
 func (n DiskSlow) Urgent() bool { return true }

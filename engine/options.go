@@ -20,6 +20,19 @@ type Options struct {
 	// encrypted: the same ones at each call, and durable before it returns. It is called once for
 	// each pair that is used, from any goroutine.
 	CipherKey func(project event.Project, bucket int32) ([32]byte, error)
+	// CipherBuckets lists the buckets of a project that have cipher keys, and DropCipherKey destroys one
+	// of these. Where they aren't given, the keys of events whose time is over stay.
+	CipherBuckets func(project event.Project) []int32
+	DropCipherKey func(project event.Project, bucket int32) error
+	// Elapsed is a clock that nobody sets, for telling jumps of Now. Where it is nil, the times of Now
+	// should carry one, as those of time.Now do.
+	Elapsed func() time.Duration
+	// MemoryBytes is what the store should need of memory, about: 1 GiB, and 128 MiB at least.
+	MemoryBytes int64
+	// SealRows is how many live events of a project are sealed together, SegmentRows how many a merged
+	// segment has at most: 128 Ki and 1 Mi, where memory allows.
+	SealRows    int
+	SegmentRows int
 	// Notify is told what an operator should know. It is called from many goroutines, at times
 	// with Pebble's locks held: it must be quick, and must not call the engine.
 	Notify func(Notice)
@@ -94,6 +107,8 @@ func (o Options) withDefaults() Options {
 	o.FreeBytesMin = orDefault(o.FreeBytesMin, 2<<30)
 	o.FreePercentMin = orDefault(o.FreePercentMin, 5)
 	o.MemTableBytes = orDefault(o.MemTableBytes, 16<<20)
+	o.MemoryBytes = orDefault(o.MemoryBytes, 1<<30)
+	o.SegmentRows = orDefault(o.SegmentRows, 1<<20)
 	return o
 }
 
@@ -114,13 +129,14 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		FS:                          e.fs,
 		Lock:                        e.lock,
 		FormatMajorVersion:          storeFormat,
-		CacheSize:                   8 << 20, // the log is read once, at open
+		CacheSize:                   8 << 20, // what is read again is in a cache of ours, decrypted
 		MemTableSize:                uint64(e.opt.MemTableBytes),
 		MemTableStopWritesThreshold: 4, // a slow flush must not stop commits at once
 		MaxOpenFiles:                256,
 		Logger:                      logger{e},
 		EventListener:               e.listener(),
-		DisableTableStats:           true,
+		// Tombstones of what was merged away must reach a table, or nothing is ever deleted.
+		FlushDelayDeleteRange: 10 * time.Second,
 	}
 	// Groups are compressed already.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })

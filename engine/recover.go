@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -10,12 +12,168 @@ import (
 	"millimetric/index/event"
 )
 
-// recover replays the log into the live lists. A gap or damage is an error: a store that starts
-// without some of its data would answer wrongly, and nobody would know.
+// recover opens what is sealed, deletes what nothing speaks of, and replays the log into the live lists.
+// A gap or damage in the log is an error: a store that starts without some of its data would answer
+// wrongly, and nobody would know. Damage in what is sealed is one project's alone, which then answers
+// nothing but that.
 func (e *Engine) recover() error {
+	if err := e.recoverAll(); err != nil {
+		return fmt.Errorf("recover store %s: %w", e.dir, err)
+	}
+	return nil
+}
+
+func (e *Engine) recoverAll() error {
+	trimmed, err := readTrim(e.db, e.ciphers)
+	if err != nil {
+		return err
+	}
+	e.number = trimmed
+	e.trimmed.Store(trimmed)
+	if err := e.clearIncoming(); err != nil {
+		return err
+	}
+	if err := e.recoverSealed(); err != nil {
+		return err
+	}
+	if err := e.deleteOrphans(); err != nil {
+		return err
+	}
+	found := Recovered{}
+	if err := e.replayLog(&found); err != nil {
+		return err
+	}
+	for _, p := range e.projects {
+		p.from = len(p.open.events)
+		p.shown = p.view()
+		e.liveBytes.Add(p.added)
+		p.added = 0
+		found.Sealed += uint64(p.state().watermark)
+	}
+	e.committed.Store(e.number)
+	found.Projects = len(e.projects)
+	e.opt.Notify(found)
+	return nil
+}
+
+// readTrim returns the number of the last group that was trimmed from the log.
+func readTrim(db *pebble.DB, c *ciphers) (uint64, error) {
+	value, closer, err := db.Get(trimKey)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, storeError("read trim mark", err)
+	}
+	plain, err := c.decryptValue(trimKey, value)
+	if err = errors.Join(err, closer.Close()); err != nil {
+		return 0, err
+	}
+	number, err := strconv.ParseUint(string(plain), 10, 64)
+	if err != nil {
+		return 0, damagedValue(trimKey, err)
+	}
+	return number, nil
+}
+
+// recoverSealed opens what the manifests name.
+func (e *Engine) recoverSealed() error {
+	return walk(e.db, []byte{prefixManifest}, func(key, value []byte) error {
+		number, ok := manifestOwner(key)
+		if !ok {
+			return damagedValue(key, errors.New("it is none of a manifest"))
+		}
+		if err := e.ciphers.prepare(cipherID{number, BucketSets}); err != nil {
+			return fmt.Errorf("open project %d: %w", number, err)
+		}
+		p := e.project(number)
+		err := e.recoverProject(p, key, value)
+		if errors.Is(err, event.ErrDamaged) {
+			p.broken = err
+			e.opt.Notify(Broken{Project: number, Cause: err})
+			return nil
+		}
+		return err
+	})
+}
+
+func (e *Engine) recoverProject(p *project, key, value []byte) error {
+	m, err := e.decryptManifest(p.number, key, value)
+	if err != nil {
+		return err
+	}
+	state, err := e.openSealed(p, m, &sealed{manifest: &manifest{}})
+	if err != nil {
+		return err
+	}
+	runs, err := e.openRuns(p, m)
+	if err != nil {
+		return err
+	}
+	p.states = []*sealed{state}
+	p.next, p.last, p.noted = m.next, m.watermark, m.watermark
+	p.ordinals.next = m.ordinals
+	p.ordinals.adopt(runs.visitors, m.ordinals)
+	p.repeats.adopt(runs.ids, 0, e.budget.filters)
+	e.clock = max(e.clock, m.committed)
+	return nil
+}
+
+func (e *Engine) decryptManifest(number event.Project, key, value []byte) (*manifest, error) {
+	plain, err := e.ciphers.decrypt(cipherID{number, BucketSets}, key, value)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readManifest(plain)
+	if err != nil {
+		return nil, damagedValue(key, err)
+	}
+	return m, nil
+}
+
+// deleteOrphans deletes the pieces of things that no manifest names: what a crash left of a seal or a
+// merge, or of what was merged away. Of a project whose manifest can't be read, nothing is deleted.
+func (e *Engine) deleteOrphans() (err error) {
+	named := map[thing]bool{}
+	broken := map[event.Project]bool{}
+	for _, p := range e.projects {
+		broken[p.number] = p.broken != nil
+		for _, t := range p.state().things(p.number) {
+			t.bucket = 0 // a store key doesn't tell it
+			named[t] = true
+		}
+	}
+	it, err := e.db.NewIter(span([]byte{prefixPiece}))
+	if err != nil {
+		return storeError("read store", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	var dead []thing
+	for ok := it.First(); ok; {
+		project, stamp, isPiece := thingOf(it.Key())
+		if !isPiece {
+			return damagedValue(bytes.Clone(it.Key()), errors.New("it is none of a piece"))
+		}
+		t := thing{project: project, stamp: stamp}
+		if !named[t] && !broken[project] {
+			dead = append(dead, t)
+		}
+		t.stamp++
+		ok = it.SeekGE(t.key(nil))
+	}
+	if err := it.Error(); err != nil {
+		return storeError("read store", err)
+	}
+	return e.forget(dead)
+}
+
+// replayLog takes in what the log has beyond the manifests.
+func (e *Engine) replayLog(found *Recovered) error {
 	decoder := encode.Decoder{Cipher: logCipher{e.ciphers}}
-	var events uint64
 	err := walkLog(e.db, func(number uint64, value []byte) error {
+		if number <= e.trimmed.Load() {
+			return damagedGroup(number, fmt.Errorf("it was trimmed, as were all up to %d", e.trimmed.Load()))
+		}
 		if number != e.number+1 {
 			return damagedGroup(number, fmt.Errorf("it follows group %d", e.number))
 		}
@@ -23,43 +181,52 @@ func (e *Engine) recover() error {
 		if err != nil {
 			return unreadable(number, err)
 		}
+		e.number, e.clock = number, max(e.clock, g.Committed)
+		found.Groups++
+		e.log.add(number, len(value))
 		for i := range g.Parts {
-			if err := e.replay(&g.Parts[i]); err != nil {
+			n, err := e.replay(&g.Parts[i], g.Committed)
+			if err != nil {
 				return damagedGroup(number, err)
 			}
-			e.projects[g.Parts[i].Project].noteCommit(g.Committed)
-			events += uint64(len(g.Parts[i].Events))
+			found.Events += uint64(n)
 		}
-		e.number, e.clock = number, max(e.clock, g.Committed)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("recover store %s: %w", e.dir, err)
-	}
 	e.words = decoder.Words
-	for _, p := range e.projects {
-		p.from = len(p.open)
-		p.current.Store(p.end())
-	}
-	e.opt.Notify(Recovered{Groups: e.number, Events: events, Projects: len(e.projects)})
-	return nil
+	return err
 }
 
-func (e *Engine) replay(part *encode.Part) error {
+// replay takes in those events of a part that aren't sealed, and returns how many these are.
+func (e *Engine) replay(part *encode.Part, committed event.Time) (live int, err error) {
+	hashers, err := e.hashersOf(part.Project)
+	if err != nil {
+		return 0, err
+	}
 	p := e.project(part.Project)
+	if p.broken != nil {
+		return 0, nil
+	}
+	hashes := hashers.append(nil, part.Events)
 	for i := range part.Events {
 		ev := &part.Events[i]
+		if ev.Seq <= p.state().watermark {
+			continue
+		}
 		if ev.Seq != p.last+1 {
-			return fmt.Errorf("event %d of project %d follows %d", ev.Seq, part.Project, p.last)
+			return live, fmt.Errorf("event %d of project %d follows %d", ev.Seq, part.Project, p.last)
 		}
-		if p.repeats(ev) {
-			return fmt.Errorf("event %d of project %d has the id of an earlier one", ev.Seq, part.Project)
+		// Whether an id is in a run needn't be asked: it wouldn't be in the log then.
+		if ev.ID != "" && !p.repeats.add(hashes[i]) {
+			return live, fmt.Errorf("event %d of project %d has the id of an earlier one", ev.Seq, part.Project)
 		}
-		if p.append(ev) {
+		live++
+		if p.append(ev, e.number) {
 			p.endStretch()
 		}
 	}
-	return nil
+	p.noteCommit(committed)
+	return live, nil
 }
 
 // walkLog visits all groups in the order of their numbers.

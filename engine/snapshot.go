@@ -1,77 +1,193 @@
 package engine
 
 import (
-	"cmp"
+	"fmt"
 	"slices"
+	"sort"
+	"sync/atomic"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
-// Snapshot is one project as it was at one moment. It never changes, needs no release, and is safe
-// for concurrent use.
+// Snapshot is one project as it was at one moment. It never changes, and is safe for concurrent use.
+// Release says that it isn't needed any more; until then, what it shows stays on disk, even where
+// it was merged since.
 type Snapshot struct {
-	full    []stretch
-	open    []event.Event
-	links   []event.Link
-	commits []commitMark
-	asOf    event.Seq
+	e        *Engine
+	p        *project // nil where the project is unknown
+	sealed   *sealed
+	live     view
+	floor    event.Time
+	released atomic.Bool
 }
 
 // Snapshot returns the project as it is now: all that was acknowledged, and nothing that isn't
 // durable. A project that is unknown is empty.
 func (e *Engine) Snapshot(number event.Project) *Snapshot {
-	if p, ok := e.shown.Load(number); ok {
-		if s := p.(*project).current.Load(); s != nil {
-			return s
-		}
+	known, ok := e.shown.Load(number)
+	if !ok {
+		return &Snapshot{e: e, sealed: &sealed{manifest: &manifest{}}}
 	}
-	return &Snapshot{}
+	p := known.(*project)
+	today := e.today()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := &Snapshot{e: e, p: p, sealed: p.state(), live: p.shown}
+	s.sealed.readers++
+	s.floor = floorOf(today, s.sealed.days)
+	return s
+}
+
+// Release lets go of what the snapshot shows. It may be called once or more; nothing may be read after.
+func (s *Snapshot) Release() {
+	if s.p == nil || s.released.Swap(true) {
+		return
+	}
+	s.p.mu.Lock()
+	s.sealed.readers--
+	dead := s.p.retire()
+	s.p.mu.Unlock()
+	s.e.bury(dead)
 }
 
 // AsOf returns the position of the last event.
-func (s *Snapshot) AsOf() event.Seq { return s.asOf }
+func (s *Snapshot) AsOf() event.Seq { return max(s.live.asOf, s.sealed.watermark) }
+
+// Floor returns the time before which no event may be shown: the project's retention window begins
+// there.
+func (s *Snapshot) Floor() event.Time { return s.floor }
 
 // CommittedAt returns the server's time at which a position was committed: what its clock said when
 // the position was the last one. Before the first event there was no such moment.
-func (s *Snapshot) CommittedAt(position event.Seq) (at event.Time, known bool) {
-	if position == 0 || position > s.asOf {
-		return 0, false
+func (s *Snapshot) CommittedAt(position event.Seq) (at event.Time, known bool, err error) {
+	if position == 0 || position > s.AsOf() {
+		return 0, false, nil
 	}
-	after, _ := slices.BinarySearchFunc(s.commits, position+1, func(m commitMark, p event.Seq) int { return cmp.Compare(m.first, p) })
-	return s.commits[after-1].at, true
+	if position > s.sealed.watermark {
+		marks := s.live.commits
+		after := sort.Search(len(marks), func(i int) bool { return marks[i].First > position })
+		if after == 0 {
+			return 0, false, nil
+		}
+		return marks[after-1].At, true, nil
+	}
+	for _, run := range s.sealed.commits {
+		if first, last := run.SeqRange(); first <= position && position <= last {
+			return run.At(position)
+		}
+	}
+	return 0, false, nil
 }
 
-// Scan yields the events with from <= Time < to, in any order, until yield returns false. The
-// events are shared: they must not be changed.
-func (s *Snapshot) Scan(from, to event.Time, yield func(*event.Event) bool) {
-	for i := range s.full {
-		stretch := &s.full[i]
+// Segments returns the sealed segments that may hold events with from <= Time < to.
+func (s *Snapshot) Segments(from, to event.Time) []*index.Segment {
+	var found []*index.Segment
+	for i := range s.sealed.manifest.segments {
+		if entry := &s.sealed.manifest.segments[i]; entry.maxTime >= max(from, s.floor) && entry.minTime < to {
+			found = append(found, s.sealed.segments[i])
+		}
+	}
+	return found
+}
+
+// Live yields the events with from <= Time < to that are in no segment yet, each with the ordinal of
+// its visitor, until yield returns false. The events are shared: they must not be changed.
+func (s *Snapshot) Live(from, to event.Time, yield func(e *event.Event, visitor uint32) bool) error {
+	if s.p == nil {
+		return nil
+	}
+	if s.p.broken != nil {
+		return s.p.broken
+	}
+	from = max(from, s.floor)
+	for _, stretch := range s.live.full {
 		if stretch.last < from || stretch.first >= to {
 			continue
 		}
-		if !scan(stretch.events, from, to, yield) {
-			return
+		if goOn, err := s.scan(stretch, stretch.events, from, to, yield); err != nil || !goOn {
+			return err
 		}
 	}
-	scan(s.open, from, to, yield)
+	if len(s.live.events) == 0 {
+		return nil
+	}
+	_, err := s.scan(s.live.open, s.live.events, from, to, yield)
+	return err
 }
 
-func scan(events []event.Event, from, to event.Time, yield func(*event.Event) bool) bool {
+func (s *Snapshot) scan(in *stretch, events []event.Event, from, to event.Time, yield func(*event.Event, uint32) bool) (goOn bool, err error) {
+	visitors, err := s.p.ordinals.of(in, events)
+	if err != nil {
+		return false, fmt.Errorf("number visitors of project %d: %w", s.p.number, err)
+	}
 	for i := range events {
-		if e := &events[i]; e.Time >= from && e.Time < to && !yield(e) {
-			return false
+		if e := &events[i]; e.Time >= from && e.Time < to && !yield(e, visitors[i]) {
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
-// Links yields, in the order of their positions, all links that at their arrival came before every
-// other link of their visitor; so the last one of each visitor is its earliest, and the last one up
-// to a position was its earliest then.
-func (s *Snapshot) Links(yield func(event.Link) bool) {
-	for _, l := range s.links {
-		if !yield(l) {
-			return
+// Visitors bounds the ordinals of all visitors in the snapshot: they are below it.
+func (s *Snapshot) Visitors() uint32 {
+	if s.p == nil {
+		return 0
+	}
+	// Who is live gets an ordinal here at the latest. A failure shows again in Live.
+	_ = s.Live(event.TimeMin, event.TimeMax+1, func(*event.Event, uint32) bool { return true })
+	return s.p.ordinals.bound()
+}
+
+// Links yields, in any order, at least each link that was the earliest of its visitor, of those whose
+// time isn't over, when it came.
+func (s *Snapshot) Links(yield func(event.Link) bool) error {
+	goOn := true
+	for i, segment := range s.sealed.segments {
+		if s.sealed.manifest.segments[i].maxTime < s.floor {
+			continue
+		}
+		err := segment.Links(func(l event.Link) bool {
+			if l.Time >= s.floor {
+				goOn = yield(l)
+			}
+			return goOn
+		})
+		if err != nil || !goOn {
+			return err
 		}
 	}
+	return s.Live(s.floor, event.TimeMax+1, func(e *event.Event, _ uint32) bool {
+		return e.UserID == "" || yield(event.Link{AnonymousID: e.AnonymousID, UserID: e.UserID, Time: e.Time, Seq: e.Seq})
+	})
+}
+
+// Events returns all events of the snapshot in the order of their positions. It is for tests and
+// checks: it holds them all in memory.
+func (s *Snapshot) Events() ([]event.Event, error) {
+	var all []event.Event
+	for i, segment := range s.sealed.segments {
+		if s.sealed.manifest.segments[i].maxTime < s.floor {
+			continue
+		}
+		reader, err := segment.Reader()
+		if err != nil {
+			return nil, err
+		}
+		for row := range uint32(segment.Rows()) {
+			e, _, err := reader.Event(row)
+			if err != nil {
+				return nil, err
+			}
+			if e.Time >= s.floor {
+				all = append(all, e)
+			}
+		}
+	}
+	err := s.Live(s.floor, event.TimeMax+1, func(e *event.Event, _ uint32) bool {
+		all = append(all, *e)
+		return true
+	})
+	slices.SortFunc(all, func(a, b event.Event) int { return int(a.Seq) - int(b.Seq) })
+	return all, err
 }

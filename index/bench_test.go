@@ -178,3 +178,38 @@ func readRows(b *testing.B, s *Segment, from, to uint32) {
 		}
 	}
 }
+
+// BenchmarkMerge makes one segment of four, whose visitors are mostly the same, and for comparison
+// builds it from the rows.
+func BenchmarkMerge(b *testing.B) {
+	const parts = 4
+	rows := arrived(newTraffic(9, 20000).day(parts*benchRows, false))
+	var segments []*Segment
+	for part := range slices.Chunk(rows, benchRows) {
+		s, err := Open(Build(part, BuildOptions{}))
+		if err != nil {
+			b.Fatal(err)
+		}
+		segments = append(segments, s)
+	}
+	b.Run("build", func(b *testing.B) {
+		start := cpu()
+		for b.Loop() {
+			Build(rows, BuildOptions{})
+		}
+		b.ReportMetric(float64(cpu()-start)/float64(b.N)/float64(len(rows)), "cpu-ns/event")
+		perEvent(b, len(rows), "ns/event")
+	})
+	rows = nil
+	b.Run("merge", func(b *testing.B) {
+		runtime.GC()
+		start := cpu()
+		for b.Loop() {
+			if _, err := Merge(segments, MergeOptions{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(cpu()-start)/float64(b.N)/float64(parts*benchRows), "cpu-ns/event")
+		perEvent(b, parts*benchRows, "ns/event")
+	})
+}

@@ -2,7 +2,6 @@ package index
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"millimetric/index/event"
@@ -40,13 +39,10 @@ func (b *Built) Section(id SectionID) ([]byte, error) {
 	return b.Sections[id], nil
 }
 
-// builder is a segment that is being built.
+// builder makes a draft of rows.
 type builder struct {
-	rows             []Row
-	starts           []uint32 // the first row of each visitor, and the number of rows
-	times, seqs      []uint64
-	minTime, maxTime event.Time
-	minSeq, maxSeq   event.Seq
+	draft
+	rows []Row
 
 	columns  [len(columnSpecs)]numbered
 	touches  touchNumbers
@@ -55,8 +51,6 @@ type builder struct {
 	inURL    []uint32
 	site     string // of the last URL
 	objects  objects
-
-	head headWriter
 }
 
 // numbered is a column on its way to codes.
@@ -72,25 +66,27 @@ func Build(rows []Row, opt BuildOptions) *Built {
 	if len(rows) == 0 || len(rows) > RowsMax {
 		panic(fmt.Sprintf("index: a segment of %d rows", len(rows)))
 	}
-	b := &builder{rows: sorted(rows)}
+	b := &builder{draft: newDraft(), rows: sorted(rows)}
 	b.gather()
 	return b.finish(opt)
 }
 
 // finish writes all records, in the order in which Open reads them.
 func (b *builder) finish(opt BuildOptions) *Built {
-	b.head.uv(uint64(len(b.rows)))
-	b.head.uv(uint64(len(b.starts) - 1))
-	b.head.sv(int64(b.minTime))
-	b.head.sv(int64(b.maxTime))
-	b.head.uv(uint64(b.minSeq))
-	b.head.uv(uint64(b.maxSeq))
-	b.writeRuns()
+	b.writeFacts()
+	b.writeRuns(b.anonymousIDs())
 	b.writeOrder()
-	b.writeColumns(opt)
-	built := &Built{Sizes: map[string]int{}}
-	built.Sections = frameSections(&b.head, built.Sizes)
-	return built
+	for c := range columnSpecs {
+		b.writeColumn(c, &b.columns[c])
+	}
+	b.writeTouches(&b.touches)
+	b.writeSessions(&b.head, b.sessions.codes, b.sessions.texts)
+	b.writeCodes(&b.head, "session derived", b.derived, 2, false)
+	b.writeCodes(&b.head, "path in url", b.inURL, 2, false)
+	b.writeRowTexts("event ids", true, func(i int) string { return b.rows[i].Event.ID })
+	b.writeSets()
+	b.writeProperties(opt.TypedMax)
+	return b.built()
 }
 
 // gather reads each event once and takes apart what the columns keep of it. Events lie anywhere in
@@ -126,7 +122,7 @@ func (b *builder) survey(i int, r Row) {
 	b.minTime, b.maxTime = min(b.minTime, e.Time), max(b.maxTime, e.Time)
 	b.minSeq, b.maxSeq = min(b.minSeq, e.Seq), max(b.maxSeq, e.Seq)
 	if i == 0 || b.rows[i-1].Ordinal != r.Ordinal {
-		b.starts = append(b.starts, uint32(i))
+		b.starts, b.ordinals = append(b.starts, uint32(i)), append(b.ordinals, r.Ordinal)
 		return
 	}
 	last := b.rows[i-1].Event
@@ -204,33 +200,15 @@ func splitURL(e *event.Event) (site, rest string, inURL bool) {
 	return site, rest, false
 }
 
-func (b *builder) writeColumns(opt BuildOptions) {
-	codes := map[event.Column][]uint32{}
-	limits := map[event.Column]uint32{}
-	for c, spec := range columnSpecs {
-		own, texts, isSorted := b.columns[c].settle(spec.listed)
-		b.writeCodes(string(spec.name), own, uint32(len(texts)), spec.cold)
-		if isSorted {
-			b.writeSorted(string(spec.name)+" texts", texts)
-		} else {
-			b.writeBlocks(storeListed, string(spec.name)+" texts", texts, true)
-		}
-		codes[spec.name], limits[spec.name] = own, uint32(len(texts))
+// anonymousIDs lists the ids of the visitors.
+func (b *builder) anonymousIDs() *headWriter {
+	ids := headWriter{packer: b.head.packer}
+	list := lister{packer: ids.packer, kind: "anonymous ids", ids: true}
+	for _, start := range b.starts[:len(b.ordinals)] {
+		list.add(b.rows[start].Event.AnonymousID)
 	}
-	touchCodes, touchLimits := b.writeTouches()
-	for i, name := range touchNames {
-		codes[name], limits[name] = touchCodes[i], touchLimits[i]
-	}
-	b.writeCodes("session", b.sessions.codes, uint32(len(b.sessions.texts)), false)
-	b.writeBlocks(storeListed, "session texts", b.sessions.texts, true)
-	b.writeCodes("session derived", b.derived, 2, false)
-	b.writeCodes("path in url", b.inURL, 2, false)
-	b.writeRowTexts("event ids", true, func(i int) string { return b.rows[i].Event.ID })
-	for _, name := range setColumns {
-		b.writeValueSets(codes[name], limits[name])
-	}
-	b.writeNameVisitors(codes[event.ColumnName], limits[event.ColumnName])
-	b.writeProperties(opt.TypedMax)
+	list.write(&ids)
+	return &ids
 }
 
 // settle returns the codes of all rows and their texts. The texts are sorted, or, where they hardly
@@ -248,13 +226,17 @@ func (n *numbered) settle(listed bool) (codes []uint32, texts []string, isSorted
 
 // writeRowTexts writes a text for each row, or one text where all are equal.
 func (b *builder) writeRowTexts(kind string, ids bool, text func(i int) string) {
-	texts := make([]string, len(b.rows))
-	for i := range b.rows {
-		texts[i] = text(i)
+	first, same := text(0), 1
+	for same < len(b.rows) && text(same) == first {
+		same++
 	}
-	if !slices.ContainsFunc(texts, func(t string) bool { return t != texts[0] }) {
-		b.writeSorted(kind, texts[:1])
+	if same == len(b.rows) {
+		b.head.sorted(kind, []string{first})
 		return
 	}
-	b.writeBlocks(storeListed, kind, texts, ids)
+	list := lister{packer: b.head.packer, kind: kind, ids: ids}
+	for i := range b.rows {
+		list.add(text(i))
+	}
+	list.write(&b.head)
 }

@@ -45,21 +45,21 @@ type codeColumn struct {
 
 // writeCodes writes a column of codes in row order. Pieces of cold columns are compressed where that
 // pays; those that most questions read aren't: unpacking them would take longer than the question.
-func (b *builder) writeCodes(kind string, codes []uint32, limit uint32, cold bool) {
-	b.head.uv(uint64(limit))
+func (d *draft) writeCodes(head *headWriter, kind string, codes []uint32, limit uint32, cold bool) {
+	head.uv(uint64(limit))
 	if !slices.ContainsFunc(codes, func(c uint32) bool { return c != codes[0] }) {
-		b.head.out = append(b.head.out, shapeOne)
-		b.head.uv(uint64(codes[0]))
+		head.out = append(head.out, shapeOne)
+		head.uv(uint64(codes[0]))
 		return
 	}
-	firsts, rows, except := b.perRun(codes)
+	firsts, rows, except := d.perRun(codes)
 	if len(firsts) > len(codes)/2 || len(rows) > len(codes)/exceptionShare {
-		b.head.out = append(b.head.out, shapePerRow)
-		b.head.add(chunked(kind, codes, cold)...)
+		head.out = append(head.out, shapePerRow)
+		head.add(chunked(head.packer, kind, codes, cold)...)
 		return
 	}
-	b.head.out = append(b.head.out, shapePerRun)
-	b.head.add(pieced(kind, firsts, visitorChunk, cold)...)
+	head.out = append(head.out, shapePerRun)
+	head.add(pieced(head.packer, kind, firsts, visitorChunk, cold)...)
 	var places, changes []piece
 	for chunk := range chunksOf(len(codes)) {
 		first := uint32(chunk * ChunkRows)
@@ -67,24 +67,24 @@ func (b *builder) writeCodes(kind string, codes []uint32, limit uint32, cold boo
 		for i := range rows[:n] {
 			rows[i] -= first
 		}
-		places = append(places, intsPiece(kind, rows[:n], cold))
-		changes = append(changes, intsPiece(kind, except[:n], cold))
+		places = append(places, intsPiece(head.packer, kind, rows[:n], cold))
+		changes = append(changes, intsPiece(head.packer, kind, except[:n], cold))
 		rows, except = rows[n:], except[n:]
 	}
-	b.head.add(places...)
-	b.head.add(changes...)
+	head.add(places...)
+	head.add(changes...)
 }
 
 // perRun returns the code of each visitor's first row, and the rows and codes that differ from it. It
 // gives up where there are too many of these.
-func (b *builder) perRun(codes []uint32) (firsts, rows, except []uint32) {
-	firsts = make([]uint32, 0, len(b.starts)-1)
+func (d *draft) perRun(codes []uint32) (firsts, rows, except []uint32) {
+	firsts = make([]uint32, 0, len(d.starts)-1)
 	most := len(codes) / exceptionShare
 	rows, except = make([]uint32, 0, most+1), make([]uint32, 0, most+1)
-	for i, start := range b.starts[:len(b.starts)-1] {
+	for i, start := range d.starts[:len(d.starts)-1] {
 		first := codes[start]
 		firsts = append(firsts, first)
-		for at, code := range codes[start:b.starts[i+1]] {
+		for at, code := range codes[start:d.starts[i+1]] {
 			if code == first {
 				continue
 			}
@@ -97,24 +97,24 @@ func (b *builder) perRun(codes []uint32) (firsts, rows, except []uint32) {
 }
 
 // chunked makes a piece out of every ChunkRows values.
-func chunked[T uint32 | uint64](kind string, values []T, compress bool) []piece {
-	return pieced(kind, values, ChunkRows, compress)
+func chunked[T uint32 | uint64](k *packer, kind string, values []T, compress bool) []piece {
+	return pieced(k, kind, values, ChunkRows, compress)
 }
 
-func pieced[T uint32 | uint64](kind string, values []T, each int, compress bool) []piece {
-	var pieces []piece
+func pieced[T uint32 | uint64](k *packer, kind string, values []T, each int, compress bool) []piece {
+	pieces := make([]piece, 0, piecesOf(len(values), each))
 	for chunk := range slices.Chunk(values, each) {
-		pieces = append(pieces, intsPiece(kind, chunk, compress))
+		pieces = append(pieces, intsPiece(k, kind, chunk, compress))
 	}
 	return pieces
 }
 
-func intsPiece[T uint32 | uint64](kind string, values []T, compress bool) piece {
-	p := piece{kind: kind, plain: encode.AppendInts(nil, values), saving: encode.SavingNever}
+func intsPiece[T uint32 | uint64](k *packer, kind string, values []T, compress bool) piece {
+	k.plain = encode.AppendInts(k.plain[:0], values)
 	if compress {
-		p.saving = encode.SavingIntegers
+		return k.pack(kind, encode.SavingIntegers)
 	}
-	return p
+	return k.pack(kind, encode.SavingNever)
 }
 
 func chunksOf(n int) int { return piecesOf(n, ChunkRows) }

@@ -111,7 +111,7 @@ func TestCheckFindsWhatChecksumsCannot(t *testing.T) {
 		"a position twice":  {before: func(b *builder) { b.rows[0].Event.Seq = b.rows[30].Event.Seq }},
 	} {
 		rows := sorted(rowsOf(eventtest.New(1, 3, 1000).Events(50)))
-		b := &builder{rows: rows}
+		b := &builder{draft: newDraft(), rows: rows}
 		if lie.before != nil {
 			lie.before(b)
 		}
@@ -159,10 +159,14 @@ func TestForgedPiecesNeverPanic(t *testing.T) {
 			for _, p := range fake.properties {
 				p.segment = fake
 			}
-			if err := fake.Check(); err == nil {
+			err := fake.Check()
+			if err == nil {
 				readAll(t, fake, at)
 			} else if !errors.Is(err, event.ErrDamaged) {
 				t.Fatalf("piece %d: kind of %v", at, err)
+			}
+			if _, failed := Merge([]*Segment{fake}, MergeOptions{}); failed != nil && (err == nil || !errors.Is(failed, event.ErrDamaged)) {
+				t.Fatalf("piece %d: Check says %v, Merge %v", at, err, failed)
 			}
 		}
 	}

@@ -15,6 +15,7 @@ type numberer struct {
 	hashes []uint32 // by number
 	texts  []string // by number
 	last   uint32   // the number given last
+	copies bool     // the texts given may be parts of greater ones, which mustn't stay: copies are kept
 }
 
 // number returns the number of text.
@@ -26,6 +27,9 @@ func (n *numberer) number(text string) uint32 {
 	hash := uint32(maphash.String(n.seed, text))
 	at, number := n.find(hash, text)
 	if number == 0 {
+		if n.copies {
+			text = strings.Clone(text)
+		}
 		return n.add(at, hash, text)
 	}
 	n.last = number - 1

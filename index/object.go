@@ -12,6 +12,12 @@ import (
 // name, and where in the object the value stands. whole is false where the object isn't one; of
 // values inside of others it sees the brackets only.
 func walkObject(object string, yield func(name string, start, end int) bool) (whole bool) {
+	return walkMembers(object, false, yield)
+}
+
+// walkMembers is walkObject, and may be given a rest: an object with holes, which are values of no
+// bytes.
+func walkMembers(object string, holes bool, yield func(name string, start, end int) bool) (whole bool) {
 	if len(object) < 2 || object[0] != '{' || object[len(object)-1] != '}' {
 		return false
 	}
@@ -22,8 +28,11 @@ func walkObject(object string, yield func(name string, start, end int) bool) (wh
 			return false
 		}
 		start := nameEnd + 1
-		end := start + valueEnd(object[start:last])
-		if end <= start || end < last && object[end] != ',' {
+		end := start
+		if hole := holes && (start == last || object[start] == ','); !hole {
+			end += valueEnd(object[start:last])
+		}
+		if end < start || end == start && !holes || end < last && object[end] != ',' {
 			return false
 		}
 		if !yield(unquote(object[at:nameEnd]), start, end) || end == last {

@@ -34,6 +34,8 @@ type objects struct {
 	byName  map[string]*typed
 	values  []extent // of the object at hand
 	scratch []byte
+	copies  bool // the objects given don't stay: what is kept of them is copied
+	turn    turn // of columns that are new
 }
 
 // add takes apart the object of row i, whose event name has this number.
@@ -129,25 +131,49 @@ func (o *objects) column(name string) *typed {
 		if o.byName == nil {
 			o.byName = map[string]*typed{}
 		}
-		t = &typed{name: strings.Clone(name)}
+		t = &typed{name: strings.Clone(name), turn: o.turn}
+		t.written.copies = o.copies
 		o.byName[t.name] = t
 	}
 	return t
 }
 
 // common returns the properties that enough rows have, the most common first.
-func (o *objects) common(rows, most int) []*typed {
+func (o *objects) common(rows int) []*typed {
 	if o.broken {
 		return nil
 	}
 	var columns []*typed
 	for _, t := range o.byName {
-		if len(t.rows)*typedShare >= rows {
+		if t.rowCount()*typedShare >= rows {
 			columns = append(columns, t)
 		}
 	}
-	slices.SortFunc(columns, func(a, z *typed) int {
-		return cmp.Or(cmp.Compare(len(z.rows), len(a.rows)), cmp.Compare(a.name, z.name))
-	})
-	return columns[:min(len(columns), most)]
+	slices.SortFunc(columns, moreCommon)
+	return columns
+}
+
+// moreCommon orders columns by how many rows they have, then by name.
+func moreCommon(a, z *typed) int {
+	return cmp.Or(cmp.Compare(z.rowCount(), a.rowCount()), cmp.Compare(a.name, z.name))
+}
+
+// typedMost returns how many columns there may be where the options say most.
+func typedMost(most int) int {
+	if most == 0 {
+		return typedColumnsMax
+	}
+	return max(most, 0)
+}
+
+// settle returns the properties that become columns, of which there may be so many at most.
+func (o *objects) settle(rows, most int) []*typed {
+	var columns []*typed
+	common := o.common(rows)
+	for _, t := range common[:min(len(common), most)] {
+		if t.settle() {
+			columns = append(columns, t)
+		}
+	}
+	return columns
 }

@@ -14,13 +14,13 @@ import (
 // order. But a reader would have to sort each chunk, at five times the cost, and a replay asks for
 // the seqs of all rows.
 
-func (b *builder) writeOrder() {
-	for i := range b.rows {
-		b.times[i] -= uint64(b.minTime)
-		b.seqs[i] -= uint64(b.minSeq)
+func (d *draft) writeOrder() {
+	for i := range d.times {
+		d.times[i] -= uint64(d.minTime)
+		d.seqs[i] -= uint64(d.minSeq)
 	}
-	b.head.add(chunked("time", b.times, false)...)
-	b.head.add(chunked("seq", b.seqs, false)...)
+	d.head.add(chunked(d.head.packer, "time", d.times, false)...)
+	d.head.add(chunked(d.head.packer, "seq", d.seqs, false)...)
 }
 
 // Times reads the times of a chunk of rows into dst, which grows where it is too small.

@@ -67,70 +67,69 @@ type Property struct {
 
 // writeProperties writes the typed columns, then what of the objects isn't in them.
 func (b *builder) writeProperties(most int) {
-	if most == 0 {
-		most = typedColumnsMax
-	}
-	var columns []*typed
-	for _, t := range b.objects.common(len(b.rows), max(most, 0)) {
-		if t.settle() {
-			columns = append(columns, t)
-		}
-	}
+	columns := b.objects.settle(len(b.rows), typedMost(most))
 	b.head.uv(uint64(len(columns)))
 	for _, t := range columns {
-		b.writeProperty(t)
+		b.head.property(t)
 	}
-	b.writeRest(columns)
+	_ = b.writeRest(func(out *rests) error { // only readers of other segments fail
+		b.objects.rests(b.rows, columns, out)
+		return nil
+	})
 }
 
-func (b *builder) writeProperty(t *typed) {
+// property writes a typed column.
+func (w *headWriter) property(t *typed) {
 	const kind = "typed properties"
-	b.head.text(t.name)
-	b.head.uv(uint64(t.kind()))
-	b.head.uv(uint64(len(t.rows)))
+	w.text(t.name)
+	w.uv(uint64(t.kind()))
+	w.uv(uint64(len(t.rows)))
 	if t.mixed {
-		b.writeSorted(kind, t.texts)
-		b.head.add(rowPieces(kind, t.rows)...)
-		b.head.add(valuePieces(kind, t.rows, t.codes)...)
+		w.sorted(kind, t.texts)
+		w.add(rowPieces(w.packer, kind, t.rows)...)
+		w.add(valuePieces(w.packer, kind, t.rows, t.codes, 0)...)
 		return
 	}
 	least := slices.Min(t.numbers)
-	offsets := make([]uint64, len(t.numbers))
-	for i, n := range t.numbers {
-		offsets[i] = uint64(n - least)
-	}
 	trimmed := uint64(0)
 	if t.trimmed {
 		trimmed = 1
 	}
-	b.head.uv(uint64(t.scale))
-	b.head.uv(trimmed)
-	b.head.sv(least)
-	b.head.add(rowPieces(kind, t.rows)...)
-	b.head.add(valuePieces(kind, t.rows, offsets)...)
+	w.uv(uint64(t.scale))
+	w.uv(trimmed)
+	w.sv(least)
+	w.add(rowPieces(w.packer, kind, t.rows)...)
+	w.add(valuePieces(w.packer, kind, t.rows, t.numbers, least)...)
 }
 
 // rowPieces and valuePieces leave out the chunks behind the last row that has the property.
-func rowPieces(kind string, rows []uint32) []piece {
+func rowPieces(k *packer, kind string, rows []uint32) []piece {
 	var pieces []piece
+	own := make([]uint32, 0, min(len(rows), ChunkRows))
 	for first := uint32(0); len(rows) > 0; first += ChunkRows {
 		n, _ := slices.BinarySearch(rows, first+ChunkRows)
-		own := slices.Clone(rows[:n])
-		for i := range own {
-			own[i] -= first
+		own = own[:0]
+		for _, row := range rows[:n] {
+			own = append(own, row-first)
 		}
-		set := bitmap.Of(own)
-		pieces = append(pieces, piece{kind: kind, plain: set.Append(nil), saving: encode.SavingIntegers})
+		k.plain = bitmap.Of(own).Append(k.plain[:0])
+		pieces = append(pieces, k.pack(kind, encode.SavingIntegers))
 		rows = rows[n:]
 	}
 	return pieces
 }
 
-func valuePieces[T uint32 | uint64](kind string, rows []uint32, values []T) []piece {
+// valuePieces makes pieces of the values less the least.
+func valuePieces[T uint32 | int64](k *packer, kind string, rows []uint32, values []T, least T) []piece {
 	var pieces []piece
+	own := make([]uint64, 0, min(len(rows), ChunkRows))
 	for first := uint32(0); len(rows) > 0; first += ChunkRows {
 		n, _ := slices.BinarySearch(rows, first+ChunkRows)
-		pieces = append(pieces, intsPiece(kind, values[:n], true))
+		own = own[:0]
+		for _, v := range values[:n] {
+			own = append(own, uint64(v-least))
+		}
+		pieces = append(pieces, intsPiece(k, kind, own, true))
 		rows, values = rows[n:], values[n:]
 	}
 	return pieces

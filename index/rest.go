@@ -32,68 +32,129 @@ type restColumn struct {
 	store textStore
 }
 
-func (b *builder) writeRest(columns []*typed) {
-	rests := b.objects.rests(b.rows, columns)
-	if len(rests.texts) > 1 && len(rests.texts) > len(b.rows)/restShare {
-		b.head.uv(restByRow)
-		b.writeRowTexts("properties", false, func(i int) string { return rests.texts[rests.codes[i]] })
-		return
-	}
-	places, rising := ranks(rests.texts)
-	for i, c := range rests.codes {
-		rests.codes[i] = places[c]
-	}
-	b.head.uv(restByCode)
-	b.writeCodes("properties", rests.codes, uint32(len(rising)), true)
-	b.writeSorted("properties", rising)
+// rests takes what is left of the objects of all rows, in their order. It numbers them until there
+// are too many for that; then it is full, and whoever scans begins anew with rests that are listed.
+type rests struct {
+	numbered
+	most int     // how many rests may have codes
+	list *lister // of all rows' rests, where they have no codes
 }
 
-// rests numbers the objects of all rows without what the columns hold.
-func (o *objects) rests(rows []Row, columns []*typed) *numbered {
-	rests := &numbered{codes: make([]uint32, len(rows))}
-	next := map[*typed]*int{}
+// fixedRest is a rest that many rows have.
+type fixedRest struct {
+	text string
+	code int // -1 before it has one
+}
+
+func (r *rests) full() bool { return len(r.texts) > 1 && len(r.texts) > r.most }
+
+func (r *rests) addFixed(row int, rest *fixedRest) {
+	if r.list != nil {
+		r.list.add(rest.text)
+		return
+	}
+	if rest.code < 0 {
+		rest.code = int(r.number(rest.text))
+	}
+	r.codes[row] = uint32(rest.code)
+}
+
+func (r *rests) addText(row int, rest string) {
+	if r.list != nil {
+		r.list.add(rest)
+		return
+	}
+	r.codes[row] = r.number(rest)
+}
+
+func (r *rests) addBytes(row int, rest []byte) {
+	if r.list != nil {
+		r.list.add(string(rest))
+		return
+	}
+	r.codes[row] = r.numberBytes(rest)
+}
+
+// writeRest writes the rests of all rows. scan adds them; it stops where out is full.
+func (d *draft) writeRest(scan func(out *rests) error) error {
+	r := &rests{numbered: numbered{codes: make([]uint32, d.rowCount())}, most: d.rowCount() / restShare}
+	r.copies = true
+	if err := scan(r); err != nil {
+		return err
+	}
+	if r.full() {
+		r = &rests{list: &lister{packer: d.head.packer, kind: "properties"}}
+		if err := scan(r); err != nil {
+			return err
+		}
+		d.head.uv(restByRow)
+		r.list.write(&d.head)
+		return nil
+	}
+	places, rising := ranks(r.texts)
+	for i, c := range r.codes {
+		r.codes[i] = places[c]
+	}
+	d.head.uv(restByCode)
+	d.writeCodes(&d.head, "properties", r.codes, uint32(len(rising)), true)
+	d.head.sorted("properties", rising)
+	return nil
+}
+
+// rests adds the objects of all rows without what the columns hold.
+func (o *objects) rests(rows []Row, columns []*typed, out *rests) {
+	cuts := newCuts(columns)
+	cutters := make([]*cutter, len(o.shapes))
+	for i := 0; i < len(rows) && !out.full(); i++ {
+		object := rows[i].Event.Properties
+		if len(columns) == 0 || object == "{}" {
+			out.addText(i, object)
+			continue
+		}
+		o.addRest(i, object, cutters, cuts, out)
+	}
+}
+
+// addRest adds what is left of the object of a row, whose shape add has found.
+func (o *objects) addRest(row int, object string, cutters []*cutter, cuts cuts, out *rests) {
+	var c *cutter
+	if number := o.shapeOf[row]; int(number) < len(cutters) {
+		if cutters[number] == nil {
+			cutters[number] = newCutter(o.shapes[number], cuts)
+		}
+		c = cutters[number]
+	} else {
+		s, _ := o.find(object)
+		c = newCutter(s, cuts)
+	}
+	if c.wholly {
+		out.addFixed(row, &c.rest)
+		return
+	}
+	out.addBytes(row, o.cut(object, c))
+}
+
+// cuts counts the members of each column while a scan passes them.
+type cuts map[*typed]*int
+
+func newCuts(columns []*typed) cuts {
+	next := cuts{}
 	for _, t := range columns {
 		next[t] = new(int)
 	}
-	cutters := make([]*cutter, len(o.shapes))
-	for i := range rows {
-		object := rows[i].Event.Properties
-		if len(columns) == 0 || object == "{}" {
-			rests.codes[i] = rests.number(object)
-			continue
-		}
-		var c *cutter
-		if number := o.shapeOf[i]; int(number) < len(cutters) {
-			if cutters[number] == nil {
-				cutters[number] = newCutter(o.shapes[number], next)
-			}
-			c = cutters[number]
-		} else {
-			s, _ := o.find(object)
-			c = newCutter(s, next)
-		}
-		if c.wholly {
-			if c.code < 0 {
-				c.code = int(rests.number(c.shape.text))
-			}
-			rests.codes[i] = uint32(c.code)
-			continue
-		}
-		rests.codes[i] = rests.numberBytes(o.cut(object, c))
-	}
-	return rests
+	return next
 }
 
 // cutter cuts the values that columns hold out of objects of one shape.
 type cutter struct {
 	shape  *shape
-	next   []*int // by value: the next member of its column, nil where it has none
-	wholly bool   // all values are always cut
-	code   int    // of what is left then; -1 before it has one
+	next   []*int    // by value: the next member of its column, nil where it has none
+	wholly bool      // all values are always cut
+	rest   fixedRest // what is left then
 }
 
-func newCutter(s *shape, next map[*typed]*int) *cutter {
-	c := &cutter{shape: s, wholly: true, code: -1}
+func newCutter(s *shape, next cuts) *cutter {
+	c := &cutter{shape: s, wholly: true, rest: fixedRest{s.text, -1}}
 	for _, t := range s.members {
 		c.next = append(c.next, next[t])
 		c.wholly = c.wholly && next[t] != nil && t.wholly
@@ -136,6 +197,11 @@ func jsonOf(value string) string {
 		return "null"
 	}
 	return value[1:]
+}
+
+// isValue reports whether a text begins as valueOf makes it begin.
+func isValue(value string) bool {
+	return value != "" && strings.IndexByte("nsbzj", value[0]) >= 0
 }
 
 func (s *Segment) readRest(r *headReader) {
@@ -379,7 +445,7 @@ func (p *propertyReader) append(dst []byte, row uint32) ([]byte, error) {
 		return nil, damaged("value %d of %d", code, p.dict.Len())
 	}
 	value, err := p.dict.At(uint32(code))
-	if err != nil || value == "" || !strings.ContainsRune("nsbzj", rune(value[0])) {
+	if err != nil || !isValue(value) {
 		return nil, errors.Join(err, damaged("value of row %d", row))
 	}
 	if value[0] == ValueText {

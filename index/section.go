@@ -45,26 +45,63 @@ type spot struct {
 	whole          uint32 // bytes of the section
 }
 
-// frame makes the sections out of the header's records and the pieces that they speak of.
-func frameSections(w *headWriter, sizes map[string]int) [][]byte {
-	framer := encode.NewFramer()
-	table := crc64.MakeTable(crc64.ECMA)
-	stamp := crc64.Checksum(w.out, table)
+// packer makes pieces ready for their frames as they come, so that a segment that is being written
+// takes hardly more memory than one that is.
+type packer struct {
+	framer *encode.Framer
+	plain  []byte // the piece at hand
+}
+
+func newPacker() *packer { return &packer{framer: encode.NewFramer()} }
+
+// piece is a part of a section that is read as a whole.
+type piece struct {
+	kind  string // for the report of sizes only
+	frame []byte // all but its checksum, which needs the stamp
+	bytes int    // of what the frame holds
+	sum   uint64 // CRC-64 of that
+}
+
+// pack makes a piece of what is in k.plain.
+func (k *packer) pack(kind string, saving encode.Saving) piece {
+	return piece{kind, k.framer.Pack(nil, k.plain, saving), len(k.plain), crc64.Checksum(k.plain, stampTable)}
+}
+
+var stampTable = crc64.MakeTable(crc64.ECMA)
+
+// stampOf returns the CRC-64 of the header's records and of what is in all pieces.
+func stampOf(w *headWriter) uint64 {
+	stamp := crc64.Checksum(w.out, stampTable)
 	for _, p := range w.pieces {
-		stamp = crc64.Update(stamp, table, p.plain)
+		stamp = joinSums(stamp, p.sum, p.bytes)
 	}
+	return stamp
+}
+
+// frameSections makes the sections out of the header's records and the pieces that they speak of,
+// which are gone afterwards.
+func frameSections(w *headWriter, sizes map[string]int) [][]byte {
+	stamp := stampOf(w)
 	sections := [][]byte{nil}
 	var lengths [][]int
-	for i, p := range w.pieces {
-		frame := framer.Append(nil, p.plain, encode.Place{Stamp: stamp, Number: uint32(i + 1)}, p.saving)
-		sizes[p.kind] += len(frame)
-		last := len(sections) - 1
-		if last == 0 || len(sections[last])+len(frame) > sectionBytes {
-			sections, lengths = append(sections, nil), append(lengths, nil)
-			last++
+	for at := 0; at < len(w.pieces); {
+		bytes, end := 0, at
+		for ; end < len(w.pieces); end++ {
+			n := len(w.pieces[end].frame) + encode.CloseBytes
+			if bytes > 0 && bytes+n > sectionBytes {
+				break
+			}
+			bytes += n
 		}
-		sections[last] = append(sections[last], frame...)
-		lengths[last-1] = append(lengths[last-1], len(frame))
+		section, own := make([]byte, 0, bytes), make([]int, 0, end-at)
+		for ; at < end; at++ {
+			p, start := &w.pieces[at], len(section)
+			section = encode.Place{Stamp: stamp, Number: uint32(at + 1)}.Close(append(section, p.frame...), start)
+			own = append(own, len(section)-start)
+			sizes[p.kind] += len(section) - start
+			p.frame = nil
+		}
+		sections, lengths = append(sections, section), append(lengths, own)
 	}
 	var head headWriter
 	head.out = binary.LittleEndian.AppendUint64(nil, stamp)
@@ -77,7 +114,7 @@ func frameSections(w *headWriter, sizes map[string]int) [][]byte {
 	}
 	head.out = append(head.out, w.out...)
 	sections[0] = append([]byte(magic), segmentVersion)
-	sections[0] = framer.Append(sections[0], head.out, encode.Place{}, encode.SavingTexts)
+	sections[0] = w.framer.Append(sections[0], head.out, encode.Place{}, encode.SavingTexts)
 	sizes["header"] += len(sections[0])
 	return sections
 }

@@ -203,16 +203,11 @@ type Runs struct {
 //	pieces of the first row of each, visitorChunk of them in a piece
 //	text store: the anonymous id of each
 
-func (b *builder) writeRuns() {
-	ordinals := make([]uint32, 0, len(b.starts)-1)
-	ids := make([]string, 0, len(b.starts)-1)
-	for _, start := range b.starts[:len(b.starts)-1] {
-		ordinals = append(ordinals, b.rows[start].Ordinal)
-		ids = append(ids, b.rows[start].Event.AnonymousID)
-	}
-	b.head.add(setPieces("visitors", ordinals)...)
-	b.head.add(pieced("visitors", b.starts[:len(ordinals)], visitorChunk, false)...)
-	b.writeBlocks(storeListed, "anonymous ids", ids, true)
+// writeRuns writes the visitors; the record of their ids is at hand.
+func (d *draft) writeRuns(ids *headWriter) {
+	d.head.add(setPieces(d.head.packer, "visitors", d.ordinals)...)
+	d.head.add(pieced(d.head.packer, "visitors", d.starts[:len(d.ordinals)], visitorChunk, false)...)
+	d.head.join(ids)
 }
 
 func (s *Segment) readRuns(r *headReader) {

@@ -72,3 +72,13 @@ func (n *sessionNumbers) isDerived(e *event.Event) bool {
 	}
 	return e.SessionID[own+1:] == string(n.half)
 }
+
+// writeSessions writes the sessions of all rows.
+func (d *draft) writeSessions(head *headWriter, codes []uint32, texts []string) {
+	d.writeCodes(head, "session", codes, uint32(len(texts)), false)
+	list := lister{packer: head.packer, kind: "session texts", ids: true}
+	for _, text := range texts {
+		list.add(text)
+	}
+	list.write(head)
+}

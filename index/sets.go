@@ -1,6 +1,8 @@
 package index
 
 import (
+	"slices"
+
 	"millimetric/index/bitmap"
 	"millimetric/index/encode"
 	"millimetric/index/event"
@@ -34,16 +36,17 @@ type valueSets struct {
 	rows  []span // by code
 }
 
-func setPieces(kind string, numbers []uint32) []piece {
+func setPieces(k *packer, kind string, numbers []uint32) []piece {
 	if len(numbers) == 0 {
 		return nil
 	}
 	set := bitmap.Of(numbers)
 	if len(numbers) > 1 && set.Bytes() > setBytesMax {
 		half := len(numbers) / 2
-		return append(setPieces(kind, numbers[:half]), setPieces(kind, numbers[half:])...)
+		return append(setPieces(k, kind, numbers[:half]), setPieces(k, kind, numbers[half:])...)
 	}
-	return []piece{{kind: kind, plain: set.Append(nil), saving: encode.SavingIntegers}}
+	k.plain = set.Append(k.plain[:0])
+	return []piece{k.pack(kind, encode.SavingIntegers)}
 }
 
 // set reads the pieces of a set of numbers below limit.
@@ -64,10 +67,10 @@ func (s *Segment) set(pieces span, limit uint64) (bitmap.Set, error) {
 	return bitmap.Any(sets...), nil
 }
 
-// writeValueSets writes the rows of each value of a column with these codes.
-func (b *builder) writeValueSets(codes []uint32, limit uint32) {
+// valueSets writes the rows of each value of a column with these codes.
+func (w *headWriter) valueSets(codes []uint32, limit uint32) {
 	if limit < 2 || limit > setValuesMax {
-		b.head.uv(0)
+		w.uv(0)
 		return
 	}
 	counts := make([]int, limit)
@@ -80,8 +83,8 @@ func (b *builder) writeValueSets(codes []uint32, limit uint32) {
 			first = c
 		}
 	}
-	b.head.uv(uint64(limit))
-	b.head.uv(uint64(first))
+	w.uv(uint64(limit))
+	w.uv(uint64(first))
 	rows := make([][]uint32, limit)
 	for c, n := range counts {
 		if c != first {
@@ -95,27 +98,48 @@ func (b *builder) writeValueSets(codes []uint32, limit uint32) {
 	}
 	for c := range rows {
 		if c != first {
-			b.head.add(setPieces("row sets", rows[c])...)
+			w.add(setPieces(w.packer, "row sets", rows[c])...)
 		}
 	}
 }
 
-func (b *builder) writeNameVisitors(codes []uint32, limit uint32) {
+// noteNameVisitors writes the visitors of each name, for writeSets.
+func (d *draft) noteNameVisitors(codes []uint32, limit uint32) {
+	w := &d.nameVisitors
 	if limit > namesWithSets {
-		b.head.uv(0)
+		w.uv(0)
 		return
 	}
-	b.head.uv(uint64(limit))
+	w.uv(uint64(limit))
 	ordinals := make([][]uint32, limit)
-	for row, c := range codes {
-		ordinal := b.rows[row].Ordinal
-		if list := ordinals[c]; len(list) == 0 || list[len(list)-1] != ordinal {
-			ordinals[c] = append(list, ordinal)
+	for run, ordinal := range d.ordinals {
+		for _, c := range codes[d.starts[run]:d.starts[run+1]] {
+			if list := ordinals[c]; len(list) == 0 || list[len(list)-1] != ordinal {
+				ordinals[c] = append(list, ordinal)
+			}
 		}
 	}
 	for _, list := range ordinals {
-		b.head.add(setPieces("name visitors", list)...)
+		w.add(setPieces(w.packer, "name visitors", list)...)
 	}
+}
+
+// noteSets writes the sets of a column while its codes are at hand, for writeSets.
+func (d *draft) noteSets(name event.Column, codes []uint32, limit uint32) {
+	if at := slices.Index(setColumns[:], name); at >= 0 {
+		d.sets[at].valueSets(codes, limit)
+	}
+	if name == event.ColumnName {
+		d.noteNameVisitors(codes, limit)
+	}
+}
+
+// writeSets writes what noteSets has noted.
+func (d *draft) writeSets() {
+	for i := range d.sets {
+		d.head.join(&d.sets[i])
+	}
+	d.head.join(&d.nameVisitors)
 }
 
 func (s *Segment) readSets(r *headReader) {

@@ -41,51 +41,92 @@ type textStore struct {
 	most   string // "" where the greatest had to be cut: then nothing is known of it
 }
 
-// writeSorted writes texts that rise.
-func (b *builder) writeSorted(kind string, texts []string) {
-	plain := encode.AppendDict(nil, texts)
-	if len(plain) <= inlineBytesMax {
-		b.head.out = append(b.head.out, storeInline)
-		b.head.uv(uint64(len(texts)))
-		b.head.text(string(plain))
+// sorted writes texts that rise.
+func (w *headWriter) sorted(kind string, texts []string) {
+	if w.inline(texts) {
 		return
 	}
-	b.writeBlocks(storeDict, kind, texts, false)
-	least, most := texts[0], texts[len(texts)-1]
-	b.head.text(least[:min(len(least), boundBytes)])
-	if len(most) > boundBytes {
-		most = ""
-	}
-	b.head.text(most)
-}
-
-// writeBlocks writes texts in pieces; ids are squeezed if it is a list.
-func (b *builder) writeBlocks(store byte, kind string, texts []string, ids bool) {
-	b.head.out = append(b.head.out, store)
-	b.head.uv(uint64(len(texts)))
 	var pieces []piece
 	var counts []int
 	for from := 0; from < len(texts); {
-		p := piece{kind: kind, saving: encode.SavingTexts}
-		end := from
-		if store == storeDict {
-			end = encode.BlockEnd(texts, from, encode.DictBlockBytes)
-			p.plain = encode.AppendDict(nil, texts[from:end])
-		} else {
-			end = encode.BlockEnd(texts, from, encode.TextBlockBytes)
-			fixed := false
-			if p.plain, fixed = encode.AppendTexts(nil, texts[from:end], ids); fixed {
-				p.saving = encode.SavingNever
-			}
-		}
-		pieces = append(pieces, p)
+		end := encode.BlockEnd(texts, from, encode.DictBlockBytes)
+		w.plain = encode.AppendDict(w.plain[:0], texts[from:end])
+		pieces = append(pieces, w.pack(kind, encode.SavingTexts))
 		counts = append(counts, end-from)
 		from = end
 	}
-	b.head.add(pieces...)
-	for _, n := range counts {
-		b.head.uv(uint64(n))
+	w.blocks(storeDict, pieces, counts)
+	least, most := texts[0], texts[len(texts)-1]
+	w.text(least[:min(len(least), boundBytes)])
+	if len(most) > boundBytes {
+		most = ""
 	}
+	w.text(most)
+}
+
+// inline writes texts that rise into the header, if they are few.
+func (w *headWriter) inline(texts []string) bool {
+	if len(texts) > inlineBytesMax/2 {
+		return false // each takes two bytes at least
+	}
+	plain := encode.AppendDict(w.plain[:0], texts)
+	if w.plain = plain; len(plain) > inlineBytesMax {
+		return false
+	}
+	w.out = append(w.out, storeInline)
+	w.uv(uint64(len(texts)))
+	w.text(string(plain))
+	return true
+}
+
+// blocks writes the record of pieces that hold so many texts each.
+func (w *headWriter) blocks(store byte, pieces []piece, counts []int) {
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	w.out = append(w.out, store)
+	w.uv(uint64(total))
+	w.add(pieces...)
+	for _, n := range counts {
+		w.uv(uint64(n))
+	}
+}
+
+// lister makes pieces of texts that come one by one, and keeps no more of them than one piece holds.
+type lister struct {
+	*packer
+	kind   string
+	ids    bool // the texts may be ids: they are squeezed
+	block  []string
+	bytes  int // of the texts in block
+	pieces []piece
+	counts []int
+}
+
+func (l *lister) add(text string) {
+	l.block, l.bytes = append(l.block, text), l.bytes+len(text)
+	if l.bytes >= encode.TextBlockBytes || len(l.block) == encode.IntsMax {
+		l.flush()
+	}
+}
+
+func (l *lister) flush() {
+	saving, fixed := encode.SavingTexts, false
+	if l.plain, fixed = encode.AppendTexts(l.plain[:0], l.block, l.ids); fixed {
+		saving = encode.SavingNever
+	}
+	l.pieces, l.counts = append(l.pieces, l.pack(l.kind, saving)), append(l.counts, len(l.block))
+	clear(l.block) // or they would pin what they are parts of
+	l.block, l.bytes = l.block[:0], 0
+}
+
+// write writes the record of all texts.
+func (l *lister) write(w *headWriter) {
+	if len(l.block) > 0 {
+		l.flush()
+	}
+	w.blocks(storeListed, l.pieces, l.counts)
 }
 
 func readTextStore(r *headReader) textStore {

@@ -45,35 +45,41 @@ func (n *touchNumbers) add(i int, e *event.Event) {
 		n.codes[i] = n.codes[i-1]
 		return
 	}
-	n.last, n.key = t, n.key[:0]
+	n.last, n.codes[i] = t, n.number(t)
+}
+
+// number returns the number of a touch.
+func (n *touchNumbers) number(t touch) uint32 {
+	n.key = n.key[:0]
 	for _, text := range t {
 		n.key = append(binary.AppendUvarint(n.key, uint64(len(text))), text...)
 	}
-	n.codes[i] = n.known.numberBytes(n.key)
-	if int(n.codes[i]) == len(n.touches) {
+	number := n.known.numberBytes(n.key)
+	if int(number) == len(n.touches) {
 		n.touches = append(n.touches, t)
 	}
+	return number
 }
 
-// writeTouches returns the codes of each of the five columns.
-func (b *builder) writeTouches() (codes [len(touchNames)][]uint32, limits [len(touchNames)]uint32) {
-	touches, ofRow := b.touches.touches, b.touches.codes
-	b.writeCodes("touch", ofRow, uint32(len(touches)), false)
-	for i := range touchNames {
-		values := make([]string, len(touches))
-		for j := range touches {
-			values[j] = touches[j][i]
+func (d *draft) writeTouches(n *touchNumbers) {
+	d.writeCodes(&d.head, "touch", n.codes, uint32(len(n.touches)), false)
+	codes := make([]uint32, len(n.codes))
+	for i, name := range touchNames {
+		values := make([]string, len(n.touches))
+		for j := range n.touches {
+			values[j] = n.touches[j][i]
 		}
 		table, texts := ranks(values)
-		b.writeSorted("touch", texts)
-		b.head.add(chunked("touch", table, false)...)
-		limits[i] = uint32(len(texts))
-		codes[i] = make([]uint32, len(ofRow))
-		for row, t := range ofRow {
-			codes[i][row] = table[t]
+		d.head.sorted("touch", texts)
+		d.head.add(chunked(d.head.packer, "touch", table, false)...)
+		if !slices.Contains(setColumns[:], name) {
+			continue
 		}
+		for row, t := range n.codes {
+			codes[row] = table[t]
+		}
+		d.noteSets(name, codes, uint32(len(texts)))
 	}
-	return codes, limits
 }
 
 func (s *Segment) readTouches(r *headReader) {

@@ -11,6 +11,8 @@ import (
 type typed struct {
 	name  string
 	rows  []uint32
+	turn  turn
+	count int  // of the rows that have it, where these are counted before they are taken
 	mixed bool // there are values that are no numbers
 	many  bool // there are too many values: it becomes no column
 
@@ -29,6 +31,16 @@ type typed struct {
 	texts   []string
 }
 
+// turn says what a column does with values that are added. A merge counts them first, then takes some
+// columns at a time, so that their values are never all in memory.
+type turn byte
+
+const (
+	turnTakes  turn = iota
+	turnCounts      // and takes none
+	turnPasses      // and neither counts nor takes
+)
+
 // The marks of a number.
 const (
 	markPlaces  = 0x0f
@@ -44,7 +56,7 @@ type member struct {
 
 // add takes the value of a row, which comes behind all those taken before.
 func (t *typed) add(row uint32, value string) {
-	if t.many {
+	if !t.takes() {
 		return
 	}
 	t.rows = append(t.rows, row)
@@ -56,6 +68,33 @@ func (t *typed) add(row uint32, value string) {
 		t.mix()
 	}
 	t.addValue(value)
+}
+
+// takes reports whether a value is wanted, and counts it if that is all.
+func (t *typed) takes() bool {
+	if t.turn == turnCounts {
+		t.count++
+	}
+	return t.turn == turnTakes && !t.many
+}
+
+// rowCount returns how many rows have it, as far as they were counted or taken.
+func (t *typed) rowCount() int { return max(t.count, len(t.rows)) }
+
+// begin makes a column that was counted take values.
+func (t *typed) begin() {
+	t.turn, t.rows = turnTakes, make([]uint32, 0, t.count)
+}
+
+// end lets go of all but what says which members are cut. The rows are counted: there may be fewer
+// than before, where the column gave up.
+func (t *typed) end() {
+	t.turn, t.count = turnPasses, len(t.rows)
+	t.rows, t.numbers, t.marks, t.codes, t.texts = nil, nil, nil, nil, nil
+	t.written, t.odd = numberer{}, nil
+	if t.wholly {
+		t.cut = nil
+	}
 }
 
 func (t *typed) addNumber(n int64, places int, value string) {
@@ -70,6 +109,13 @@ func (t *typed) addNumber(n int64, places int, value string) {
 	}
 	if places > 0 && value[len(value)-1] == '0' {
 		mark |= markZeroEnd
+	}
+	t.addMarked(n, mark)
+}
+
+func (t *typed) addMarked(n int64, mark byte) {
+	if t.numbers == nil {
+		t.numbers, t.marks = make([]int64, 0, t.count), make([]byte, 0, t.count)
 	}
 	t.numbers, t.marks = append(t.numbers, n), append(t.marks, mark)
 }

@@ -4,22 +4,15 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"millimetric/index/encode"
 	"millimetric/index/event"
 )
 
 // headWriter writes the header and, in the same order, gathers the pieces that it speaks of. So a
 // piece needs no number in the header: the reader counts along.
 type headWriter struct {
+	*packer
 	out    []byte
 	pieces []piece
-}
-
-// piece is a part of a section that is read as a whole.
-type piece struct {
-	kind   string // for the report of sizes only
-	plain  []byte
-	saving encode.Saving
 }
 
 func (w *headWriter) uv(v uint64) { w.out = binary.AppendUvarint(w.out, v) }
@@ -34,6 +27,12 @@ func (w *headWriter) text(s string) {
 func (w *headWriter) add(pieces ...piece) {
 	w.uv(uint64(len(pieces)))
 	w.pieces = append(w.pieces, pieces...)
+}
+
+// join adds what another has written behind what this one has.
+func (w *headWriter) join(other *headWriter) {
+	w.out, w.pieces = append(w.out, other.out...), append(w.pieces, other.pieces...)
+	*other = headWriter{packer: other.packer}
 }
 
 // headReader takes the header apart. After the first value that isn't there, bad is set and every

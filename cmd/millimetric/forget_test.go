@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"millimetric/engine"
-	"millimetric/index/event"
 )
 
 // heapVariable has a child write its heap to the named file at SIGUSR1.
@@ -154,18 +153,16 @@ func storedText(t *testing.T, data string) []byte {
 	}
 	defer f.close()
 	var text bytes.Buffer
-	events := 0
-	f.engine.Snapshot(1).Scan(event.TimeMin, event.TimeMax, func(ev *event.Event) bool {
-		events++
+	events, err := f.engine.Snapshot(1).Events()
+	if err != nil || len(events) == 0 {
+		t.Fatalf("%d events are stored, %v", len(events), err)
+	}
+	for _, ev := range events {
 		for _, s := range []string{ev.Name, ev.ID, ev.AnonymousID, ev.UserID, ev.SessionID, ev.URL, ev.Path, ev.Referrer, ev.Source,
 			ev.Medium, ev.Campaign, ev.Country, ev.Device, ev.Browser, ev.OS, ev.IPHash, ev.Bot, ev.Properties} {
 			text.WriteString(s)
 			text.WriteByte('\n')
 		}
-		return true
-	})
-	if events == 0 {
-		t.Fatal("no events are stored")
 	}
 	return text.Bytes()
 }

@@ -103,7 +103,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		ring:    f.ring,
 		salts:   salts,
 		intake:  &intake.Door{Pipeline: pipeline},
-		api:     &api.Door{Snapshot: func(p event.Project) query.Source { return liveSource{f.engine.Snapshot(p)} }, Now: now},
+		api:     &api.Door{Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now},
 		ready:   f.engine.Ready,
 		proxies: proxies,
 		log:     log,

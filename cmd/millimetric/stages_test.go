@@ -32,7 +32,7 @@ const corpus = "../../query/querytest/testdata"
 func once[T any](make func(t *testing.T, load []event.Event) T) func(t *testing.T, load []event.Event) T {
 	made := map[string]T{}
 	return func(t *testing.T, load []event.Event) T {
-		key := fmt.Sprint(strings.Split(t.Name(), "/")[1], len(load))
+		key := fmt.Sprint(t.Name(), len(load))
 		if _, ok := made[key]; !ok {
 			made[key] = make(t, load)
 		}
@@ -40,22 +40,40 @@ func once[T any](make func(t *testing.T, load []event.Event) T) func(t *testing.
 	}
 }
 
-func openMemory(t *testing.T, fs vfs.FS) *engine.Engine {
+// openMemory opens a store whose merged segments have so many rows at most: with 1, segments stay as they
+// were sealed.
+func openMemory(t *testing.T, fs vfs.FS, segmentRows int) *engine.Engine {
 	t.Helper()
-	e, err := engine.Open("store", engine.Options{FS: fs, CipherKey: enginetest.CipherKey, Now: func() time.Time { return testNow }, FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10})
+	e, err := engine.Open("store", engine.Options{
+		FS: fs, CipherKey: enginetest.CipherKey, Now: func() time.Time { return testNow },
+		FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10, SegmentRows: segmentRows,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return e
 }
 
-// appendAll appends a load in three calls, so that it stands in several groups of the log.
-func appendAll(t *testing.T, e *engine.Engine, project event.Project, load []event.Event) {
+// appendAll appends a load in three calls, so that it stands in several groups of the log, and does what
+// it is told after each of them.
+func appendAll(t *testing.T, e *engine.Engine, project event.Project, load []event.Event, after func(part int)) {
 	t.Helper()
-	for part := range slices.Chunk(slices.Clone(load), len(load)/3+1) {
-		if err := e.Append(t.Context(), project, part); err != nil {
+	part := 0
+	for events := range slices.Chunk(slices.Clone(load), len(load)/3+1) {
+		if err := e.Append(t.Context(), project, events); err != nil {
 			t.Fatal(err)
 		}
+		if after != nil {
+			after(part)
+		}
+		part++
+	}
+}
+
+func compact(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	if err := e.Compact(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -85,47 +103,70 @@ func answerFrom(source query.Source, question string) string {
 	return string(a.AppendJSON(nil))
 }
 
-func TestStagesLiveStoreAnswersTheCorpus(t *testing.T) {
-	stores := once(func(t *testing.T, load []event.Event) *engine.Engine {
-		e := openMemory(t, vfs.NewMem())
-		appendAll(t, e, 7, load)
+// The stages of one store. Each makes a store that holds a load.
+var stages = map[string]func(t *testing.T, load []event.Event) *engine.Engine{
+	"live": func(t *testing.T, load []event.Event) *engine.Engine {
+		e := openMemory(t, vfs.NewMem(), 0)
+		appendAll(t, e, 7, load, nil)
 		return e
-	})
-	var open []*engine.Engine
-	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
-		e := stores(t, load)
-		if !slices.Contains(open, e) {
-			open = append(open, e)
-		}
-		return answerFrom(liveSource{e.Snapshot(7)}, question)
-	})
-	for _, e := range open {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-// The power goes right after the last acknowledgement, and nothing that wasn't synced is left.
-func TestStagesStoreAfterACrashAnswersTheCorpus(t *testing.T) {
-	sources := once(func(t *testing.T, load []event.Event) query.Source {
+	},
+	"sealed": func(t *testing.T, load []event.Event) *engine.Engine {
+		e := openMemory(t, vfs.NewMem(), 1)
+		appendAll(t, e, 7, load, func(int) { compact(t, e) })
+		return e
+	},
+	"sealed in part": func(t *testing.T, load []event.Event) *engine.Engine {
+		e := openMemory(t, vfs.NewMem(), 1)
+		appendAll(t, e, 7, load, func(part int) {
+			if part < 2 {
+				compact(t, e)
+			}
+		})
+		return e
+	},
+	"merged": func(t *testing.T, load []event.Event) *engine.Engine {
+		e := openMemory(t, vfs.NewMem(), 0)
+		appendAll(t, e, 7, load, func(int) { compact(t, e) })
+		return e
+	},
+	// The power goes right after the last acknowledgement, and nothing that wasn't synced is left.
+	"crashed": func(t *testing.T, load []event.Event) *engine.Engine {
 		disk := vfs.NewCrashableMem()
-		e := openMemory(t, disk)
-		appendAll(t, e, 7, load)
+		e := openMemory(t, disk, 0)
+		appendAll(t, e, 7, load, func(part int) {
+			if part == 1 {
+				compact(t, e)
+			}
+		})
 		left := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0, RNG: rand.New(rand.NewPCG(1, 2))})
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
-		again := openMemory(t, left)
-		snapshot := again.Snapshot(7)
-		if err := again.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return liveSource{snapshot}
-	})
-	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
-		return answerFrom(sources(t, load), question)
-	})
+		return openMemory(t, left, 0)
+	},
+}
+
+func TestStagesOfTheStoreAnswerTheCorpus(t *testing.T) {
+	for name, make := range stages {
+		t.Run(name, func(t *testing.T) {
+			stores := once(make)
+			var open []*engine.Engine
+			querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
+				e := stores(t, load)
+				if !slices.Contains(open, e) {
+					open = append(open, e)
+				}
+				snapshot := e.Snapshot(7)
+				defer snapshot.Release()
+				return answerFrom(snapshot, question)
+			})
+			for _, e := range open {
+				if err := e.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
 }
 
 func TestStagesServerAnswersTheCorpusOverHTTP(t *testing.T) {
@@ -138,7 +179,7 @@ func TestStagesServerAnswersTheCorpusOverHTTP(t *testing.T) {
 			t.Fatal(err)
 		}
 		project := r.folder.book.ProjectNamed(r.folder.book.Accounts()[0].ID, made.ProjectID, "")
-		appendAll(t, r.folder.engine, project.Number, load)
+		appendAll(t, r.folder.engine, project.Number, load, nil)
 		return made.RK
 	})
 	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {

@@ -123,9 +123,9 @@ func (a aftermath) senders(found map[place]int) {
 
 // readers checks that all that was visible before the cut is there unchanged.
 func (a aftermath) readers(e *engine.Engine) {
-	for p, before := range a.cut.seen {
+	for p, before := range a.cut.events {
 		now := Events(e.Snapshot(event.Project(1 + p)))
-		for i, ev := range Events(before) {
+		for i, ev := range before {
 			a.Seen++
 			if i >= len(now) || now[i] != ev {
 				a.Unseen++

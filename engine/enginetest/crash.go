@@ -109,6 +109,8 @@ type cut struct {
 	disk  *vfs.MemFS
 	acked []int // requests acknowledged, by sender
 	seen  []*engine.Snapshot
+	// events are those that seen shows, by project. They are listed before their engine is closed.
+	events [][]event.Event
 }
 
 // round runs one store under several cuts, then checks each of them.
@@ -149,6 +151,16 @@ func (c Crash) round(seed uint64, result *Result) {
 		if err := send(e, plans, acked, session); err != nil {
 			result.problem("%s: append: %v", name, err)
 		}
+		disk.hold(func() {
+			store.Store(nil)
+			for _, moment := range cuts {
+				for _, snapshot := range moment.seen {
+					moment.events = append(moment.events, Events(snapshot))
+					snapshot.Release()
+				}
+				moment.seen = nil
+			}
+		})
 		if err := e.Close(); err != nil {
 			result.problem("%s: close: %v", name, err)
 		}
@@ -168,6 +180,8 @@ func options(fs vfs.FS, random *rand.Rand) engine.Options {
 		Now:           func() time.Time { return time.UnixMilli(int64(eventtest.Start) + ticks.Add(1)) },
 		MemTableBytes: 64 << 10 << random.IntN(5), // the small ones flush and rotate logs all the time
 		CommitWait:    time.Hour,
+		SealRows:      1 + random.IntN(60), // so that a cut may come at any step of a seal or a merge
+		SegmentRows:   64 << random.IntN(6),
 		Fatal:         func(reason string) { panic(reason) },
 	}
 }

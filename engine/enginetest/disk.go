@@ -35,6 +35,13 @@ func newCutter(random *rand.Rand, cuts int, before func()) *cutter {
 
 func (c *cutter) fs() vfs.FS { return errorfs.Wrap(c.disk, errorfs.InjectorFunc(c.op)) }
 
+// hold keeps cuts from being made while do runs.
+func (c *cutter) hold(do func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	do()
+}
+
 // op sees every operation before it is done.
 func (c *cutter) op(op errorfs.Op) error {
 	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {

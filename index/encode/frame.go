@@ -3,6 +3,7 @@ package encode
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -68,19 +69,40 @@ const (
 
 // Append makes a frame of plain behind dst, compressed where that saves enough.
 func (f *Framer) Append(dst, plain []byte, place Place, saving Saving) []byte {
+	start := len(dst)
+	dst = f.Pack(dst, plain, saving)
+	return place.Close(dst, start)
+}
+
+// Pack makes a frame of plain behind dst but for its checksum: a place may not be known before all
+// frames are made. What it adds to dst leaves room for the checksum, and no more.
+func (f *Framer) Pack(dst, plain []byte, saving Saving) []byte {
 	if len(plain) > FrameBytesMax {
 		panic("encode: a frame of more than FrameBytesMax bytes")
 	}
-	start := len(dst)
 	if packed := f.pack(plain, saving); packed != nil {
-		dst = append(dst, frameZstd)
-		dst = binary.AppendUvarint(dst, uint64(len(plain)))
-		dst = append(dst, packed...)
-	} else {
-		dst = append(dst, framePlain)
-		dst = append(dst, plain...)
+		var size [binary.MaxVarintLen64]byte
+		head := binary.PutUvarint(size[:], uint64(len(plain)))
+		dst = room(dst, 1+head+len(packed)+checksumBytes)
+		return append(append(append(dst, frameZstd), size[:head]...), packed...)
 	}
-	return binary.LittleEndian.AppendUint32(dst, place.checksum(dst[start:]))
+	return append(append(room(dst, 1+len(plain)+checksumBytes), framePlain), plain...)
+}
+
+// room makes sure that n bytes fit behind dst, and makes no room for more where there is nothing yet.
+func room(dst []byte, n int) []byte {
+	if dst == nil {
+		return make([]byte, 0, n)
+	}
+	return slices.Grow(dst, n)
+}
+
+// CloseBytes is how many bytes Close appends.
+const CloseBytes = checksumBytes
+
+// Close appends the checksum to a frame that Pack made and that is dst from start on.
+func (p Place) Close(dst []byte, start int) []byte {
+	return binary.LittleEndian.AppendUint32(dst, p.checksum(dst[start:]))
 }
 
 // sampleBytes is how much of a frame is tried before all of it is.

@@ -187,7 +187,7 @@ func BenchmarkMemoryOfTenMillion(b *testing.B) {
 		if err := set.Lookup(batch, make([]bool, len(batch))); err != nil {
 			b.Fatal(err)
 		}
-		set.absent, set.candidates = nil, nil
+		set.bodies.absent, set.bodies.candidates = nil, nil
 		b.ReportMetric((live()-before)/1e7, "filters-bytes/hash")
 		b.ReportMetric(bare-before, "bare-bytes")
 		runtime.KeepAlive(set)

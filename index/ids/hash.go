@@ -6,6 +6,9 @@
 // answers "no" from a filter of about 9.5 bits per id; the filter is a part of the hashes themselves,
 // and what it holds isn't stored twice.
 //
+// What a run is made of but for its head, a Body, can keep a number with each hash, and a Table
+// anything: package visitors maps visitors to their ordinals with them.
+//
 // The package opens no files, starts no goroutines and knows no clock: bytes in, bytes out; nothing
 // reaches disk. Pieces that come back are not trusted: damage is an error of kind event.ErrDamaged,
 // never an answer. Layout: FORMAT.md.

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"millimetric/index/event"
+	"millimetric/index/piece"
 )
 
 // Merge writes one run of the hashes of several, under a stamp of its own. Where keep isn't nil,
@@ -11,12 +12,30 @@ import (
 // hashes there are: of each run, a filter and the hashes of a rest.
 func Merge(stamp uint64, runs []*Run, keep func(Hash) bool, emit Emit) error {
 	count, latest := 0, event.Time(0)
-	var walks []*walk
 	for i, r := range runs {
 		count += r.count
 		if i == 0 || r.latest > latest {
 			latest = r.latest
 		}
+	}
+	w := NewBodyWriter(piece.NewWriter(kind, stamp, emit), count, 0)
+	err := MergeBodies(bodiesOf(runs), func(h Hash, _ uint32) error {
+		if w.count > 0 && h == w.last || keep != nil && !keep(h) {
+			return nil
+		}
+		return w.Add(h, 0)
+	})
+	if err != nil {
+		return err
+	}
+	return finish(w, latest)
+}
+
+// MergeBodies yields the hashes of several bodies in order, equal ones one after another, until yield
+// returns an error.
+func MergeBodies(bodies []*Body, yield func(h Hash, value uint32) error) error {
+	var walks []*walk
+	for _, r := range bodies {
 		w := r.walk()
 		if err := w.next(); err != nil {
 			return err
@@ -25,14 +44,10 @@ func Merge(stamp uint64, runs []*Run, keep func(Hash) bool, emit Emit) error {
 			walks = append(walks, w)
 		}
 	}
-	w := newWriter(stamp, shapeFor(count), emit)
 	for len(walks) > 0 {
 		at := least(walks)
-		h := walks[at].hash
-		if (w.count == 0 || h != w.last) && (keep == nil || keep(h)) {
-			if err := w.add(h); err != nil {
-				return err
-			}
+		if err := yield(walks[at].hash, walks[at].value); err != nil {
+			return err
 		}
 		if err := walks[at].next(); err != nil {
 			return err
@@ -41,7 +56,7 @@ func Merge(stamp uint64, runs []*Run, keep func(Hash) bool, emit Emit) error {
 			walks = slices.Delete(walks, at, at+1)
 		}
 	}
-	return w.finish(latest)
+	return nil
 }
 
 // least returns which walk has the least hash. There are few of them: a heap would gain nothing.
@@ -55,8 +70,8 @@ func least(walks []*walk) int {
 	return at
 }
 
-// Check reads the whole run, and reports the first damage.
-func (r *Run) Check() error {
+// Check reads the whole body, and reports the first damage.
+func (r *Body) Check() error {
 	w := r.walk()
 	for !w.ended {
 		if err := w.next(); err != nil {
@@ -68,18 +83,20 @@ func (r *Run) Check() error {
 
 // walk goes through a run's hashes in order.
 type walk struct {
-	run    *Run
+	run    *Body
 	number int // of the next rest
 	filter filter
 	copied []byte
-	hashes []Hash // of the current rest
-	at     int    // of the next hash in them
+	hashes []Hash   // of the current rest
+	values []uint32 // the same
+	at     int      // of the next hash in them
 	seen   int
 	hash   Hash // the current one, unless ended
+	value  uint32
 	ended  bool
 }
 
-func (r *Run) walk() *walk { return &walk{run: r} }
+func (r *Body) walk() *walk { return &walk{run: r} }
 
 func (w *walk) next() error {
 	for w.at == len(w.hashes) {
@@ -95,10 +112,13 @@ func (w *walk) next() error {
 		}
 	}
 	h := w.hashes[w.at]
+	if w.seen == w.run.count {
+		return damaged("run has more hashes than the %d that its head says", w.seen)
+	}
 	if w.seen > 0 && !w.hash.less(h) {
 		return damaged("hash %d of a run isn't greater than the one before", w.seen)
 	}
-	w.hash = h
+	w.hash, w.value = h, w.values[w.at]
 	w.at++
 	w.seen++
 	return nil
@@ -121,13 +141,17 @@ func (w *walk) load() error {
 		return err
 	}
 	w.hashes, w.at = w.hashes[:0], 0
+	w.values = w.values[:0]
+	for i := range in.count {
+		w.values = append(w.values, in.value(i))
+	}
 	w.hashes, err = w.run.appendHashes(w.hashes, w.filter, w.number, in)
 	w.number++
 	return err
 }
 
 // appendHashes joins the hashes of a rest behind dst.
-func (r *Run) appendHashes(dst []Hash, f filter, number int, in rest) ([]Hash, error) {
+func (r *Body) appendHashes(dst []Hash, f filter, number int, in rest) ([]Hash, error) {
 	const blocks = restBuckets / blockBuckets
 	base := number / (filterBuckets / restBuckets) * filterBuckets
 	first := number % (filterBuckets / restBuckets) * blocks

@@ -1,19 +1,13 @@
 package ids
 
 import (
-	"encoding/binary"
 	"fmt"
 
-	"millimetric/index/encode"
-	"millimetric/index/event"
+	"millimetric/index/piece"
 )
 
-// A run is a list of pieces: the head, then filters, then rests. Each is a frame in the place of the
-// run's stamp and the piece's number, but that the head has 5 bytes before it:
-//
-//	magic    4 bytes  "mids"
-//	version  1 byte   runVersion
-//	frame    of: hashes (uv), bucket bits (uv), latest (sv)
+// A run is a list of pieces: the head, then filters, then rests. Its head has: hashes (uv), bucket
+// bits (uv), latest (sv).
 //
 // A hash is cut in three, from its upper end:
 //
@@ -32,6 +26,8 @@ const (
 	bucketIDs4 = 5
 	// bucketBitsMax keeps rests wider than 64 bits, and piece numbers below 2^32.
 	bucketBitsMax = 40
+	// valueBitsMax is the width of the numbers that other packages keep with their hashes.
+	valueBitsMax = 32
 
 	blockBuckets = 64
 	// filterBuckets: a filter is 6 to 12 KiB, which is what a look-up reads where it isn't in
@@ -44,19 +40,24 @@ const (
 	restIDsMax = 2048
 
 	// PieceBytesMax is the greatest size of a piece.
-	PieceBytesMax = 64 << 10
+	PieceBytesMax = piece.BytesMax
 )
 
-// PieceID numbers the pieces of a run from 0.
-type PieceID uint32
+// kind is what tells a run of ids.
+var kind = piece.Kind{Magic: magic, Version: runVersion}
 
-// Pieces gives the pieces of one run. What it returns must stay as it is until the next call.
-type Pieces interface {
-	Piece(id PieceID) ([]byte, error)
-}
+// The pieces of a run are those of any other.
+type (
+	// PieceID numbers the pieces of a run from 0.
+	PieceID = piece.ID
+	// Pieces gives the pieces of one run.
+	Pieces = piece.Source
+	// Emit takes a piece of a run that is being written; the head comes last.
+	Emit = piece.Emit
+)
 
-// shape says how the hashes of a run are cut.
-type shape struct{ bucketBits int }
+// shape says how the hashes of a run are cut, and how many bits of value each has with it.
+type shape struct{ bucketBits, valueBits int }
 
 // shapeFor returns the shape of a run of at most count hashes.
 func shapeFor(count int) shape {
@@ -105,44 +106,4 @@ func (s shape) filterBytes(count int) int {
 	return s.filters()*(s.blocks()*(blockBeforeBytes+blockHeadBytes)+filterTail) + count
 }
 
-// head is what a run says of itself.
-type head struct {
-	shape
-	count  int
-	latest event.Time
-}
-
-func (h head) append(dst []byte, framer *encode.Framer, stamp uint64) []byte {
-	plain := binary.AppendUvarint(nil, uint64(h.count))
-	plain = binary.AppendUvarint(plain, uint64(h.bucketBits))
-	plain = binary.AppendVarint(plain, int64(h.latest))
-	dst = append(append(dst, magic...), runVersion)
-	return framer.Append(dst, plain, encode.Place{Stamp: stamp}, encode.SavingNever)
-}
-
-func readHead(src []byte, stamp uint64) (head, error) {
-	if len(src) < len(magic)+1 || string(src[:len(magic)]) != magic {
-		return head{}, damaged("head of %d bytes isn't one", len(src))
-	}
-	if src[len(magic)] != runVersion {
-		return head{}, damaged("run version %d is unknown", src[len(magic)])
-	}
-	plain, err := encode.OpenFrame(src[len(magic)+1:], encode.Place{Stamp: stamp})
-	if err != nil {
-		return head{}, err
-	}
-	count, n := binary.Uvarint(plain)
-	width, m := binary.Uvarint(plain[max(n, 0):])
-	if n <= 0 || m <= 0 {
-		return head{}, damaged("head ends early")
-	}
-	latest, k := binary.Varint(plain[n+m:])
-	if k <= 0 || n+m+k != len(plain) || width > bucketBitsMax || count > bucketIDs4<<width/4 {
-		return head{}, damaged("head with %d hashes, %d bucket bits", count, width)
-	}
-	return head{shape{int(width)}, int(count), event.Time(latest)}, nil
-}
-
-func damaged(format string, args ...any) error {
-	return &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf(format, args...)}
-}
+func damaged(format string, args ...any) error { return piece.Damaged(format, args...) }

@@ -1,36 +1,39 @@
 package ids
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"millimetric/index/encode"
 	"millimetric/index/event"
+	"millimetric/index/piece"
 )
-
-// Emit takes a piece of a run that is being written. The bytes are used anew after it returns. The
-// head comes last: a run whose head is there is whole.
-type Emit func(id PieceID, piece []byte) error
 
 // Build writes a run of hashes, which must rise. The stamp tells the run from all others that are or
 // were kept beside it; latest is when the latest of the ids arrived.
 func Build(stamp uint64, latest event.Time, hashes []Hash, emit Emit) error {
-	w := newWriter(stamp, shapeFor(len(hashes)), emit)
+	w := NewBodyWriter(piece.NewWriter(kind, stamp, emit), len(hashes), 0)
 	for _, h := range hashes {
-		if err := w.add(h); err != nil {
+		if err := w.Add(h, 0); err != nil {
 			return err
 		}
 	}
-	return w.finish(latest)
+	return finish(w, latest)
 }
 
-// writer cuts rising hashes into pieces. It keeps one filter and one rest.
-type writer struct {
+// finish writes the head: hashes (uv), bucket bits (uv), latest (sv).
+func finish(w *BodyWriter, latest event.Time) error {
+	if err := w.Finish(); err != nil {
+		return err
+	}
+	return w.out.PutHead(binary.AppendVarint(w.AppendCounts(nil), int64(latest)))
+}
+
+// BodyWriter cuts rising hashes into the pieces of a body. It keeps one filter and one rest.
+type BodyWriter struct {
 	shape
-	stamp  uint64
-	emit   Emit
-	framer *encode.Framer
-	plain  []byte
-	frame  []byte
+	out   *piece.Writer
+	plain []byte
 
 	count      int
 	last       Hash
@@ -40,15 +43,21 @@ type writer struct {
 	restHashes restWriter
 }
 
-func newWriter(stamp uint64, s shape, emit Emit) *writer {
-	w := &writer{shape: s, stamp: stamp, emit: emit, framer: encode.NewFramer()}
+// NewBodyWriter returns a writer of at most count hashes, each with a value of so many bits.
+func NewBodyWriter(out *piece.Writer, count, valueBits int) *BodyWriter {
+	w := &BodyWriter{shape: shapeFor(count), out: out}
+	w.valueBits = valueBits
 	w.filter.reset()
 	return w
 }
 
-func (w *writer) add(h Hash) error {
+// Add writes the next hash, which must be greater than the one before.
+func (w *BodyWriter) Add(h Hash, value uint32) error {
 	if w.count > 0 && !w.last.less(h) || h.Lo&0xff != 0 {
 		panic(fmt.Sprintf("ids: hash %x follows %x", h, w.last))
+	}
+	if uint64(value)>>w.valueBits != 0 {
+		panic(fmt.Sprintf("ids: value %d has more than %d bits", value, w.valueBits))
 	}
 	w.last = h
 	w.count++
@@ -67,14 +76,15 @@ func (w *writer) add(h Hash) error {
 		panic(fmt.Sprintf("ids: hashes aren't spread evenly: %d between %x and %x", restIDsMax, bucket&^(restBuckets-1), h))
 	}
 	w.filter.add(bucket%filterBuckets, w.remainder(h))
-	w.restHashes.add(w.rest(h))
+	high, low := w.rest(h)
+	w.restHashes.add(high, low, value)
 	return nil
 }
 
 // endRests writes the rests before number next.
-func (w *writer) endRests(next int) error {
+func (w *BodyWriter) endRests(next int) error {
 	for ; w.restAt < next; w.restAt++ {
-		w.plain = w.restHashes.appendTo(w.plain[:0], w.highBits())
+		w.plain = w.restHashes.appendTo(w.plain[:0], w.shape)
 		w.restHashes.reset()
 		if err := w.put(w.restID(w.restAt)); err != nil {
 			return err
@@ -83,7 +93,7 @@ func (w *writer) endRests(next int) error {
 	return nil
 }
 
-func (w *writer) endFilters(next int) error {
+func (w *BodyWriter) endFilters(next int) error {
 	for ; w.filterAt < next; w.filterAt++ {
 		w.plain = w.filter.appendTo(w.plain[:0], w.blocks())
 		w.filter.reset()
@@ -94,17 +104,18 @@ func (w *writer) endFilters(next int) error {
 	return nil
 }
 
-func (w *writer) put(id PieceID) error {
-	w.frame = w.framer.Append(w.frame[:0], w.plain, encode.Place{Stamp: w.stamp, Number: uint32(id)}, encode.SavingNever)
-	return w.emit(id, w.frame)
-}
+func (w *BodyWriter) put(id PieceID) error { return w.out.Put(id, w.plain, encode.SavingNever) }
 
-func (w *writer) finish(latest event.Time) error {
+// Finish writes what is left; the head is still to come.
+func (w *BodyWriter) Finish() error {
 	if err := w.endRests(w.rests()); err != nil {
 		return err
 	}
-	if err := w.endFilters(w.filters()); err != nil {
-		return err
-	}
-	return w.emit(0, head{w.shape, w.count, latest}.append(nil, w.framer, w.stamp))
+	return w.endFilters(w.filters())
+}
+
+// AppendCounts appends what a reader needs to know of the body: hashes (uv), bucket bits (uv).
+func (w *BodyWriter) AppendCounts(dst []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(w.count))
+	return binary.AppendUvarint(dst, uint64(w.bucketBits))
 }

@@ -36,6 +36,8 @@ const (
 
 // Door answers questions. It is safe for concurrent use.
 type Door struct {
+	// Snapshot returns a project as it is now. Where it has a method Release, that is called once the
+	// question is answered.
 	Snapshot func(event.Project) query.Source
 	// Now is the clock: of questions about now and about what hasn't ended yet, and of the cost of
 	// explained answers; nil is the year 1.
@@ -106,7 +108,11 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 	// The request's own context never ends before the answer is written, so it is no use here.
 	bounded, cancel := context.WithTimeout(context.Background(), budget)
 	defer cancel()
-	answer, err := query.Run(bounded, d.Snapshot(project), question)
+	source := d.Snapshot(project)
+	if held, ok := source.(interface{ Release() }); ok {
+		defer held.Release()
+	}
+	answer, err := query.Run(bounded, source, question)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+
+	"millimetric/index/event"
+	"millimetric/index/ids"
+	"millimetric/index/visitors"
+)
+
+// ordinals numbers the visitors of a project, densely from 0 on. A visitor gets its ordinal when
+// somebody first asks for it: a question about live events, or the seal of them. An ordinal that was
+// given is kept in memory until a run holds it; after a crash before that, the visitor may get
+// another one, which nobody notices: nothing on disk has the old one.
+type ordinals struct {
+	mu     sync.Mutex // guards all, and the visitors of stretches; runs are read inside
+	hasher *ids.Hasher
+	runs   *visitors.Set
+	fresh  visitors.Recent // given, and in no run yet
+	near   visitors.Recent // of runs, asked for lately: most visitors come again soon
+	next   uint32          // the least that no visitor has
+
+	hashes []ids.Hash
+	given  []uint32
+	found  []bool
+	places []int // of the hashes that aren't in memory
+}
+
+// nearMax bounds the table of visitors that were asked for lately: about 10 MB.
+const nearMax = 1 << 18
+
+// of returns the ordinals of the visitors of a stretch's first events.
+func (o *ordinals) of(s *stretch, events []event.Event) ([]uint32, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if have := len(s.visitors); have < len(events) {
+		if s.visitors == nil {
+			s.visitors = make([]uint32, 0, cap(s.events))
+		}
+		if err := o.give(events[have:]); err != nil {
+			return nil, err
+		}
+		s.visitors = append(s.visitors, o.given...)
+	}
+	return s.visitors[:len(events):len(events)], nil
+}
+
+// give fills given with the ordinals of events. Those in memory come first, then all others are looked
+// up together, then who is left is new.
+func (o *ordinals) give(events []event.Event) error {
+	o.hashes, o.given, o.found, o.places = o.hashes[:0], o.given[:0], o.found[:0], o.places[:0]
+	for i := range events {
+		h := o.hasher.Hash(events[i].AnonymousID)
+		ordinal, ok := o.fresh.Find(h)
+		if !ok {
+			ordinal, ok = o.near.Find(h)
+		}
+		o.given = append(o.given, ordinal)
+		if !ok {
+			o.hashes, o.places = append(o.hashes, h), append(o.places, i)
+		}
+	}
+	if len(o.hashes) == 0 {
+		return nil
+	}
+	o.found = append(o.found, make([]bool, len(o.hashes))...)
+	asked := make([]uint32, len(o.hashes))
+	if o.runs != nil {
+		if err := o.runs.Lookup(o.hashes, asked, o.found); err != nil {
+			return err
+		}
+	}
+	for i, h := range o.hashes {
+		if o.found[i] {
+			o.remember(h, asked[i])
+		} else if known, ok := o.fresh.Find(h); ok { // it came twice among these events
+			asked[i] = known
+		} else {
+			asked[i] = o.next
+			o.fresh.Add(h, o.next)
+			o.next++
+		}
+		o.given[o.places[i]] = asked[i]
+	}
+	return nil
+}
+
+func (o *ordinals) remember(h ids.Hash, ordinal uint32) {
+	if o.near.Len() >= nearMax {
+		o.near = visitors.Recent{}
+	}
+	o.near.Add(h, ordinal)
+}
+
+// unsaved returns what is in no run yet, by rising hash, and the least ordinal that isn't given.
+func (o *ordinals) unsaved() (entries []visitors.Entry, next uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.fresh.Entries(), o.next
+}
+
+// adopt takes runs that hold all ordinals below one.
+func (o *ordinals) adopt(runs []*visitors.Run, below uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.runs = visitors.NewSet(runs...)
+	later := slices.DeleteFunc(o.fresh.Entries(), func(e visitors.Entry) bool { return e.Ordinal < below })
+	o.fresh = visitors.Recent{}
+	for _, e := range later {
+		o.fresh.Add(e.Hash, e.Ordinal)
+	}
+}
+
+// bound returns the least ordinal that isn't given.
+func (o *ordinals) bound() uint32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.next
+}
+
+// bytes returns the memory of the tables.
+func (o *ordinals) bytes() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.fresh.Bytes() + o.near.Bytes()
+}

@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"sync"
+
+	"millimetric/index/event"
+	"millimetric/index/ids"
+)
+
+// repeats knows the ids of a project's events: those that no run holds in tables, the others in runs.
+// It belongs to the gathering goroutine.
+type repeats struct {
+	recent *ids.Recent
+	frozen []*ids.Recent // that are being written into a run; none is added to
+	runs   *ids.Set
+
+	filters int64 // bytes of memory that the runs' filters may take
+	counted int64 // see grown
+
+	// Of the group that is being gathered: the ids of all its events, and which are known.
+	hashes []ids.Hash
+	found  []bool
+	at     int
+}
+
+// expect notes the ids of one request of the group.
+func (r *repeats) expect(events []event.Event, hashes []ids.Hash) {
+	for i := range events {
+		if events[i].ID != "" {
+			r.hashes = append(r.hashes, hashes[i])
+		}
+	}
+}
+
+// ask finds out which of the noted ids are known. Ids that come twice in the group are found later.
+func (r *repeats) ask() error {
+	r.at = 0
+	r.found = append(r.found[:0], make([]bool, len(r.hashes))...)
+	for i, h := range r.hashes {
+		if r.recent != nil && r.recent.Has(h) {
+			r.found[i] = true
+			continue
+		}
+		for _, table := range r.frozen {
+			if table.Has(h) {
+				r.found[i] = true
+				break
+			}
+		}
+	}
+	if r.runs == nil {
+		return nil
+	}
+	return r.runs.Lookup(r.hashes, r.found)
+}
+
+// next reports whether the next id of the group is that of an event that is there already, and
+// remembers it. Ids come in the order in which they were noted.
+func (r *repeats) next(h ids.Hash) bool {
+	if r.hashes[r.at] != h {
+		panic("engine: ids of a group come in another order")
+	}
+	known := r.found[r.at]
+	r.at++
+	return known || !r.add(h)
+}
+
+// add remembers an id. It reports false where it is among the recent ones.
+func (r *repeats) add(h ids.Hash) bool {
+	if r.recent == nil {
+		r.recent = &ids.Recent{}
+	}
+	return r.recent.Add(h)
+}
+
+// done forgets the group.
+func (r *repeats) done() { r.hashes = r.hashes[:0] }
+
+// freeze ends the table of recent ids, and returns all tables that are in no run.
+func (r *repeats) freeze() []*ids.Recent {
+	if r.recent != nil && r.recent.Len() > 0 {
+		r.frozen = append(r.frozen, r.recent)
+	}
+	r.recent = nil
+	return append([]*ids.Recent{}, r.frozen...)
+}
+
+// adopt takes runs that hold all that is in the first of the frozen tables, too; bytes of memory are
+// for their filters.
+func (r *repeats) adopt(runs []*ids.Run, tables int, bytes int64) {
+	ids.Share(int(bytes), runs)
+	r.filters = 0
+	for _, run := range runs {
+		r.filters += int64(run.Len()) * 5 / 4 // a bit more than what a hash has of a filter
+	}
+	r.filters = min(r.filters, bytes)
+	r.runs, r.frozen = ids.NewSet(runs...), r.frozen[tables:]
+}
+
+// grown returns how many bytes more the tables and filters take than when it was asked last.
+func (r *repeats) grown() (bytes int64) {
+	now := r.filters
+	if r.recent != nil {
+		now += int64(r.recent.Bytes())
+	}
+	for _, table := range r.frozen {
+		now += int64(table.Bytes())
+	}
+	bytes, r.counted = now-r.counted, now
+	return bytes
+}
+
+// hashers make hashes of one project's ids, for many callers at once.
+type hashers struct{ pool sync.Pool }
+
+func newHashers(key [32]byte) *hashers {
+	return &hashers{pool: sync.Pool{New: func() any { return ids.NewHasher(key) }}}
+}
+
+// append appends the hash of each event's id; of those that have none, a hash of no meaning.
+func (h *hashers) append(dst []ids.Hash, events []event.Event) []ids.Hash {
+	hasher := h.pool.Get().(*ids.Hasher)
+	defer h.pool.Put(hasher)
+	for i := range events {
+		if events[i].ID == "" {
+			dst = append(dst, ids.Hash{})
+			continue
+		}
+		dst = append(dst, hasher.Hash(events[i].ID))
+	}
+	return dst
+}
+
+// hashersOf returns the hashers of a project. It makes sure, too, that all can be encrypted that has
+// to be for its events to be kept.
+func (e *Engine) hashersOf(project event.Project) (*hashers, error) {
+	if known, ok := e.hashers.Load(project); ok {
+		return known.(*hashers), nil
+	}
+	for _, bucket := range []int32{BucketLog, BucketSets} {
+		if err := e.ciphers.prepare(cipherID{project, bucket}); err != nil {
+			return nil, err
+		}
+	}
+	key, err := e.ciphers.secret(project, "event ids 1")
+	if err != nil {
+		return nil, err
+	}
+	made, _ := e.hashers.LoadOrStore(project, newHashers(key))
+	return made.(*hashers), nil
+}

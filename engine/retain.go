@@ -1,0 +1,132 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"millimetric/index/event"
+)
+
+// RetentionDaysMax bounds a retention window: a century is as good as for ever.
+const RetentionDaysMax = 36_500
+
+func monthStart(year, month int) time.Time {
+	return time.Date(year, time.Month(month+1), 1, 0, 0, 0, 0, time.UTC)
+}
+
+// floorOf returns the time before which events are in no answer on a day (since 1970), where the
+// retention window has so many days: the window's days and the current one are kept.
+func floorOf(today int64, days int) event.Time {
+	if days == 0 {
+		return event.TimeMin
+	}
+	return max(event.TimeMin, event.Time(today-int64(days))*dayMillis)
+}
+
+// today returns the UTC day, since 1970, by which retention goes.
+func (e *Engine) today() int64 {
+	return int64(e.retention.now() / dayMillis)
+}
+
+// Retention returns the retention window of a project in days, 0 for ever.
+func (e *Engine) Retention(number event.Project) int {
+	known, ok := e.shown.Load(number)
+	if !ok {
+		return 0
+	}
+	return known.(*project).newest().days
+}
+
+// SetRetention sets the retention window of a project in days, 0 for ever, and returns once that is
+// durable. On day D, the events of days up to D - days - 1 are in no answer. A window that is made
+// longer doesn't bring back what is gone.
+func (e *Engine) SetRetention(ctx context.Context, number event.Project, days int) error {
+	if days < 0 || days > RetentionDaysMax {
+		return event.InvalidField(event.CodeInvalidPayload, "retention_days", fmt.Sprintf("Must lie between 0 (for ever) and %d", RetentionDaysMax))
+	}
+	if _, err := e.hashersOf(number); err != nil {
+		return err
+	}
+	var p *project
+	if err := e.inGather(func(*group) { p = e.project(number) }); err != nil {
+		return err
+	}
+	p.upkeep.Lock()
+	defer p.upkeep.Unlock()
+	if p.broken != nil {
+		return p.broken
+	}
+	before := p.newest()
+	if before.days == days {
+		return nil
+	}
+	next := &sealed{manifest: before.manifest.clone(), segments: before.segments, commits: before.commits}
+	next.days = days
+	if err := e.publish(p, next); err != nil {
+		return fmt.Errorf("set retention of project %d: %w", number, err)
+	}
+	e.wake()
+	return ctx.Err()
+}
+
+// retain drops what of a project is over: segments whose buckets are, with their cipher keys, and runs
+// of ids that nobody has to know any more. What is over in part stays until the rest is, or until it
+// is merged; no answer shows it.
+func (e *Engine) retain(p *project) error {
+	p.upkeep.Lock()
+	defer p.upkeep.Unlock()
+	before, today := p.newest(), e.today()
+	if p.broken != nil || before.days == 0 || p.retained == (retained{today, before.days}) {
+		return nil
+	}
+	floor := floorOf(today, before.days)
+	next := &sealed{manifest: before.manifest.clone(), commits: before.commits}
+	next.manifest.segments = nil
+	for i := range before.manifest.segments {
+		entry := before.manifest.segments[i]
+		if entry.maxTime < floor {
+			next.gone += uint64(entry.rows)
+			continue
+		}
+		next.manifest.segments = append(next.manifest.segments, entry)
+		next.segments = append(next.segments, before.segments[i])
+	}
+	if dropped := len(before.segments) - len(next.segments); dropped > 0 {
+		if err := e.publish(p, next); err != nil {
+			return fmt.Errorf("retain project %d: %w", p.number, err)
+		}
+		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
+	}
+	if err := e.dropKeys(p, next.manifest, floor); err != nil {
+		return err
+	}
+	p.retained = retained{today, before.days}
+	return nil
+}
+
+// retained says for which day and window a project has been looked through.
+type retained struct {
+	today int64
+	days  int
+}
+
+// dropKeys destroys the cipher keys of buckets whose time is over and of which nothing is left. It goes
+// by what keys there are, so it makes good what a crash has left.
+func (e *Engine) dropKeys(p *project, m *manifest, floor event.Time) error {
+	if e.opt.CipherBuckets == nil || e.opt.DropCipherKey == nil {
+		return nil
+	}
+	for _, bucket := range e.opt.CipherBuckets(p.number) {
+		used := slices.ContainsFunc(m.segments, func(s segmentEntry) bool { return s.bucket == bucket })
+		if bucket < 0 || used || bucketEnd(bucket) > floor {
+			continue
+		}
+		if err := e.opt.DropCipherKey(p.number, bucket); err != nil {
+			return fmt.Errorf("drop cipher key of project %d, bucket %d: %w", p.number, bucket, err)
+		}
+		e.ciphers.drop(cipherID{p.number, bucket})
+	}
+	return nil
+}
