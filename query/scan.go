@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index"
@@ -20,6 +19,7 @@ type pass struct {
 	// or say that the rows must be taken one by one. done is called after each segment; it may be nil.
 	whole func(s *sealed) (taken bool, err error)
 	done  func()
+	one   *one                      // whom the pass is about; nil if many
 	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
 }
 
@@ -56,13 +56,7 @@ func (r *run) each(p *pass) error {
 
 // eachSegment visits the rows of segments.
 func (r *run) eachSegment(p *pass) error {
-	segments := slices.Clone(r.source.Segments(p.from, p.to))
-	slices.SortStableFunc(segments, func(a, b *index.Segment) int {
-		_, first := a.TimeRange()
-		_, second := b.TimeRange()
-		return cmp.Compare(second, first)
-	})
-	for _, segment := range segments {
+	for _, segment := range newestFirst(r.source.Segments(p.from, p.to)) {
 		if p.skip != nil && p.skip(segment) {
 			r.open(segment)
 			continue
@@ -128,6 +122,11 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 	possible, err := r.mayMatter(p, s)
 	if err != nil || !possible {
 		return err
+	}
+	if p.one != nil {
+		if ok, err := r.eachOfOne(p, s); err != nil || ok {
+			return err
+		}
 	}
 	if p.whole != nil {
 		wholly, err := r.wholly(p, s)
