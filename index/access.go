@@ -126,3 +126,84 @@ func (s *Segment) Watch(wrap func(Sections) Sections) *Segment {
 	}
 	return &c
 }
+
+// RowsWith returns the rows that have a code in a column, rising, without unpacking the codes of all
+// rows where those are kept by visitor. It is for codes of which there are few.
+func (r *Reader) RowsWith(c event.Column, code uint32) ([]uint32, error) {
+	s := r.segment
+	own := s.columns[c]
+	if own == nil || own.codes.shape != shapePerRun {
+		return s.rowsByScan(c, code)
+	}
+	var rows []uint32
+	firsts := make([]uint32, min(visitorChunk, s.visitors))
+	for piece := range own.codes.chunks.count {
+		count := min(visitorChunk, s.visitors-piece*visitorChunk)
+		ints, err := s.ints(own.codes.chunks.first+piece, count)
+		if err != nil {
+			return nil, err
+		}
+		ints.Unpack32(firsts[:count])
+		for i, first := range firsts[:count] {
+			if first != code {
+				continue
+			}
+			starts, err := r.point.visitorsFrom(piece)
+			if err != nil {
+				return nil, err
+			}
+			for row := starts[i]; row < starts[i+1]; row++ {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return s.withExceptions(&own.codes, code, rows)
+}
+
+// withExceptions takes out of rows those that have another code than their visitor's first row, and
+// puts in those that alone have it.
+func (s *Segment) withExceptions(c *codeColumn, code uint32, rows []uint32) ([]uint32, error) {
+	var others, more []uint32
+	for chunk := range s.Chunks() {
+		except, codes, err := s.exceptions(c, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for i, row := range except {
+			row += uint32(chunk * ChunkRows)
+			if codes[i] == code {
+				more = append(more, row)
+			} else {
+				others = append(others, row)
+			}
+		}
+	}
+	kept := rows[:0]
+	for _, row := range rows {
+		if _, other := slices.BinarySearch(others, row); !other {
+			kept = append(kept, row)
+		}
+	}
+	rows = append(kept, more...)
+	slices.Sort(rows)
+	return slices.Compact(rows), nil
+}
+
+func (s *Segment) rowsByScan(c event.Column, code uint32) ([]uint32, error) {
+	runs, err := s.Runs()
+	if err != nil {
+		return nil, err
+	}
+	var rows, codes []uint32
+	for chunk := range s.Chunks() {
+		if codes, err = s.Codes(c, runs, chunk, codes); err != nil {
+			return nil, err
+		}
+		for i, other := range codes {
+			if other == code {
+				rows = append(rows, uint32(chunk*ChunkRows+i))
+			}
+		}
+	}
+	return rows, nil
+}

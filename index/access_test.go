@@ -1,6 +1,7 @@
 package index
 
 import (
+	"slices"
 	"testing"
 
 	"millimetric/index/event"
@@ -152,5 +153,43 @@ func TestRestPiecesRise(t *testing.T) {
 		if s.rest.shape == restByRow && pieces != max(1, s.rest.store.pieces.count) {
 			t.Errorf("%d pieces were met of %d", pieces, s.rest.store.pieces.count)
 		}
+	}
+}
+
+// Rows found by a code are those that a scan of the column finds.
+func TestRowsWithACodeAreAllOfThem(t *testing.T) {
+	rows := newTraffic(23, 300).day(30_000, false)
+	for i := range rows {
+		if i%400 == 3 {
+			rows[i].Event.UserID = "user-7" // exceptions beside visitors of that user
+		}
+	}
+	s, err := Open(Build(rows, BuildOptions{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.columns[event.ColumnUserID].codes.shape != shapePerRun {
+		t.Fatal("users aren't kept by visitor")
+	}
+	reader, err := s.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, c := range []event.Column{event.ColumnUserID, event.ColumnCountry, event.ColumnName, event.ColumnSource} {
+		for code := range min(uint32(s.Dict(c).Len()), 60) {
+			got, err := reader.RowsWith(c, code)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := s.rowsByScan(c, code)
+			if err != nil || !slices.Equal(got, want) {
+				t.Fatalf("%s %d: %d rows, want %d: %v", c, code, len(got), len(want), err)
+			}
+			found += len(got)
+		}
+	}
+	if found < 30_000 {
+		t.Errorf("only %d rows were found", found)
 	}
 }

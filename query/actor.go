@@ -16,7 +16,8 @@ type actors struct {
 }
 
 // actors prepares the numbering of the question's actors. For persons it reads the links of the
-// whole history up to the position, bots' too: a link acts on events on both sides of it.
+// whole history up to the position, bots' too: a link acts on events on both sides of it. What is too
+// old to be shown links nobody, as if it had never been sent.
 func (r *run) actors() (*actors, error) {
 	a := &actors{
 		kind: r.common.Actor, users: newNumbering[string](),
@@ -26,8 +27,12 @@ func (r *run) actors() (*actors, error) {
 		return a, nil
 	}
 	a.personOf, a.links = map[uint32]uint32{}, map[string]event.Link{}
+	floor := r.source.Floor()
 	return a, r.source.Links(func(l event.Link) bool {
-		if first, ok := a.links[l.AnonymousID]; l.Seq <= r.asOf && (!ok || l.Before(first)) {
+		if l.Seq > r.asOf || l.Time < floor {
+			return true
+		}
+		if first, ok := a.links[l.AnonymousID]; !ok || l.Before(first) {
 			a.links[l.AnonymousID] = l
 		}
 		return true

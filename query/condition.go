@@ -1,9 +1,5 @@
 package query
 
-import (
-	"slices"
-)
-
 // conditions are what the events of a pass must meet.
 type conditions struct {
 	tests  []*columnTest // of single columns; all must hold
@@ -68,9 +64,14 @@ type columnTest struct {
 	holds    func(text string) bool
 	wanted   []string // where only: no other texts are wanted
 	only     bool
-	sealed   *sealed
-	possible bool      // some row of that segment may be wanted
-	verdicts []verdict // by code
+	segments perSegment[verdicts]
+}
+
+// verdicts are what a test says of the codes of a segment.
+type verdicts struct {
+	of       []verdict
+	possible bool // some row may be wanted
+	all      bool // all rows are
 }
 
 type verdict byte
@@ -112,52 +113,53 @@ func (t *columnTest) of(e *scanRow) bool {
 	if e.live != nil {
 		return t.holds(e.text(t.column))
 	}
-	if t.sealed != e.view.sealed {
-		if _, err := t.open(e.view.sealed); err != nil {
-			e.view.fail(err)
-			return false
-		}
+	verdicts, err := t.open(e.view.sealed)
+	if err != nil {
+		e.view.fail(err)
+		return false
 	}
-	return t.verdict(e.view, e.code(t.column)) == verdictYes
+	return t.verdict(e.view, verdicts, e.code(t.column)) == verdictYes
 }
 
-// open turns the test to a segment; possible is false where it holds of no row there.
-func (t *columnTest) open(s *sealed) (possible bool, err error) {
-	if t.sealed == s {
-		return t.possible, nil
+// open returns the verdicts of a segment. Where only some texts are wanted they are looked up; of any
+// others a verdict is found when one is met.
+func (t *columnTest) open(s *sealed) (*verdicts, error) {
+	own, found := t.segments.turn(s)
+	if found {
+		return own, nil
 	}
 	dict := s.column(t.column).dict
-	t.verdicts = slices.Grow(t.verdicts[:0], dict.Len())[:dict.Len()]
-	clear(t.verdicts)
-	t.sealed, t.possible = s, true
+	own.of, own.possible = make([]verdict, dict.Len()), true
 	if !t.only || len(t.wanted) > dict.Len() {
-		return true, nil // each text is looked at when it is met
+		return own, nil
 	}
-	for i := range t.verdicts {
-		t.verdicts[i] = verdictNo
+	for i := range own.of {
+		own.of[i] = verdictNo
 	}
-	t.possible = false
+	own.possible = false
+	yes := 0
 	for _, text := range t.wanted {
 		code, found, err := dict.Find(text)
 		if err != nil {
-			t.sealed = nil
-			return false, err
+			return nil, err // which ends the question
 		}
-		if found {
-			t.verdicts[code], t.possible = verdictYes, true
+		if found && own.of[code] != verdictYes {
+			own.of[code], own.possible = verdictYes, true
+			yes++
 		}
 	}
-	return t.possible, nil
+	own.all = yes == dict.Len()
+	return own, nil
 }
 
-func (t *columnTest) verdict(v *view, code uint32) verdict {
-	if t.verdicts[code] == verdictOpen {
-		t.verdicts[code] = verdictNo
+func (t *columnTest) verdict(v *view, own *verdicts, code uint32) verdict {
+	if own.of[code] == verdictOpen {
+		own.of[code] = verdictNo
 		if t.holds(v.textOf(t.column, code)) {
-			t.verdicts[code] = verdictYes
+			own.of[code] = verdictYes
 		}
 	}
-	return t.verdicts[code]
+	return own.of[code]
 }
 
 // choose leaves the rows of a view that the test holds of.
@@ -165,20 +167,19 @@ func (t *columnTest) choose(v *view, chosen []int32) []int32 {
 	if len(chosen) == 0 {
 		return chosen
 	}
-	if t.sealed != v.sealed {
-		if _, err := t.open(v.sealed); err != nil {
-			v.fail(err)
-			return chosen[:0]
-		}
+	own, err := t.open(v.sealed)
+	if err != nil {
+		v.fail(err)
+		return chosen[:0]
 	}
-	if !slices.ContainsFunc(t.verdicts, func(d verdict) bool { return d != verdictYes }) {
+	if own.all {
 		return chosen
 	}
 	codes, kept := v.codesOf(t.column), chosen[:0]
 	for _, at := range chosen {
-		d := t.verdicts[codes[at]]
+		d := own.of[codes[at]]
 		if d == verdictOpen {
-			d = t.verdict(v, codes[at])
+			d = t.verdict(v, own, codes[at])
 		}
 		if d == verdictYes {
 			kept = append(kept, at)

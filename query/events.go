@@ -46,6 +46,7 @@ func (q *Events) answer(r *run) (*Answer, error) {
 		from: q.From, to: to, wants: conditionsOf(q.Matches, q.Filters),
 		size: func() int { return len(kept.slots) },
 		skip: kept.beats,
+		one:  oneOf(q.Matches, q.Filters),
 		visit: func(e *scanRow) {
 			r.cost.Matched++
 			if shown.seq == 0 || e.place().before(shown) {

@@ -38,11 +38,16 @@ func unpair(p uint64) (high, low uint32) { return uint32(p >> 32), uint32(p) }
 type groups struct {
 	columns []groupColumn
 	values  []*numbering[string]
-	memos   []codeMemo           // by column: the numbers of its values, plus one
-	pairs   []*numbering[uint64] // pairs[i] joins columns 0..i with column i+1
-	heavy   int                  // what the values' own text weighs, in entries of a table
-	met     int                  // groups numbered so far
+	memos   []perSegment[[]uint32] // by column, by code: the number of the value, plus one
+	pairs   []*pairNumbers         // pairs[i] joins columns 0..i with column i+1
+	heavy   int                    // what the values' own text weighs, in entries of a table
+	met     int                    // groups numbered so far
+
+	remembered int // codes of segments whose numbers are kept
 }
+
+// codesPerEntry is how many remembered codes weigh as much as an entry of a table.
+const codesPerEntry = 8
 
 func newGroups(columns []event.Column) *groups {
 	list := make([]groupColumn, len(columns))
@@ -57,9 +62,9 @@ func newGroupsOf(columns []groupColumn) *groups {
 	g := &groups{columns: columns}
 	for i := range columns {
 		g.values = append(g.values, newNumbering[string]())
-		g.memos = append(g.memos, codeMemo{})
+		g.memos = append(g.memos, perSegment[[]uint32]{})
 		if i > 0 {
-			g.pairs = append(g.pairs, newNumbering[uint64]())
+			g.pairs = append(g.pairs, newPairNumbers())
 		}
 	}
 	return g
@@ -73,7 +78,7 @@ func (g *groups) number(e *scanRow) uint32 {
 		if i == 0 {
 			id = number
 		} else {
-			id = g.pairs[i-1].number(pair(id, number))
+			id = g.pairs[i-1].number(id, number)
 		}
 	}
 	g.met = max(g.met, int(id)+1)
@@ -87,11 +92,22 @@ func (g *groups) valueNumber(i int, e *scanRow) uint32 {
 	if e.live != nil || c == noColumn {
 		return g.enter(i, g.columns[i].read(e))
 	}
-	slot := g.memos[i].slot(e.view.sealed, e.code(c))
+	slot := &g.known(i, e.view.sealed)[e.code(c)]
 	if *slot == 0 {
 		*slot = g.enter(i, g.columns[i].read(e)) + 1
 	}
 	return *slot - 1
+}
+
+// known returns the numbers of a column's values, plus one, by their codes in a segment; 0 is a number that
+// isn't known yet.
+func (g *groups) known(i int, s *sealed) []uint32 {
+	numbers, found := g.memos[i].turn(s)
+	if !found {
+		*numbers = make([]uint32, s.column(g.columns[i].coded).dict.Len())
+		g.remembered += len(*numbers)
+	}
+	return *numbers
 }
 
 // enter returns the number of a value of a column.
@@ -106,7 +122,7 @@ func (g *groups) enter(i int, value string) uint32 {
 }
 
 func (g *groups) size() int {
-	n := g.heavy
+	n := g.heavy + g.remembered/codesPerEntry
 	for _, v := range g.values {
 		n += len(v.list)
 	}
@@ -175,6 +191,20 @@ func (t *tally) add(number, actor uint32) {
 		t.counts = append(t.counts, 0)
 	}
 	t.counts[number]++
+}
+
+// bump counts one more of a number: a call, or an actor known to be a new one.
+func (t *tally) bump(number uint32) { *at(&t.counts, number)++ }
+
+// bumpAll counts one more for each of some numbers.
+func (t *tally) bumpAll(numbers []uint32) {
+	if len(numbers) == 0 {
+		return
+	}
+	at(&t.counts, slices.Max(numbers))
+	for _, n := range numbers {
+		t.counts[n]++
+	}
 }
 
 // of returns the count of a number, 0 for one that was never counted.

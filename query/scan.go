@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index"
@@ -15,6 +14,12 @@ type pass struct {
 	// size tells how many table entries the visits have made so far.
 	size  func() int
 	visit func(*scanRow)
+	take  func(v *view, chosen []int32) // takes the place of visit for rows of segments; may be nil
+	// whole takes a segment at once of which all rows are wanted, or all but those of bots; it may be nil,
+	// or say that the rows must be taken one by one. done is called after each segment; it may be nil.
+	whole func(s *sealed) (taken bool, err error)
+	done  func()
+	one   *one                      // whom the pass is about; nil if many
 	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
 }
 
@@ -46,13 +51,12 @@ func (r *run) each(p *pass) error {
 	if err := r.eachLive(p); err != nil {
 		return err
 	}
-	segments := slices.Clone(r.source.Segments(p.from, p.to))
-	slices.SortStableFunc(segments, func(a, b *index.Segment) int {
-		_, first := a.TimeRange()
-		_, second := b.TimeRange()
-		return cmp.Compare(second, first)
-	})
-	for _, segment := range segments {
+	return r.eachSegment(p)
+}
+
+// eachSegment visits the rows of segments.
+func (r *run) eachSegment(p *pass) error {
+	for _, segment := range newestFirst(r.source.Segments(p.from, p.to)) {
 		if p.skip != nil && p.skip(segment) {
 			r.open(segment)
 			continue
@@ -119,29 +123,85 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 	if err != nil || !possible {
 		return err
 	}
-	if s.runs == nil {
-		if s.runs, err = s.segment.Runs(); err != nil {
+	if p.one != nil {
+		if ok, err := r.eachOfOne(p, s); err != nil || ok {
 			return err
 		}
 	}
-	s.used = true
+	if p.whole != nil {
+		wholly, err := r.wholly(p, s)
+		if err != nil {
+			return err
+		}
+		if wholly {
+			if taken, err := p.whole(s); err != nil || taken {
+				s.used = true
+				return err
+			}
+		}
+	}
+	if err := s.openRuns(); err != nil {
+		return err
+	}
 	v := r.viewOf()
 	for chunk := range segment.Chunks() {
 		v.turn(s, chunk)
-		r.cost.Scanned += v.rows
-		r.work += v.rows / rowsPerWork
-		if err := r.look(p); err != nil {
-			return err
-		}
-		chosen := r.choose(p, v)
-		if v.err != nil {
-			return v.err
-		}
-		if err := r.show(p, v, chosen); err != nil {
+		if err := r.takeRows(p, v, 0, v.rows); err != nil {
 			return err
 		}
 	}
+	if p.done != nil {
+		p.done()
+	}
 	return nil
+}
+
+// takeRows makes a pass over some rows of a view.
+func (r *run) takeRows(p *pass, v *view, from, to int) error {
+	r.cost.Scanned += to - from
+	r.work += 1 + (to-from)/rowsPerWork
+	if err := r.look(p); err != nil {
+		return err
+	}
+	v.sealed.used = true
+	chosen := r.choose(p, v, from, to)
+	if v.err != nil {
+		return v.err
+	}
+	if p.take == nil {
+		return r.show(p, v, chosen)
+	}
+	if p.wants.others != nil {
+		var err error
+		if chosen, err = r.chooseOthers(p, v, chosen); err != nil {
+			return err
+		}
+	}
+	p.take(v, chosen)
+	return v.err
+}
+
+// chooseOthers leaves the rows that the conditions hold of which need more than one column.
+func (r *run) chooseOthers(p *pass, v *view, chosen []int32) ([]int32, error) {
+	if len(chosen) == 0 {
+		return chosen, nil
+	}
+	times, kept := v.timesOf(), chosen[:0]
+	row := scanRow{view: v}
+	for _, at := range chosen {
+		r.work += 1 + p.wants.leaves/leavesPerWork
+		if err := r.look(p); err != nil {
+			return nil, err
+		}
+		row.at, row.time, row.visitor = int(at), times[at], v.come(int(at))
+		if p.wants.others(&row) {
+			kept = append(kept, at)
+		}
+		if v.err != nil {
+			return nil, v.err
+		}
+	}
+	return kept, nil
 }
 
 // viewOf returns the one view of the question.
@@ -186,17 +246,17 @@ func (r *run) mayMatter(p *pass, s *sealed) (bool, error) {
 		return false, nil
 	}
 	for _, t := range p.wants.tests {
-		if possible, err := t.open(s); err != nil || !possible {
+		if own, err := t.open(s); err != nil || !own.possible {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// choose returns the rows of a view that lie in the range and in the replay, and that the conditions
+// choose returns those of some rows of a view that lie in the range and in the replay, and that the conditions
 // on single columns hold of.
-func (r *run) choose(p *pass, v *view) []int32 {
-	chosen := r.allRows(v.rows)
+func (r *run) choose(p *pass, v *view, from, to int) []int32 {
+	chosen := r.rows(from, to)
 	first, last := v.sealed.segment.TimeRange()
 	if first < p.from || last >= p.to {
 		times, kept := v.timesOf(), chosen[:0]
@@ -225,11 +285,11 @@ func (r *run) choose(p *pass, v *view) []int32 {
 	return chosen
 }
 
-// allRows returns the numbers of so many rows, in memory that is used again.
-func (r *run) allRows(n int) []int32 {
-	r.chosen = slices.Grow(r.chosen[:0], n)[:n]
+// rows returns the numbers of rows, in memory that is used again.
+func (r *run) rows(from, to int) []int32 {
+	r.chosen = slices.Grow(r.chosen[:0], to-from)[:to-from]
 	for i := range r.chosen {
-		r.chosen[i] = int32(i)
+		r.chosen[i] = int32(from + i)
 	}
 	return r.chosen
 }

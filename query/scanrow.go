@@ -169,6 +169,26 @@ func (m *codeMemo) slot(s *sealed, code uint32) *uint32 {
 	return at(&m.numbers, code)
 }
 
+// perSegment keeps something for each segment, as those may be walked side by side.
+type perSegment[T any] struct {
+	of   *sealed
+	own  *T
+	kept []*T // by number of the segment
+}
+
+// turn returns what is kept for a segment; found is false the first time.
+func (p *perSegment[T]) turn(s *sealed) (own *T, found bool) {
+	if p.of == s {
+		return p.own, true
+	}
+	kept := at(&p.kept, uint32(s.number))
+	if found = *kept != nil; !found {
+		*kept = new(T)
+	}
+	p.of, p.own = s, *kept
+	return p.own, found
+}
+
 // sessionNumbers numbers session ids. In a segment each session's id is made and looked up once.
 type sessionNumbers struct {
 	*numbering[string]

@@ -63,6 +63,14 @@ func (s *sealed) events() (*index.Reader, error) {
 	return reader, err
 }
 
+// openRuns reads the visitors of the segment.
+func (s *sealed) openRuns() (err error) {
+	if s.runs == nil {
+		s.runs, err = s.segment.Runs()
+	}
+	return err
+}
+
 // flag names a yes or no that each row of a segment has.
 type flag int8
 
@@ -95,8 +103,9 @@ type view struct {
 	times    []event.Time
 	seqs     []event.Seq
 	sessions []uint32
-	visitor  int // number of the run that the row at hand lies in
-	named    int // the run whose anonymous id is name, -1 for none
+	block    uint32 // the first visitor of the block that a walk is at
+	visitor  int    // number of the run that the row at hand lies in
+	named    int    // the run whose anonymous id is name, -1 for none
 	name     string
 	err      error
 }

@@ -21,8 +21,8 @@ type Source interface {
 	Live(from, to event.Time, yield func(e *event.Event, visitor uint32) bool) error
 	// Visitors bounds the ordinals of visitors, those in segments included: all are below it.
 	Visitors() uint32
-	// Links yields, in the order of positions, at least every link that came before all others of
-	// its visitor at its arrival, until yield returns false.
+	// Links yields, in any order, at least every link that at its arrival came before all others of its
+	// visitor that aren't below the floor, until yield returns false.
 	Links(yield func(event.Link) bool) error
 }
 

@@ -59,9 +59,8 @@ func (o *origins) members(group uint32) []Member {
 	return []Member{{"events", Int(events)}, {"uniques", Int(o.uniques.of(group))}, {"paid_share", Ratio(o.paid.of(group), events)}}
 }
 
-// gather counts each period's events that only wants, in groups by the columns; a nil only wants
-// all.
-func (q *Sources) gather(r *run, by *groups, only predicate) (periods []*origins, err error) {
+// gather counts each period's events of some groups, in groups by the columns; among is nil for all.
+func (q *Sources) gather(r *run, by *groups, among *remainder) (periods []*origins, err error) {
 	ranges := [][2]event.Time{{q.From, q.To}}
 	if q.Compare {
 		from, to := q.previous()
@@ -81,8 +80,15 @@ func (q *Sources) gather(r *run, by *groups, only predicate) (periods []*origins
 	for _, span := range ranges {
 		o := &origins{events: newTally(false), uniques: newTally(true), paid: newTally(false)}
 		periods = append(periods, o)
+		if q.Actor == "" || q.Actor == ActorVisitor {
+			c := &counter{groups: by, among: among, events: o.events, paid: o.paid, uniques: o.uniques}
+			if err := c.count(r, span[0], span[1], nil, size); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		err := r.scanRange(span[0], span[1], nil, size, func(e *scanRow) {
-			if only != nil && !only(e) {
+			if among != nil && !among.has(e) {
 				return
 			}
 			group := by.number(e)
@@ -130,8 +136,7 @@ func (q *Sources) answer(r *run) (*Answer, error) {
 		answer.Rows = append(answer.Rows, values)
 	}
 	if q.Explain && end < len(ranked) {
-		marks := rest(ranked, end)
-		whole, err := q.gather(r, newGroups(nil), func(e *scanRow) bool { return marks[by.number(e)] })
+		whole, err := q.gather(r, newGroups(nil), &remainder{by, rest(ranked, end)})
 		if err != nil {
 			return nil, err
 		}

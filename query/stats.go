@@ -100,7 +100,7 @@ func (q *Stats) answer(r *run) (*Answer, error) {
 		return nil, err
 	}
 	if q.Explain && end < len(ranked) {
-		other, err := q.other(r, all.groups, rest(ranked, end))
+		other, err := q.other(r, &remainder{all.groups, rest(ranked, end)})
 		if err != nil {
 			return nil, err
 		}
@@ -111,8 +111,8 @@ func (q *Stats) answer(r *run) (*Answer, error) {
 
 // other asks the same of all groups that are still to come, as if they were one: of distinct actors
 // and of percentiles, nothing less than their events can tell.
-func (q *Stats) other(r *run, groups *groups, marks []bool) (Value, error) {
-	one, err := q.gather(r, nil, func(e *scanRow) bool { return marks[groups.number(e)] })
+func (q *Stats) other(r *run, among *remainder) (Value, error) {
+	one, err := q.gather(r, nil, among)
 	if err != nil {
 		return Value{}, err
 	}

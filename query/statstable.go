@@ -20,14 +20,13 @@ type gathered struct {
 type period struct {
 	from, to event.Time
 	buckets  *calendar
-	cells    *numbering[uint64]
+	cells    *pairNumbers
 	total    measure
 	parts    measure
 }
 
-// gather measures the events that only wants, in groups by the columns; a nil only wants all. Only
-// events that the metric doesn't leave out are shown to it.
-func (q *Stats) gather(r *run, columns []event.Column, only predicate) (*gathered, error) {
+// gather measures the events of some groups, in groups by the columns; among is nil for all.
+func (q *Stats) gather(r *run, columns []event.Column, among *remainder) (*gathered, error) {
 	g := &gathered{groups: newGroups(columns)}
 	ranges := [][2]event.Time{{q.From, q.To}}
 	if q.Compare {
@@ -49,18 +48,24 @@ func (q *Stats) gather(r *run, columns []event.Column, only predicate) (*gathere
 	take := q.Metric.sampler(q.Property, who, &s)
 	for _, span := range ranges {
 		p := &period{
-			from: span[0], to: span[1], buckets: newCalendar(q.Interval, q.Zone), cells: newNumbering[uint64](),
+			from: span[0], to: span[1], buckets: newCalendar(q.Interval, q.Zone), cells: newPairNumbers(),
 			total: q.Metric.measure(), parts: q.Metric.measure(),
 		}
 		g.periods = append(g.periods, p)
+		if c := q.counter(g.groups, p, among); c != nil {
+			if err := c.count(r, p.from, p.to, q.Matches, size); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		err := r.scanRange(p.from, p.to, q.Matches, size, func(e *scanRow) {
-			if !take(e) || only != nil && !only(e) {
+			if !take(e) || among != nil && !among.has(e) {
 				return
 			}
 			group := g.groups.number(e)
 			p.total.add(group, &s)
 			if q.Interval != IntervalNone {
-				p.parts.add(p.cells.number(pair(group, p.buckets.number(e.time))), &s)
+				p.parts.add(p.cells.number(group, p.buckets.number(e.time)), &s)
 			}
 		})
 		if err != nil {
@@ -68,6 +73,27 @@ func (q *Stats) gather(r *run, columns []event.Column, only predicate) (*gathere
 		}
 	}
 	return g, nil
+}
+
+// counter counts what the question asks for by the thousand, nil where that needs each event alone:
+// numbers in properties, or actors other than visitors.
+func (q *Stats) counter(by *groups, p *period, among *remainder) *counter {
+	c := &counter{groups: by, among: among}
+	total, ok := p.total.(counting)
+	switch {
+	case !ok:
+		return nil
+	case q.Metric == MetricCount:
+		c.events = total.tally
+	case q.Actor == "" || q.Actor == ActorVisitor:
+		c.uniques = total.tally
+	default:
+		return nil
+	}
+	if q.Interval != IntervalNone {
+		c.buckets, c.cells, c.parts = p.buckets, p.cells, p.parts.(counting).tally
+	}
+	return c
 }
 
 // table makes the rows of the chosen groups: one each, or one for each bucket in which a group has

@@ -1,7 +1,9 @@
 package querytest
 
 import (
+	"syscall"
 	"testing"
+	"time"
 
 	"millimetric/index/event"
 	"millimetric/index/event/eventtest"
@@ -86,12 +88,24 @@ func benchmark(b *testing.B, source query.Source, rows int) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
+			start := cpu()
 			for b.Loop() {
 				if _, err := query.Run(b.Context(), source, q); err != nil {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(cpu()-start)/float64(b.N)/float64(rows), "cpu-ns/row")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(rows), "ns/row")
 		})
 	}
+}
+
+// cpu returns the processor time of the process, which tells more than the clock where others work
+// on the same processors.
+func cpu() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

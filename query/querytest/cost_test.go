@@ -1,6 +1,9 @@
 package querytest
 
 import (
+	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -87,4 +90,66 @@ func TestSegmentsThatCannotMatterAreSkipped(t *testing.T) {
 			t.Errorf("%s: %+v of %d segments, want %d used", c.question, cost, all, c.used)
 		}
 	}
+}
+
+// Visitors are told apart block by block: those of many blocks, in segments and live, must be those that
+// a plain set has.
+func TestVisitorsOfManyBlocksAreToldApart(t *testing.T) {
+	events := eventtest.New(9, 60_000, 40_000).Events(60_000)
+	for i := range events {
+		e := &events[i]
+		e.Seq, e.Path = event.Seq(i+1), "/"+strconv.Itoa(i%3000)
+	}
+	type cell struct{ bucket, group string }
+	wholes, cells := map[cell]map[string]bool{}, map[cell]map[string]bool{}
+	add := func(to map[cell]map[string]bool, c cell, visitor string) {
+		if to[c] == nil {
+			to[c] = map[string]bool{}
+		}
+		to[c][visitor] = true
+	}
+	for i := range events {
+		if e := &events[i]; e.Bot == "" {
+			add(wholes, cell{"", e.Source + " " + e.Medium}, e.AnonymousID)
+			add(cells, cell{e.Time.Std().Format("2006-01-02T15:00:00Z"), e.Path}, e.AnonymousID)
+		}
+	}
+	for seed := range uint64(3) {
+		source := NewSealed(events, seed)
+		for _, c := range []struct {
+			params string
+			want   map[cell]map[string]bool
+			key    func(row map[string]any) cell
+		}{
+			{"group_by=source,medium", wholes, func(row map[string]any) cell {
+				return cell{"", fmt.Sprint(row["source"], " ", row["medium"])}
+			}},
+			{"group_by=path&interval=hour", cells, func(row map[string]any) cell {
+				return cell{row["bucket"].(string), row["path"].(string)}
+			}},
+		} {
+			answer := answerFrom(t, source, "stats?metric=uniques&limit=1000&from=2026-01-01&to=2027-01-01&"+c.params)
+			if len(answer) < 6 {
+				t.Fatalf("only %d rows", len(answer))
+			}
+			for _, row := range answer {
+				if got, want := int(row["value"].(float64)), len(c.want[c.key(row)]); got != want {
+					t.Fatalf("seed %d, %s: %v has %d visitors, want %d", seed, c.params, row, got, want)
+				}
+			}
+		}
+	}
+}
+
+func answerFrom(t *testing.T, source query.Source, question string) []map[string]any {
+	t.Helper()
+	q, err := parse(question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a struct{ Rows []map[string]any }
+	if err := json.Unmarshal([]byte(answer(source, q)), &a); err != nil {
+		t.Fatal(err)
+	}
+	return a.Rows
 }

@@ -16,10 +16,8 @@ import (
 type Model struct {
 	Events []event.Event
 	Walk   *Walk // the calendar; may be shared between models
-	// Floor is the time before which events are shown in no answer. Their links still act.
+	// Floor is the time before which events are as if they had never been sent.
 	Floor event.Time
-
-	linked []event.Event // those whose links act
 }
 
 // Answer returns the JSON of the answer, or of the error.
@@ -35,8 +33,7 @@ func (m Model) Answer(question query.Question) string {
 	if c.Replay {
 		asOf = c.AsOf
 	}
-	m.linked = slices.DeleteFunc(slices.Clone(m.Events), func(e event.Event) bool { return e.Seq > asOf })
-	m.Events = slices.DeleteFunc(slices.Clone(m.linked), func(e event.Event) bool { return e.Time < m.Floor })
+	m.Events = slices.DeleteFunc(slices.Clone(m.Events), func(e event.Event) bool { return e.Seq > asOf || e.Time < m.Floor })
 	end := fmt.Sprintf(`,"as_of":"%d"}`, asOf)
 	switch q := question.(type) {
 	case *query.Events:
@@ -108,16 +105,16 @@ func (m Model) userOf(e event.Event) string {
 		return e.UserID
 	}
 	first := -1
-	for i := range m.linked {
-		link := &m.linked[i]
-		if link.AnonymousID == e.AnonymousID && link.UserID != "" && (first < 0 || link.Before(&m.linked[first])) {
+	for i := range m.Events {
+		link := &m.Events[i]
+		if link.AnonymousID == e.AnonymousID && link.UserID != "" && (first < 0 || link.Before(&m.Events[first])) {
 			first = i
 		}
 	}
 	if first < 0 {
 		return ""
 	}
-	return m.linked[first].UserID
+	return m.Events[first].UserID
 }
 
 // distinct counts the actors of some events.

@@ -66,13 +66,24 @@ func agreeOnRows(t *testing.T, histories int, live func(*rand.Rand) []event.Even
 // to be shown.
 func sourcesOf(r *rand.Rand, model *Model) map[string]query.Source {
 	sealed := NewSealed(model.Events, r.Uint64())
-	if len(model.Events) == 0 || r.IntN(4) > 0 {
-		return map[string]query.Source{"live": Slice(model.Events), "sealed": sealed}
+	sources := map[string]query.Source{"live": Slice(model.Events), "sealed": sealed, "sealed, with a finder": finder{sealed}}
+	if len(model.Events) == 0 || r.IntN(6) > 0 {
+		return sources
 	}
-	// Some event's day, or a moment that cuts through a day.
-	model.Floor = model.Events[r.IntN(len(model.Events))].Time + event.Time(r.IntN(2))
+	// The earlier of two events is the last that isn't shown, or the first that is.
+	some := func() event.Time { return model.Events[r.IntN(len(model.Events))].Time }
+	model.Floor = min(some(), some()) + event.Time(r.IntN(2))
 	sealed.Least = model.Floor
-	return map[string]query.Source{"live": floored{Slice(model.Events), model.Floor}, "sealed": sealed}
+	sources["live"] = floored{Slice(model.Events), model.Floor}
+	return sources
+}
+
+// finder is a source that knows the ordinals of visitors without looking for them.
+type finder struct{ *Sealed }
+
+func (f finder) Ordinal(anonymousID string) (ordinal uint32, known bool, err error) {
+	ordinal, known = f.ordinals[anonymousID]
+	return ordinal, known, nil
 }
 
 // floored is a source whose oldest events are too old.

@@ -17,6 +17,7 @@ type Sealed struct {
 	segments []*index.Segment
 	live     []event.Event
 	ordinals map[string]uint32
+	last     event.Seq
 }
 
 // NewSealed cuts events at random into up to six segments and a live rest. Mostly an event lies with
@@ -24,7 +25,7 @@ type Sealed struct {
 // all of it.
 func NewSealed(events []event.Event, seed uint64) *Sealed {
 	r := rand.New(rand.NewPCG(seed, 0x7365616c))
-	s := &Sealed{Slice: events, Least: event.TimeMin, ordinals: ordinalsOf(events)}
+	s := &Sealed{Slice: events, Least: event.TimeMin, ordinals: ordinalsOf(events), last: Slice(events).AsOf()}
 	// The numbers have another order than those of Slice: none may show.
 	numbers := r.Perm(len(s.ordinals))
 	for id, ordinal := range s.ordinals {
@@ -50,7 +51,7 @@ func NewSealed(events []event.Event, seed uint64) *Sealed {
 
 // NewDays puts events into one segment for each UTC day, and leaves none live.
 func NewDays(events []event.Event) *Sealed {
-	s := &Sealed{Slice: events, Least: event.TimeMin, ordinals: ordinalsOf(events)}
+	s := &Sealed{Slice: events, Least: event.TimeMin, ordinals: ordinalsOf(events), last: Slice(events).AsOf()}
 	s.cut(0, func(i int) int { return dayOf(&events[i]) })
 	return s
 }
@@ -76,6 +77,9 @@ func (s *Sealed) cut(typed int, place func(i int) int) {
 		s.segments = append(s.segments, segment)
 	}
 }
+
+// AsOf returns the highest position.
+func (s *Sealed) AsOf() event.Seq { return s.last }
 
 // Floor returns Least.
 func (s *Sealed) Floor() event.Time { return s.Least }

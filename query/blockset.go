@@ -1,0 +1,75 @@
+package query
+
+// blockSet is a set of pairs of a dense number and a visitor of a block.
+type blockSet struct {
+	words []uint64 // a bit for each visitor of each number below denseNumbers, as far as they were met
+	table []uint64 // of the others: pairs plus one, by their hash; 0 is free
+	used  int      // of the table
+}
+
+// denseNumbers is how many numbers have a bit for each visitor: two megabytes of them, the second-level
+// cache.
+const denseNumbers = 2 << 10
+
+const wordsOfNumber = blockVisitors / 64
+
+// add puts a pair into the set, and reports whether it is new.
+func (s *blockSet) add(number, visitor uint32) bool {
+	if number >= denseNumbers {
+		return s.addToTable(pair(number, visitor) + 1)
+	}
+	at := int(number)*wordsOfNumber + int(visitor/64)
+	if at >= len(s.words) {
+		s.words = append(s.words, make([]uint64, (int(number)+1)*wordsOfNumber-len(s.words))...)
+	}
+	bit := uint64(1) << (visitor % 64)
+	if s.words[at]&bit != 0 {
+		return false
+	}
+	s.words[at] |= bit
+	return true
+}
+
+func (s *blockSet) addToTable(key uint64) bool {
+	if 2*s.used >= len(s.table) {
+		s.grow()
+	}
+	for at := slotOf(key, len(s.table)); ; at = (at + 1) & (len(s.table) - 1) {
+		switch s.table[at] {
+		case key:
+			return false
+		case 0:
+			s.table[at] = key
+			s.used++
+			return true
+		}
+	}
+}
+
+// slotOf spreads keys over a table, whose size is a power of two.
+func slotOf(key uint64, size int) int {
+	key *= 0x9e3779b97f4a7c15
+	return int(key>>32) & (size - 1)
+}
+
+func (s *blockSet) grow() {
+	old := s.table
+	s.table, s.used = make([]uint64, max(1<<12, 2*len(old))), 0
+	for _, key := range old {
+		if key != 0 {
+			s.addToTable(key)
+		}
+	}
+}
+
+// clear empties the set and keeps its memory.
+func (s *blockSet) clear() {
+	clear(s.words)
+	if s.used > 0 {
+		clear(s.table)
+		s.used = 0
+	}
+}
+
+// size is how many entries of a table the set is worth.
+func (s *blockSet) size() int { return len(s.words)/4 + len(s.table)/2 }

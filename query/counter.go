@@ -1,0 +1,316 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+
+	"millimetric/index/event"
+)
+
+// counter counts the events and the distinct visitors of groups, and of cells, which are pairs of a group
+// and a bucket of time. It takes rows of segments by the thousand: what a code means is looked up once, and
+// then a row costs a few steps through arrays.
+//
+// Visitors are counted without keeping who was met. Rows of a segment stand by visitor, so all segments are
+// walked side by side, a block of visitors at a time (see blocks.go): whether a visitor was met in a
+// group needs to be known within a block only, and the set that tells is a few bits per group.
+type counter struct {
+	groups  *groups
+	among   *remainder // nil where all groups count
+	buckets *calendar  // nil where there are no cells
+	cells   *pairNumbers
+
+	events  *tally // by group; nil where that isn't asked for, and so on
+	paid    *tally
+	uniques *tally
+	parts   *tally // by cell: of visitors, if uniques are asked for and events are not
+
+	met      blockSet // pairs of a group and a visitor of the block
+	metParts blockSet // pairs of a cell and a visitor of the block
+	waiting  []liveVisitor
+	paidTest *columnTest
+	slots    bucketSlots
+	groupOf  []uint32 // of the rows at hand
+	cellOf   []uint32
+}
+
+// remainder is the groups that some answer has no room for: those whose numbers are marked.
+type remainder struct {
+	groups *groups
+	marks  []bool
+}
+
+// has tells whether an event is of such a group.
+func (m *remainder) has(e *scanRow) bool { return m.marks[m.groups.number(e)] }
+
+// liveVisitor is a live event that waits for the block of its visitor.
+type liveVisitor struct {
+	visitor, group, cell uint32
+}
+
+// countsVisitors tells whether visitors must be told apart.
+func (c *counter) countsVisitors() bool { return c.uniques != nil }
+
+// count makes the pass over a range that counts what it holds.
+func (c *counter) count(r *run, from, to event.Time, matches []Match, size func() int) error {
+	c.paidTest = newColumnTest(matchFilter(Match{Column: event.ColumnMedium, Value: mediumPaid}))
+	p := &pass{
+		from: from, to: to, wants: conditionsOf(matches, r.common.Filters),
+		size: func() int { return size() + len(c.waiting) + c.met.size() + c.metParts.size() },
+		visit: func(e *scanRow) {
+			if c.among == nil || c.among.has(e) {
+				r.cost.Matched++
+				c.takeLive(e)
+			}
+		},
+		take: func(v *view, chosen []int32) {
+			chosen = c.chooseAmong(v, chosen)
+			r.cost.Matched += len(chosen)
+			c.take(v, chosen)
+		},
+	}
+	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+		return nil
+	}
+	switch {
+	case !c.countsVisitors():
+		if len(c.groups.columns) == 0 && c.among == nil {
+			p.whole = c.whole(r)
+		}
+		return r.each(p)
+	case c.events == nil && len(c.groups.columns) == 0:
+		sets := &visitorSets{c: c}
+		p.size = func() int { return size() + len(c.waiting) + sets.size() }
+		return sets.count(r, p)
+	}
+	return r.eachBlock(p, c)
+}
+
+// whole returns what counts all of a segment at once, where there is one group.
+func (c *counter) whole(r *run) func(s *sealed) (bool, error) {
+	return func(s *sealed) (bool, error) {
+		bucket, ok := uint32(0), true
+		if c.buckets != nil {
+			bucket, ok = c.buckets.oneBucket(s)
+		}
+		if !ok {
+			return false, nil
+		}
+		machines, ok, err := r.machines(s)
+		if err != nil || !ok {
+			return false, err
+		}
+		n := s.segment.Rows() - machines.Count()
+		r.cost.Matched += n
+		if n == 0 {
+			return true, nil
+		}
+		c.groups.met = 1
+		if c.events != nil {
+			*at(&c.events.counts, 0) += int64(n)
+		}
+		if c.buckets != nil {
+			*at(&c.parts.counts, c.cells.number(0, bucket)) += int64(n)
+		}
+		return true, nil
+	}
+}
+
+// takeLive counts a live event, but for its visitor, who waits.
+func (c *counter) takeLive(e *scanRow) {
+	group := c.groups.number(e)
+	if c.events != nil {
+		c.events.bump(group)
+	}
+	if c.paid != nil && c.paidTest.of(e) {
+		c.paid.bump(group)
+	}
+	var cell uint32
+	if c.buckets != nil {
+		cell = c.cells.number(group, c.buckets.number(e.time))
+	}
+	switch {
+	case c.countsVisitors():
+		c.waiting = append(c.waiting, liveVisitor{visitor: e.visitor, group: group, cell: cell})
+	case c.buckets != nil:
+		c.parts.bump(cell)
+	}
+}
+
+// nextWaiting returns the first visitor that waits, noVisitor if none does.
+func (c *counter) nextWaiting() uint64 {
+	if len(c.waiting) == 0 {
+		return noVisitor
+	}
+	return uint64(c.waiting[0].visitor)
+}
+
+// sortWaiting brings the live visitors into the order of blocks.
+func (c *counter) sortWaiting() {
+	slices.SortFunc(c.waiting, func(a, b liveVisitor) int { return cmp.Compare(a.visitor, b.visitor) })
+}
+
+// begin begins a block with the live visitors in it.
+func (c *counter) begin(first uint32) {
+	c.met.clear()
+	c.metParts.clear()
+	n := 0
+	for ; n < len(c.waiting) && c.waiting[n].visitor-first < blockVisitors; n++ {
+		w := &c.waiting[n]
+		if c.met.add(w.group, w.visitor-first) {
+			c.uniques.bump(w.group)
+		}
+		if c.buckets != nil && c.metParts.add(w.cell, w.visitor-first) {
+			c.parts.bump(w.cell)
+		}
+	}
+	c.waiting = c.waiting[n:]
+}
+
+// chooseAmong leaves the rows whose groups count.
+func (c *counter) chooseAmong(v *view, chosen []int32) []int32 {
+	if c.among == nil || len(chosen) == 0 {
+		return chosen
+	}
+	c.groupOf = c.among.groups.numbersOf(v, chosen, c.groupOf)
+	kept := chosen[:0]
+	for i, at := range chosen {
+		if c.among.marks[c.groupOf[i]] {
+			kept = append(kept, at)
+		}
+	}
+	return kept
+}
+
+// take counts rows of a view.
+func (c *counter) take(v *view, chosen []int32) {
+	if len(chosen) == 0 {
+		return
+	}
+	c.groupOf = c.groups.numbersOf(v, chosen, c.groupOf)
+	if v.err != nil {
+		return
+	}
+	if c.events != nil {
+		c.events.bumpAll(c.groupOf)
+	}
+	if c.paid != nil {
+		c.takePaid(v, chosen)
+	}
+	if c.buckets != nil {
+		c.cellsOf(v, chosen)
+	}
+	switch {
+	case c.countsVisitors():
+		c.takeVisitors(v, chosen)
+	case c.buckets != nil:
+		c.parts.bumpAll(c.cellOf)
+	}
+}
+
+func (c *counter) takePaid(v *view, chosen []int32) {
+	own, err := c.paidTest.open(v.sealed)
+	if err != nil {
+		v.fail(err)
+		return
+	}
+	if !own.possible {
+		return
+	}
+	codes := v.codesOf(colMedium)
+	for i, at := range chosen {
+		if d := own.of[codes[at]]; d == verdictYes || d == verdictOpen && c.paidTest.verdict(v, own, codes[at]) == verdictYes {
+			c.paid.bump(c.groupOf[i])
+		}
+	}
+}
+
+// takeVisitors counts the visitors of rows.
+func (c *counter) takeVisitors(v *view, chosen []int32) {
+	first := v.block
+	starts, ordinals := v.sealed.runs.Starts, v.sealed.runs.Ordinals
+	v.come(int(chosen[0]))
+	run := v.visitor
+	end, visitor := starts[run+1], ordinals[run]-first
+	lastGroup, lastCell := ^uint32(0), ^uint32(0) // that this visitor was met in last
+	for i, at := range chosen {
+		if row := uint32(v.first) + uint32(at); row >= end {
+			for row >= starts[run+1] {
+				run++
+			}
+			end, visitor = starts[run+1], ordinals[run]-first
+			lastGroup, lastCell = ^uint32(0), ^uint32(0)
+		}
+		if group := c.groupOf[i]; group != lastGroup {
+			lastGroup = group
+			if c.met.add(group, visitor) {
+				c.uniques.bump(group)
+			}
+		}
+		if c.buckets == nil {
+			continue
+		}
+		if cell := c.cellOf[i]; cell != lastCell {
+			lastCell = cell
+			if c.metParts.add(cell, visitor) {
+				c.parts.bump(cell)
+			}
+		}
+	}
+	v.visitor = run
+}
+
+// cellsOf finds the cells of rows.
+func (c *counter) cellsOf(v *view, chosen []int32) {
+	times := v.timesOf()
+	c.slots.turn(c.buckets, v.sealed)
+	c.cellOf = slices.Grow(c.cellOf[:0], len(chosen))[:len(chosen)]
+	for i, at := range chosen {
+		bucket := c.slots.bucket(times[at])
+		c.cellOf[i] = c.cells.number(c.groupOf[i], bucket)
+	}
+}
+
+// bucketSlots finds the buckets of times in a segment. Buckets begin on quarters of an hour, mostly: a
+// quarter that lies in one bucket tells it at once.
+type bucketSlots struct {
+	calendar *calendar
+	segments perSegment[segmentSlots]
+	at       *segmentSlots
+}
+
+type segmentSlots struct {
+	first   event.Time // of the first slot
+	buckets []uint32   // by slot: the bucket plus one, or 0 where that isn't known
+}
+
+const (
+	slotLength event.Time = 15 * 60 * 1000
+	slotsMax              = 1 << 16 // almost two years
+)
+
+func (b *bucketSlots) turn(calendar *calendar, s *sealed) {
+	own, found := b.segments.turn(s)
+	if b.calendar, b.at = calendar, own; found {
+		return
+	}
+	first, last := s.segment.TimeRange()
+	own.first = first - first%slotLength
+	own.buckets = make([]uint32, min((last-own.first)/slotLength+1, slotsMax))
+}
+
+func (b *bucketSlots) bucket(t event.Time) uint32 {
+	slot := uint64(t-b.at.first) / uint64(slotLength)
+	if slot >= uint64(len(b.at.buckets)) {
+		return b.calendar.number(t)
+	}
+	if known := b.at.buckets[slot]; known != 0 {
+		return known - 1
+	}
+	bucket := b.calendar.number(t)
+	start := b.at.first + event.Time(slot)*slotLength
+	if span := b.calendar.latest; span.start <= start && span.end >= start+slotLength {
+		b.at.buckets[slot] = bucket + 1
+	}
+	return bucket
+}

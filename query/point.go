@@ -1,0 +1,143 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+
+	"millimetric/index"
+	"millimetric/index/event"
+)
+
+// VisitorFinder is what a Source may offer beside: the ordinal of a visitor. Where it doesn't, a question
+// about a visitor looks through the segments until one has it.
+type VisitorFinder interface {
+	Ordinal(anonymousID string) (ordinal uint32, known bool, err error)
+}
+
+// one is a user or a visitor that a question is about, of whom there are a few rows in a segment: these
+// are found and read by themselves, as most of the segment is about others.
+type one struct {
+	column event.Column // anonymous_id or user_id
+	value  string
+	known  bool
+	number uint32 // the visitor's ordinal, if known
+	nobody bool   // there is no such visitor
+}
+
+// oneOf returns whom the conditions are about, nil where they are about more than one.
+func oneOf(matches []Match, filters []Filter) *one {
+	for _, column := range []event.Column{event.ColumnAnonymousID, event.ColumnUserID} {
+		for _, m := range matches {
+			if m.Column == column && m.Value != "" {
+				return &one{column: column, value: m.Value}
+			}
+		}
+		for _, f := range filters {
+			if f.Join == JoinNone && f.Column == column && f.Property == "" && f.Op == OpEq && f.Values[0].Text != "" {
+				return &one{column: column, value: f.Values[0].Text}
+			}
+		}
+	}
+	return nil
+}
+
+// pointRowsMax is how many rows are read one by one: beyond, reading all of the segment's columns that
+// matter takes less.
+const pointRowsMax = 2048
+
+// eachOfOne visits the rows of the one whom a pass is about; ok is false where they are too many.
+func (r *run) eachOfOne(p *pass, s *sealed) (ok bool, err error) {
+	reader, err := s.events()
+	if err != nil {
+		return false, err
+	}
+	rows, err := p.one.rows(r, s, reader)
+	if err != nil || len(rows) > pointRowsMax {
+		return false, err
+	}
+	s.used = s.used || len(rows) > 0
+	for _, row := range rows {
+		r.cost.Scanned++
+		r.work += 1 + p.wants.leaves/leavesPerWork
+		if err := r.look(p); err != nil {
+			return false, err
+		}
+		if err := r.noteRest(s, row); err != nil {
+			return false, err
+		}
+		e, visitor, err := reader.Event(row)
+		if err != nil {
+			return false, err
+		}
+		if e.Time < p.from || e.Time >= p.to || e.Seq > r.asOf || e.Bot != "" && !r.common.IncludeBots {
+			continue
+		}
+		if shown := liveRow(&e, visitor); p.wants.hold(shown) {
+			p.visit(shown)
+		}
+	}
+	return true, nil
+}
+
+// rows returns the rows of a user or a visitor in a segment.
+func (o *one) rows(r *run, s *sealed, reader *index.Reader) ([]uint32, error) {
+	if o.column == event.ColumnUserID {
+		code, found, err := s.column(colUser).dict.Find(o.value)
+		if err != nil || !found {
+			return nil, err
+		}
+		return reader.RowsWith(event.ColumnUserID, code)
+	}
+	if err := o.find(r, s); err != nil || !o.known {
+		return nil, err
+	}
+	from, to, err := reader.RowsOf(o.number)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]uint32, 0, to-from)
+	for row := from; row < to; row++ {
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// find looks for the ordinal of the visitor: in the source, or in this segment.
+func (o *one) find(r *run, s *sealed) error {
+	if o.known || o.nobody {
+		return nil
+	}
+	if finder, ok := r.source.(VisitorFinder); ok {
+		number, known, err := finder.Ordinal(o.value)
+		o.number, o.known, o.nobody = number, known, !known && err == nil
+		return err
+	}
+	visitors := s.segment.AnonymousIDs()
+	for i := range uint32(visitors.Len()) {
+		id, err := visitors.At(i)
+		if err != nil {
+			return err
+		}
+		if id != o.value {
+			continue
+		}
+		if err := s.openRuns(); err != nil {
+			return err
+		}
+		o.number, o.known = s.runs.Ordinals[i], true
+		return nil
+	}
+	return nil
+}
+
+// newestFirst brings segments into the order of their last events, the newest first.
+func newestFirst(segments []*index.Segment) []*index.Segment {
+	segments = slices.Clone(segments)
+	slices.SortStableFunc(segments, func(a, b *index.Segment) int { return cmp.Compare(lastOf(b), lastOf(a)) })
+	return segments
+}
+
+func lastOf(s *index.Segment) event.Time {
+	_, last := s.TimeRange()
+	return last
+}

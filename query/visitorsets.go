@@ -1,0 +1,168 @@
+package query
+
+import (
+	"slices"
+
+	"millimetric/index/bitmap"
+)
+
+// visitorSets counts the distinct visitors of a range that isn't grouped, as sets of their ordinals: those
+// of a whole segment are a set already.
+type visitorSets struct {
+	c     *counter
+	lists []visitorList // by bucket; without buckets there is one
+	all   union
+	parts []union // by bucket
+}
+
+// visitorList is the visitors met in a segment in one bucket, rising.
+type visitorList struct{ ordinals []uint32 }
+
+// union is a growing union of sets. Some are gathered before they are joined, as each join copies what
+// there is.
+type union struct{ sets []bitmap.Set }
+
+// unionSets is how many sets are gathered.
+const unionSets = 32
+
+func (u *union) add(s bitmap.Set) {
+	if u.sets = append(u.sets, s); len(u.sets) == unionSets {
+		u.sets = append(u.sets[:0], bitmap.Any(u.sets...))
+	}
+}
+
+func (u *union) count() int64 { return int64(bitmap.Any(u.sets...).Count()) }
+
+// count makes the pass.
+func (s *visitorSets) count(r *run, p *pass) error {
+	p.take, p.whole, p.done = s.take, s.whole(r), s.settle
+	if err := r.eachLive(p); err != nil {
+		return err
+	}
+	s.takeLive()
+	if err := r.eachSegment(p); err != nil {
+		return err
+	}
+	c := s.c
+	*at(&c.uniques.counts, 0) += s.all.count()
+	for bucket := range s.parts {
+		if n := s.parts[bucket].count(); n > 0 {
+			*at(&c.parts.counts, c.cells.number(0, uint32(bucket))) += n
+		}
+	}
+	return nil
+}
+
+// takeLive makes sets of the live visitors that wait. Their cells are pairs of group 0 and a bucket.
+func (s *visitorSets) takeLive() {
+	s.c.sortWaiting()
+	for _, w := range s.c.waiting {
+		bucket := uint32(0)
+		if s.c.buckets != nil {
+			_, bucket = unpair(s.c.cells.list[w.cell])
+		}
+		s.meet(bucket, w.visitor)
+	}
+	s.c.waiting = nil
+	s.settle()
+}
+
+func (s *visitorSets) meet(bucket, visitor uint32) {
+	list := at(&s.lists, bucket)
+	if n := len(list.ordinals); n == 0 || list.ordinals[n-1] != visitor {
+		list.ordinals = append(list.ordinals, visitor)
+	}
+}
+
+// take takes rows of a view.
+func (s *visitorSets) take(v *view, chosen []int32) {
+	if chosen = s.c.chooseAmong(v, chosen); len(chosen) == 0 {
+		return
+	}
+	v.run.cost.Matched += len(chosen)
+	s.c.groups.met = 1
+	if s.c.buckets == nil {
+		last := uint32(noOrdinal)
+		for _, at := range chosen {
+			if visitor := v.come(int(at)); visitor != last {
+				last = visitor
+				s.meet(0, visitor)
+			}
+		}
+		return
+	}
+	times := v.timesOf()
+	s.c.slots.turn(s.c.buckets, v.sealed)
+	for _, at := range chosen {
+		s.meet(s.c.slots.bucket(times[at]), v.come(int(at)))
+	}
+}
+
+// noOrdinal is no visitor's: there can't be so many.
+const noOrdinal = 1<<32 - 1
+
+// whole returns what takes all of a segment at once, where that goes.
+func (s *visitorSets) whole(r *run) func(of *sealed) (bool, error) {
+	if s.c.among != nil {
+		return nil
+	}
+	return func(of *sealed) (bool, error) {
+		bucket, ok := uint32(0), true
+		if s.c.buckets != nil {
+			bucket, ok = s.c.buckets.oneBucket(of)
+		}
+		if !ok {
+			return false, nil
+		}
+		machines, ok, err := r.machines(of)
+		if err != nil || !ok {
+			return false, err
+		}
+		visitors, err := of.visitorsBut(machines)
+		if err != nil || visitors.Count() == 0 {
+			return true, err
+		}
+		r.cost.Matched += of.segment.Rows() - machines.Count()
+		s.c.groups.met = 1
+		s.enter(bucket, visitors)
+		return true, nil
+	}
+}
+
+func (s *visitorSets) enter(bucket uint32, visitors bitmap.Set) {
+	s.all.add(visitors)
+	if s.c.buckets != nil {
+		at(&s.parts, bucket).add(visitors)
+	}
+}
+
+// settle makes sets of the lists, whose visitors rise within a segment.
+func (s *visitorSets) settle() {
+	var all []uint32
+	for bucket := range s.lists {
+		list := &s.lists[bucket]
+		if len(list.ordinals) == 0 {
+			continue
+		}
+		if s.c.buckets == nil {
+			s.enter(0, bitmap.Of(list.ordinals))
+		} else {
+			at(&s.parts, uint32(bucket)).add(bitmap.Of(list.ordinals))
+			all = append(all, list.ordinals...)
+		}
+		list.ordinals = list.ordinals[:0]
+	}
+	if len(all) > 0 {
+		slices.Sort(all)
+		s.all.add(bitmap.Of(slices.Compact(all)))
+	}
+}
+
+// size is how many entries of a table the lists are worth; sets are small beside them.
+func (s *visitorSets) size() int {
+	n := len(s.parts)
+	for i := range s.lists {
+		n += cap(s.lists[i].ordinals) / 4
+	}
+	return n
+}
