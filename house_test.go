@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"index/ids":             {"index/event", "index/encode"},
 	"engine":                {"index/event", "index/encode"},
 	"engine/keyring":        {"index/event"},
-	"engine/enginetest":     {"engine", "index/event", "index/event/eventtest", "index/encode"},
+	"engine/enginetest":     {"engine", "engine/keyring", "index/event", "index/event/eventtest", "index/encode"},
 	"ingest":                {"index/event", "ingest/classify", "ingest/privacy"},
 	"ingest/classify":       {"index/event"},
 	"ingest/privacy":        {"index/event"},
