@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,12 +23,29 @@ import (
 
 // program is the real binary, built once for all tests.
 var program = sync.OnceValues(func() (string, error) {
+	if err := lookAtSources(); err != nil {
+		return "", err
+	}
 	out, err := exec.Command("go", "build", "-o", filepath.Join(built, "millimetric"), "millimetric/cmd/millimetric").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
 	return filepath.Join(built, "millimetric"), nil
 })
+
+// lookAtSources looks at every source of the project: what a test looks at, its kept result depends on.
+// Without that, tests of a program that has changed would be held to have passed.
+func lookAtSources() error {
+	return filepath.WalkDir(top, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(name, ".go") {
+			_, err = os.Stat(name)
+		}
+		return err
+	})
+}
+
+// top is where the project lies.
+const top = "../.."
 
 // built is the folder of the binary.
 var built string
