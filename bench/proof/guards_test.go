@@ -69,6 +69,11 @@ var guards = []guard{
 		"./engine", "TestAGroupThatIsGoneIsMissed",
 	},
 	{
+		"commit times never go back", "engine/commit.go",
+		"e.clock = max(e.clock, event.TimeOf(e.opt.Now()))", "e.clock = event.TimeOf(e.opt.Now())",
+		"./engine/enginetest", "TestProofAClockThatJumpsTurnsNothingBack",
+	},
+	{
 		"the keyring is synced", "engine/keyring/file.go",
 		"return errors.Join(file.Sync(), file.Close())", "return file.Close()",
 		"./engine/keyring", "TestCrashAtAnyStepLeavesTheOldOrTheNewKeyring",
