@@ -7,10 +7,10 @@ BIN     := bin/millimetric
 DATA    ?= ./data
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run check test race fuzz crash stages bench golden clean
+.PHONY: help build demo run check test race fuzz crash release-proof stages bench golden clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/millimetric
 	$(GO) build -buildvcs=auto -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/millimetric
@@ -45,6 +45,10 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 POINTS ?= 20000
 crash: ## cut the power at POINTS random moments (default 20000)
 	MILLIMETRIC_CRASH_POINTS=$(POINTS) $(GO) test -count 1 -timeout 60m -run Crash -v ./engine/...
+
+release-proof: ## all proofs with their full figures; about an hour; writes bench/PROOF.md, to be committed
+	$(GO) build -buildvcs=auto -o bin/proof ./bench/proof
+	bin/proof
 
 stages: ## the corpus of questions through every stage, up to HTTP
 	$(GO) test -count 1 -run 'Corpus|Stages' -v ./query/... ./cmd/millimetric

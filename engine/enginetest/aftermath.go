@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
 
 	"millimetric/engine"
@@ -10,9 +11,11 @@ import (
 // aftermath checks what one cut left.
 type aftermath struct {
 	*Result
+	dir   string
 	name  string
 	plans []plan
 	cut   *cut
+	more  func(*engine.Engine) // looks at more than events; may be nil
 }
 
 // check opens what is left and looks at it; again sends what wasn't acknowledged once more, too.
@@ -23,7 +26,7 @@ func (a aftermath) check(opt engine.Options, again bool) {
 			a.Acked += len(r.kept)
 		}
 	}
-	e, err := engine.Open(dir, opt)
+	e, err := engine.Open(a.dir, opt)
 	if err != nil {
 		a.problem("%s: open: %v", a.name, err)
 		for s, p := range a.plans {
@@ -35,6 +38,9 @@ func (a aftermath) check(opt engine.Options, again bool) {
 	}
 	a.senders(a.found(e))
 	a.readers(e)
+	if a.more != nil {
+		a.more(e)
+	}
 	if again {
 		a.sendAgain(e)
 	}
@@ -42,7 +48,7 @@ func (a aftermath) check(opt engine.Options, again bool) {
 		a.problem("%s: close: %v", a.name, err)
 	}
 	if again {
-		report, err := engine.Check(dir, opt)
+		report, err := engine.Check(a.dir, opt)
 		if err != nil || len(report.Problems) > 0 {
 			a.problem("%s: check: %v, %v", a.name, err, report.Problems)
 		}
@@ -132,6 +138,21 @@ func (a aftermath) readers(e *engine.Engine) {
 			}
 		}
 	}
+}
+
+// record checks that a record is there as it was put.
+func (a aftermath) record(e *engine.Engine, want engine.Record) {
+	records, err := e.Records(want.Kind)
+	if err != nil {
+		a.problem("%s: records: %v", a.name, err)
+	}
+	for _, got := range records {
+		if got.ID == want.ID && bytes.Equal(got.Value, want.Value) {
+			return
+		}
+	}
+	a.Lost++
+	a.problem("%s: record %s is lost", a.name, want.ID)
 }
 
 // sendAgain does what clients do after a failure: send all that wasn't acknowledged, and a bit of

@@ -167,7 +167,7 @@ func (c Crash) round(seed uint64, result *Result) {
 	}
 	for i, moment := range cuts {
 		moment.disk = disk.copies[i]
-		after := aftermath{Result: result, plans: plans, cut: moment, name: fmt.Sprintf("%s cut=%d", name, i)}
+		after := aftermath{Result: result, dir: dir, plans: plans, cut: moment, name: fmt.Sprintf("%s cut=%d", name, i)}
 		after.check(options(moment.disk, random), random.IntN(4) == 0)
 	}
 }

@@ -1,8 +1,6 @@
 package enginetest
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
@@ -11,43 +9,28 @@ import (
 
 // points returns how many cuts to make: MILLIMETRIC_CRASH_POINTS, or a number that takes seconds.
 func points(t *testing.T) int {
-	if text := os.Getenv("MILLIMETRIC_CRASH_POINTS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
+	text := os.Getenv("MILLIMETRIC_CRASH_POINTS")
+	if text == "" {
+		return Figure(t, 300, 2000, 20_000)
 	}
-	if testing.Short() {
-		return 300
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return 2000
+	return n
 }
 
-// seed returns MILLIMETRIC_CRASH_SEED, or a new one.
-func seed(t *testing.T) uint64 {
-	if text := os.Getenv("MILLIMETRIC_CRASH_SEED"); text != "" {
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	return rand.Uint64N(1 << 40)
-}
-
-func run(t *testing.T, c Crash) Result {
+func run(t *testing.T, promise string, c Crash) Result {
+	t.Helper()
 	begin := time.Now()
 	r := c.Run()
-	line := fmt.Sprintf("seed=%d points=%d acked=%d lost=%d torn=%d seen=%d unseen=%d unacked=%d points/s=%.0f",
+	Say(t, promise, "seed=%d points=%d acked=%d lost=%d torn=%d seen=%d unseen=%d unacked=%d points/s=%.0f",
 		c.Seed, r.Points, r.Acked, r.Lost, r.Torn, r.Seen, r.Unseen, r.Unacked, float64(r.Points)/time.Since(begin).Seconds())
-	fmt.Println(line)
-	t.Log(line)
 	return r
 }
 
-func TestCrashLosesNothingAcknowledged(t *testing.T) {
-	r := run(t, Crash{Seed: seed(t), Points: points(t)})
+func TestProofCrashLosesNothingAcknowledged(t *testing.T) {
+	r := run(t, "R1", Crash{Seed: Seed(t), Points: points(t)})
 	if r.Lost != 0 || r.Torn != 0 || r.Unseen != 0 || len(r.Problems) != 0 {
 		t.Errorf("lost=%d torn=%d unseen=%d", r.Lost, r.Torn, r.Unseen)
 		for _, p := range r.Problems {
@@ -59,8 +42,8 @@ func TestCrashLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
-func TestCrashOnALyingDiskIsSeen(t *testing.T) {
-	if r := run(t, Crash{Seed: seed(t), Points: 100, LyingDisk: true}); r.Lost == 0 || r.Unseen == 0 {
+func TestProofCrashOnALyingDiskIsSeen(t *testing.T) {
+	if r := run(t, "R2 control: the log is never synced", Crash{Seed: Seed(t), Points: Figure(t, 100, 100, 3000), LyingDisk: true}); r.Lost == 0 || r.Unseen == 0 {
 		t.Error("a disk that doesn't sync lost nothing: the test is blind")
 	}
 }

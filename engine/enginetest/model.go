@@ -1,9 +1,13 @@
 // Package enginetest tests the engine from outside: Model is a store so simple that it can be seen
-// to be right, and Crash cuts the power at random moments and looks at what is left. CipherKey gives
-// a store its cipher keys where no keyring is at hand.
+// to be right, Crash cuts the power at random moments and looks at what is left, Sweep lets every
+// operation of the disk fail in turn, Damage changes stored bytes and Blast single values. CipherKey
+// gives a store its cipher keys where no keyring is at hand. What these found is printed as proofs
+// (proof.go).
 //
-// Crash starts goroutines that send events and waits for them. Nothing reaches the real disk: the
-// file systems are in memory.
+// Crash starts goroutines that send events and waits for them; Damage and Blast start one for each
+// store that they look at, and leave it where it hangs. Their file systems are in memory. Sweep starts
+// child processes and goroutines that listen to them, and waits for all; its stores are on the real
+// disk, in a folder that it is given.
 package enginetest
 
 import (
