@@ -18,7 +18,10 @@ var jumps = []time.Duration{0, 0, time.Millisecond, time.Second, time.Hour, -tim
 
 // committedAt is when a position was committed.
 func committedAt(e *engine.Engine, project event.Project, position event.Seq) (event.Time, bool) {
-	return e.Snapshot(project).CommittedAt(position)
+	s := e.Snapshot(project)
+	defer s.Release()
+	at, known, err := s.CommittedAt(position)
+	return at, known && err == nil
 }
 
 // jumping is a store whose clock jumps.
