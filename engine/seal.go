@@ -234,9 +234,9 @@ func (e *Engine) handOver(p *project, next *sealed, below uint32, tables int) er
 	if err != nil {
 		return err
 	}
-	p.ordinals.adopt(known.visitors, below)
+	p.ordinals.adopt(known.visitors, below, e.visitorFilters)
 	return e.inGather(func(*group) {
-		p.repeats.adopt(known.ids, tables, e.budget.filters)
+		p.repeats.adopt(known.ids, tables, e.idFilters)
 		e.liveBytes.Add(-p.letGo(next.watermark))
 	})
 }

@@ -31,37 +31,6 @@ const (
 	failedWait = 5 * time.Second
 )
 
-// budget is how the memory is shared out.
-type budget struct {
-	cache   int64 // pieces that were read
-	live    int64 // live events; beyond it, appends are refused until they are sealed
-	filters int64 // of the ids of a project
-	rows    int   // live events of a project that are sealed together
-
-	dayRows     int // see dayRowsMin
-	segmentRows int // of a merged segment, at most
-}
-
-const (
-	memoryMin = 128 << 20
-	// rowBytes is about what a live event takes.
-	rowBytes = 700
-	// sealRows is how many events are sealed together where memory allows: more make fewer merges, and
-	// a longer start.
-	sealRows = 128 << 10
-)
-
-func newBudget(opt Options) budget {
-	bytes := max(opt.MemoryBytes, memoryMin)
-	b := budget{cache: bytes * 2 / 5, live: bytes * 3 / 10, filters: bytes / 10}
-	b.rows = min(sealRows, int(b.live/4/rowBytes))
-	if opt.SealRows > 0 {
-		b.rows = opt.SealRows
-	}
-	b.dayRows, b.segmentRows = min(dayRowsMin, max(1, b.rows/8)), opt.SegmentRows
-	return b
-}
-
 // keeper is one of the goroutines.
 func (e *Engine) keeper(wake <-chan struct{}, work func() error) {
 	defer e.running.Done()
