@@ -33,6 +33,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -78,8 +79,9 @@ type Engine struct {
 	log            logSizes
 	committed      atomic.Uint64 // the last group that is shown
 	trimmed        atomic.Uint64 // the last group that is deleted
-	sealing        sync.Mutex    // one seal at a time; guards builder
+	sealing        sync.Mutex    // one seal at a time; guards builder and built
 	builder        index.Builder // of the segments of a seal, each in the memory of the last
+	built          time.Time     // when it was used last
 	merging        sync.Mutex    // one merge at a time
 	deadMu         sync.Mutex    // guards dead
 	dead           []thing       // to be deleted

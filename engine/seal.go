@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"millimetric/index"
 	"millimetric/index/commits"
@@ -114,6 +115,7 @@ func (e *Engine) writeFrozen(p *project, before *sealed, f frozen) (*made, error
 		}
 		m.segments = append(m.segments, entry)
 	}
+	e.built = time.Now()
 	if err := e.writeRuns(p, w, m, f, out); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -27,6 +28,8 @@ const (
 	liveRowsMax = 512 << 10
 	// logGroupsMax bounds the groups that a start has to read, however small they are.
 	logGroupsMax = 200_000
+	// builderRest is how long the memory in which segments are built is kept for the next one.
+	builderRest = 5 * time.Second
 	// failedWait is how long upkeep rests after a failure: most, such as a full disk, last.
 	failedWait = 5 * time.Second
 )
@@ -75,15 +78,20 @@ func (e *Engine) wake() {
 	}
 }
 
-// wakeKeeper tells the sealer where a group has filled a project.
+// wakeKeeper tells the sealer where a group has filled a project, or the memory.
 func (e *Engine) wakeKeeper(g *group) {
+	full := e.liveIsMuch()
 	for _, s := range g.shows {
-		if s.project.pending() >= e.budget.rows {
+		if full || s.project.pending() >= e.budget.rows {
 			e.wake()
 			return
 		}
 	}
 }
+
+// liveIsMuch reports whether live events take so much of their memory that some must be sealed, even
+// where no project has many.
+func (e *Engine) liveIsMuch() bool { return e.liveBytes.Load() > e.budget.live/2 }
 
 // pending returns how many events wait to be sealed.
 func (p *project) pending() int {
@@ -97,6 +105,7 @@ func (e *Engine) sealDue() error {
 	for !e.stopping() {
 		p := e.fullest()
 		if p == nil {
+			e.restBuilder()
 			break
 		}
 		if _, err := e.seal(p); err != nil {
@@ -108,6 +117,15 @@ func (e *Engine) sealDue() error {
 		e.wake()
 	}
 	return nil
+}
+
+// restBuilder lets go of the builder's memory where nothing was sealed for builderRest.
+func (e *Engine) restBuilder() {
+	e.sealing.Lock()
+	defer e.sealing.Unlock()
+	if time.Since(e.built) > builderRest {
+		e.builder = index.Builder{}
+	}
 }
 
 // fullest returns the project that has the most events to seal, of those that are due; nil where none
@@ -129,7 +147,7 @@ func (e *Engine) fullest() (found *project) {
 			found, most = p, rows
 		}
 	}
-	if found == nil && total > liveRowsMax {
+	if found == nil && (total > liveRowsMax || e.liveIsMuch()) {
 		return greatest
 	}
 	return found
