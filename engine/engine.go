@@ -33,7 +33,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -79,9 +78,9 @@ type Engine struct {
 	log            logSizes
 	committed      atomic.Uint64 // the last group that is shown
 	trimmed        atomic.Uint64 // the last group that is deleted
-	sealing        sync.Mutex    // one seal at a time; guards builder and built
+	sealing        sync.Mutex    // one seal at a time; guards builder and idle
 	builder        index.Builder // of the segments of a seal, each in the memory of the last
-	built          time.Time     // when it was used last
+	idle           int           // looks of the sealer since builder was used
 	merging        sync.Mutex    // one merge at a time
 	deadMu         sync.Mutex    // guards dead
 	dead           []thing       // to be deleted

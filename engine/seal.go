@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"millimetric/index"
 	"millimetric/index/commits"
@@ -115,7 +114,7 @@ func (e *Engine) writeFrozen(p *project, before *sealed, f frozen) (*made, error
 		}
 		m.segments = append(m.segments, entry)
 	}
-	e.built = time.Now()
+	e.idle = 0
 	if err := e.writeRuns(p, w, m, f, out); err != nil {
 		return nil, err
 	}

@@ -28,8 +28,8 @@ const (
 	liveRowsMax = 512 << 10
 	// logGroupsMax bounds the groups that a start has to read, however small they are.
 	logGroupsMax = 200_000
-	// builderRest is how long the memory in which segments are built is kept for the next one.
-	builderRest = 5 * time.Second
+	// builderRest is for how many looks the memory in which segments are built is kept for the next one.
+	builderRest = 5
 	// failedWait is how long upkeep rests after a failure: most, such as a full disk, last.
 	failedWait = 5 * time.Second
 )
@@ -119,11 +119,11 @@ func (e *Engine) sealDue() error {
 	return nil
 }
 
-// restBuilder lets go of the builder's memory where nothing was sealed for builderRest.
+// restBuilder lets go of the builder's memory where nothing was sealed for a while.
 func (e *Engine) restBuilder() {
 	e.sealing.Lock()
 	defer e.sealing.Unlock()
-	if time.Since(e.built) > builderRest {
+	if e.idle++; e.idle == builderRest {
 		e.builder = index.Builder{}
 	}
 }
