@@ -29,7 +29,7 @@ var opsReached = []string{
 }
 
 func TestProofRandomOperationsShowWhatTheModelShows(t *testing.T) {
-	o := Ops{Seed: Seed(t), Stores: Figure(t, 3, 20, 400), Steps: Figure(t, 150, 400, 1000)}
+	o := Ops{Seed: Seed(t), Stores: Figure(t, 2, 12, 60), Steps: Figure(t, 120, 300, 1000)}
 	r := runOps(t, "random operations", o)
 	for _, p := range r.Problems {
 		t.Error(p)

@@ -2,9 +2,11 @@ package enginetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"millimetric/engine"
 	"millimetric/index/event"
@@ -197,11 +199,27 @@ func (r *opsRun) retention() change {
 	}}}
 }
 
+// compact seals and merges all. Nothing of it may show, so somebody looks all the while.
 func (r *opsRun) compact() change {
 	nothing := func() error { return nil }
-	return change{"compact", []*changePart{{
-		do: func(e *engine.Engine) error { return e.Compact(context.Background()) }, done: nothing, found: nothing,
-	}}}
+	do := func(e *engine.Engine) error {
+		ended := make(chan error, 1)
+		go func() { ended <- e.Compact(context.Background()) }()
+		for p := event.Project(0); ; p++ {
+			select {
+			case err := <-ended:
+				return err
+			case <-time.After(3 * time.Millisecond):
+			}
+			s := e.Snapshot(1 + p%projects)
+			_, err := r.model.compareWith(s, 1+p%projects)
+			s.Release()
+			if err != nil {
+				return errors.Join(fmt.Errorf("while all is compacted: %w", err), <-ended)
+			}
+		}
+	}
+	return change{"compact", []*changePart{{do: do, done: nothing, found: nothing}}}
 }
 
 // pass lets time pass: mostly little, at times days.

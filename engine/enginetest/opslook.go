@@ -33,15 +33,9 @@ func (r *opsRun) lookAt(p event.Project, closely bool) error {
 	r.result.Looks++
 	s := r.e.Snapshot(p)
 	defer s.Release()
-	if got, want := s.Floor(), r.model.Floor(p); got != want {
-		return fmt.Errorf("the window of project %d begins at %d, not %d", p, got, want)
-	}
-	events, err := s.Events()
+	events, err := r.model.compareWith(s, p)
 	if err != nil {
-		return fmt.Errorf("read project %d: %w", p, err)
-	}
-	if d := r.model.Compare(p, s.AsOf(), events); d != "" {
-		return fmt.Errorf("project %d: %s", p, d)
+		return err
 	}
 	if got, want := r.e.Retention(p), r.model.days[p]; got != want {
 		return fmt.Errorf("project %d keeps %d days, not %d", p, got, want)
@@ -54,6 +48,21 @@ func (r *opsRun) lookAt(p event.Project, closely bool) error {
 		return fmt.Errorf("project %d: %w", p, err)
 	}
 	return nil
+}
+
+// compareWith returns the events of a snapshot, which must be what the model has.
+func (m *Model) compareWith(s *engine.Snapshot, p event.Project) ([]event.Event, error) {
+	if got, want := s.Floor(), m.Floor(p); got != want {
+		return nil, fmt.Errorf("the window of project %d begins at %d, not %d", p, got, want)
+	}
+	events, err := s.Events()
+	if err != nil {
+		return nil, fmt.Errorf("read project %d: %w", p, err)
+	}
+	if d := m.Compare(p, s.AsOf(), events); d != "" {
+		return nil, fmt.Errorf("project %d: %s", p, d)
+	}
+	return events, nil
 }
 
 // lookBack checks that a snapshot shows what it showed at first.
