@@ -38,6 +38,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/maypok86/otter/v2"
 
+	"millimetric/index"
 	"millimetric/index/encode"
 	"millimetric/index/event"
 )
@@ -74,7 +75,8 @@ type Engine struct {
 	log       logSizes
 	committed atomic.Uint64 // the last group that is shown
 	trimmed   atomic.Uint64 // the last group that is deleted
-	sealing   sync.Mutex    // one seal at a time: each holds a copy of its events in memory
+	sealing   sync.Mutex    // one seal at a time; guards builder
+	builder   index.Builder // of the segments of a seal, each in the memory of the last
 	merging   sync.Mutex    // one merge at a time
 	deadMu    sync.Mutex    // guards dead
 	dead      []thing       // to be deleted

@@ -108,7 +108,7 @@ func (e *Engine) writeFrozen(p *project, before *sealed, f frozen) (*made, error
 	}
 	m.gone += uint64(f.upTo-before.watermark) - uint64(len(rows))
 	for _, part := range partition(rows, m.days, e.budget.dayRows) {
-		entry, err := e.writeSegment(w, thing{p.number, part.bucket, p.stamp()}, index.Build(part.rows, index.BuildOptions{}))
+		entry, err := e.writeSegment(w, thing{p.number, part.bucket, p.stamp()}, e.builder.Build(part.rows, index.BuildOptions{}))
 		if err != nil {
 			return nil, err
 		}

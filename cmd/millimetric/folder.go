@@ -69,6 +69,7 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 		return nil, err
 	}
 	opt.Engine.Now, opt.Engine.CipherKey = opt.Now, f.ring.CipherKey
+	opt.Engine.CipherBuckets, opt.Engine.DropCipherKey = f.ring.CipherBuckets, f.ring.DropCipherKey
 	opt.Engine.Notify = func(n engine.Notice) {
 		if n.Urgent() {
 			opt.Log.Warn(n.String())

@@ -53,12 +53,12 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	space, err := spaceOptions(values.one("min-free"))
+	store, err := storeOptions(values)
 	if err != nil {
 		return err
 	}
 	f, err := openFolder(folderOptions{
-		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: space,
+		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: store,
 	})
 	if err != nil {
 		return err
@@ -84,6 +84,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	var upkeep sync.WaitGroup
 	stopped, stop := context.WithCancel(ctx)
 	upkeep.Go(func() { f.keepUp(stopped, s.salts, log) })
+	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()
 	upkeep.Wait()
@@ -168,10 +169,17 @@ The publishable key works from no origin yet. A project for a web site:
 	return err
 }
 
-// spaceOptions turns the setting into the engine's guard against a full disk.
-func spaceOptions(text string) (engine.Options, error) {
+// storeOptions turns settings into what the engine may need of memory, and its guard against a full
+// disk.
+func storeOptions(values settings) (engine.Options, error) {
+	memory, err := memoryBytes(values.one("memory"))
+	if err != nil {
+		return engine.Options{}, err
+	}
+	opt := engine.Options{MemoryBytes: memory / 100 * storePercent}
+	text := values.one("min-free")
 	if text == "" {
-		return engine.Options{}, nil
+		return opt, nil
 	}
 	n, err := parseBytes(text)
 	if err != nil {
@@ -180,7 +188,8 @@ func spaceOptions(text string) (engine.Options, error) {
 	if n == 0 {
 		n = -1
 	}
-	return engine.Options{FreeBytesMin: n, FreePercentMin: -1}, nil
+	opt.FreeBytesMin, opt.FreePercentMin = n, -1
+	return opt, nil
 }
 
 // tlsConfig reads the certificate; nil where none is set.
