@@ -101,13 +101,13 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	}
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
-		giveUp:  giveUp,
-		admin:   &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
-		audit:   f.audit,
-		book:    f.book,
-		ring:    f.ring,
-		salts:   salts,
-		intake:  &intake.Door{Pipeline: pipeline},
+		giveUp: giveUp,
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
+		audit:  f.audit,
+		book:   f.book,
+		ring:   f.ring,
+		salts:  salts,
+		intake: &intake.Door{Pipeline: pipeline},
 		api: &api.Door{
 			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
 		},
