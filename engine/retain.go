@@ -44,6 +44,11 @@ func (e *Engine) Retention(number event.Project) int {
 	return known.(*project).newest().days
 }
 
+// Oldest returns the time before which a project's retention window keeps nothing.
+func (e *Engine) Oldest(number event.Project) event.Time {
+	return floorOf(e.today(), e.Retention(number))
+}
+
 // SetRetention sets the retention window of a project in days, 0 for ever, and returns once that is
 // durable. On day D, the events of days up to D - days - 1 are in no answer. A window that is made
 // longer doesn't bring back what is gone.
