@@ -49,6 +49,7 @@ var rooms = map[string][]string{
 	"cmd/millimetric/*":     {"*"},
 	"bench":                 {"index/event", "index/event/eventtest", "ingest", "ingest/intake", "engine", "query"},
 	"bench/proof":           {"bench"},
+	"bench/launch":          {},
 	"bench/history":         {"index/event", "ingest/classify", "ingest/privacy"},
 	"ingest/classify/*":     {},
 	"ingest/privacy/*":      {},
