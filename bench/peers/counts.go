@@ -7,15 +7,15 @@ import (
 
 // Events counts events by bucket. unit is hour, day, week or month.
 func Events(s Scope, unit string) Question {
-	return buckets(s, unit, "count", func(dialect) string { return "count(*)" })
+	return buckets(s, unit, "count", func(d dialect) (string, string) { return d.counted(s), "count(*)" })
 }
 
 // UniquesBy counts actors by bucket.
 func UniquesBy(s Scope, unit string) Question {
-	return buckets(s, unit, "uniques", func(d dialect) string { return d.uniques("actor") })
+	return buckets(s, unit, "uniques", func(d dialect) (string, string) { return d.events(s), d.uniques("actor") })
 }
 
-func buckets(s Scope, unit, metric string, measure func(dialect) string) Question {
+func buckets(s Scope, unit, metric string, measure func(dialect) (events, value string)) Question {
 	return Question{
 		Path: "/v1/stats", Body: s.request(map[string]any{"metric": metric, "interval": unit}),
 		read: func(answer map[string]any) [][]any {
@@ -26,7 +26,8 @@ func buckets(s Scope, unit, metric string, measure func(dialect) string) Questio
 			return rows
 		},
 		sql: func(d dialect) string {
-			return fmt.Sprintf("%s SELECT %s AS bucket, %s FROM e WHERE %s GROUP BY bucket", d.events(s), d.bucket(unit, s.Zone), measure(d), d.wanted(s))
+			events, value := measure(d)
+			return fmt.Sprintf("%s SELECT %s AS bucket, %s FROM e WHERE %s GROUP BY bucket", events, d.bucket(unit, s.Zone), value, d.wanted(s))
 		},
 	}
 }
@@ -47,7 +48,7 @@ func Sources(s Scope, limit int) Question {
 		Path: "/v1/sources", Body: s.request(map[string]any{"limit": limit}), read: rowsOf("rows", "source", "medium", "events", "uniques", "paid_share"),
 		sql: func(d dialect) string {
 			return fmt.Sprintf("%s SELECT source, medium, count(*) AS events, %s, round(%s / count(*), 4) FROM e WHERE %s GROUP BY source, medium ORDER BY events DESC, source, medium LIMIT %d",
-				d.events(s), d.uniques("actor"), d.countIf("medium = 'paid'"), d.wanted(s), limit)
+				d.counted(s), d.uniques("actor"), d.countIf("medium = 'paid'"), d.wanted(s), limit)
 		},
 	}
 }
@@ -59,13 +60,16 @@ func Top(s Scope, metric string, by []string, limit int) Question {
 	return Question{
 		Path: "/v1/stats", Body: s.request(map[string]any{"metric": metric, "group_by": strings.Join(by, ","), "limit": limit}), read: rowsOf("rows", names...),
 		sql: func(d dialect) string {
-			measure := map[string]string{"count": "count(*)", "uniques": d.uniques("actor")}[metric]
+			events, measure := d.counted(s), "count(*)"
+			if metric == "uniques" {
+				events, measure = d.events(s), d.uniques("actor")
+			}
 			var order []string
 			for _, column := range by {
 				order = append(order, column+" = ''", column)
 			}
 			return fmt.Sprintf("%s SELECT %s, %s AS value FROM e WHERE %s GROUP BY %s ORDER BY value DESC, %s LIMIT %d",
-				d.events(s), strings.Join(by, ", "), measure, d.wanted(s), strings.Join(by, ", "), strings.Join(order, ", "), limit)
+				events, strings.Join(by, ", "), measure, d.wanted(s), strings.Join(by, ", "), strings.Join(order, ", "), limit)
 		},
 	}
 }
@@ -88,7 +92,7 @@ func Amounts(s Scope, name, measure string) Question {
 				of = d.pick("arrayElement(arraySort(groupArray(amount_cents)), toUInt64(greatest(1, intDiv(count() * "+percent+" + 99, 100))))",
 					"list_sort(list(amount_cents))[greatest(1, (count(*) * "+percent+" + 99) // 100)]")
 			}
-			return fmt.Sprintf("%s SELECT country, %s AS value FROM e WHERE %s AND amount_cents > 0 GROUP BY country", d.events(s), of, d.wanted(s))
+			return fmt.Sprintf("%s SELECT country, %s AS value FROM e WHERE %s AND amount_cents > 0 GROUP BY country", d.counted(s), of, d.wanted(s))
 		},
 	}
 }

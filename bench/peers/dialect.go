@@ -79,7 +79,7 @@ func (d dialect) countIf(condition string) string {
 func (d dialect) actor(s Scope) string {
 	switch s.Actor {
 	case "user":
-		return "user_id"
+		return "nullif(user_id, '')"
 	case "session":
 		return "concat(" + d.pick("toString(anonymous_id)", "anonymous_id::VARCHAR") + ", '/', session_id)"
 	case "person":
@@ -95,12 +95,23 @@ func (d dialect) actor(s Scope) string {
 // A person is found in two steps, as in our meaning: the first link of a visitor, bots' links too,
 // says whose its events without a user are.
 func (d dialect) events(s Scope) string {
-	from, condition := d.Table, "NOT bot"
-	if s.Bots {
-		condition = "true"
-	}
 	if s.Actor == "user" {
-		condition += " AND user_id <> ''"
+		return d.only(s, "user_id <> ''")
+	}
+	return d.only(s, "")
+}
+
+// counted is the same for questions that count events: those without a user count, too, whoever is
+// asked about; only among the users they are left out.
+func (d dialect) counted(s Scope) string { return d.only(s, "") }
+
+func (d dialect) only(s Scope, condition string) string {
+	from := d.Table
+	if !s.Bots {
+		condition = and("NOT bot", condition)
+	}
+	if condition == "" {
+		condition = "true"
 	}
 	links := ""
 	if s.Actor == "person" {

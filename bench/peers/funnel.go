@@ -80,8 +80,11 @@ func (f Steps) sql(d dialect, s Scope) string {
 		return fmt.Sprintf("%s SELECT touch, %s FROM depths WHERE depth > 0 GROUP BY touch", depths, strings.Join(counts, ", "))
 	}
 	// One row per step, as the answer has it.
-	return fmt.Sprintf("%s, c AS (SELECT [%s] AS counts FROM depths) SELECT step, counts[step] FROM c, (SELECT %s AS step)",
-		depths, strings.Join(counts, ", "), d.pick(fmt.Sprintf("arrayJoin(range(1, %d))", len(f.Names)+1), fmt.Sprintf("unnest(range(1, %d))", len(f.Names)+1)))
+	var rows []string
+	for i, count := range counts {
+		rows = append(rows, fmt.Sprintf("SELECT %d AS step, %s FROM depths", i+1, count))
+	}
+	return depths + " " + strings.Join(rows, " UNION ALL ")
 }
 
 // conditions are those of the steps, the first also of the attempt's begin.
@@ -122,11 +125,15 @@ func (f Steps) windowFunnel(d dialect, s Scope) string {
 // step 1, 2, … at an event or before it.
 func (f Steps) running(d dialect, s Scope) string {
 	conditions := f.conditions(d, s)
-	sql := fmt.Sprintf("%s, f1 AS (SELECT actor, k, event_name, ts, path, country, device_type, source, medium, CASE WHEN %s THEN k END AS b1 FROM e WHERE %s)", d.events(s), conditions[0], f.reach(d, s))
+	marks := ""
+	for i, c := range conditions[1:] {
+		marks += fmt.Sprintf(", %s AS c%d", c, i+2)
+	}
+	sql := fmt.Sprintf("%s, f1 AS (SELECT actor, k, CASE WHEN %s THEN k END AS b1%s FROM e WHERE %s)", d.events(s), conditions[0], marks, f.reach(d, s))
 	for i := 1; i < len(f.Names); i++ {
 		sql += fmt.Sprintf(", g%[1]d AS (SELECT *, max(b%[1]d) OVER (PARTITION BY actor ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS m FROM f%[1]d)"+
-			", f%[2]d AS (SELECT * EXCLUDE (m), CASE WHEN %[3]s AND %[4]s - %[5]s <= %[6]d THEN m END AS b%[2]d FROM g%[1]d)",
-			i, i+1, conditions[i], d.keyMS("k"), d.keyMS("m"), f.Window.Milliseconds())
+			", f%[2]d AS (SELECT * EXCLUDE (m), CASE WHEN c%[2]d AND %[3]s - %[4]s <= %[5]d THEN m END AS b%[2]d FROM g%[1]d)",
+			i, i+1, d.keyMS("k"), d.keyMS("m"), f.Window.Milliseconds())
 	}
 	depth := "CASE"
 	for i := len(f.Names); i > 0; i-- {

@@ -61,7 +61,7 @@ func Open(kind Kind, script, folder string) (*Peer, error) {
 	p.in, p.out = in, json.NewDecoder(bufio.NewReader(out))
 	p.out.UseNumber()
 	if _, err := p.Ask("select 1", 1); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w; are its packages installed (npm ci in bench/peers/node)?", err), p.Close())
+		return nil, errors.Join(fmt.Errorf("%w; are its packages installed (npm install in bench/peers/node)?", err), p.Close())
 	}
 	return p, nil
 }
