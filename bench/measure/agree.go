@@ -137,7 +137,7 @@ func variety(shape history.Shape, random *rand.Rand, each int) []peers.Question 
 		}},
 		{"funnel-by-touch", func() peers.Question {
 			s := scope()
-			s.Filter = peers.Filter{}
+			s.Filter, s.Actor = peers.Filter{}, pick("", "person", "session")
 			return peers.Funnel(s, peers.Steps{Names: shop[:2+random.IntN(4)], Window: window(), ByTouch: true})
 		}},
 		{"funnel-strict", func() peers.Question {

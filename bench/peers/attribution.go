@@ -57,15 +57,7 @@ func (c Credit) sql(d dialect, s Scope) string {
 	if slices.Equal(c.Models, []string{"first"}) && c.Lookback == 0 {
 		return conversions + c.firstTouch(d)
 	}
-	before := d.pick("lagInFrame(toNullable(k)) OVER w", "lag(k) OVER w")
-	touches := fmt.Sprintf(", own AS (SELECT actor, session_id, k, source, medium, session_derived AS derived, url, referrer, %s AS prev FROM e WHERE ts < %s AND actor IN (SELECT actor FROM conv) "+
-		"WINDOW w AS (PARTITION BY actor ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))", before, d.moment(s.To)) +
-		fmt.Sprintf(", visits AS (SELECT actor, min(k) AS t, %s AS source, %s AS medium, %s AS derived, %s AS prev FROM own WHERE url <> '' OR referrer <> '' GROUP BY actor, session_id)",
-			d.first("own.source"), d.first("own.medium"), d.first("own.derived"), d.first("coalesce(own.prev, -1)")) +
-		fmt.Sprintf(", touches AS (SELECT actor, t, source, medium FROM visits WHERE source <> 'internal' AND NOT (source = 'direct' AND derived AND prev >= 0 AND %s - %s < 1800000))", d.keyMS("t"), d.keyMS("prev"))
-	if !d.duck() {
-		touches = strings.ReplaceAll(touches, "coalesce(own.prev, -1)", "toInt64(coalesce(own.prev, -1))")
-	}
+	touches := d.touches("ts < " + d.moment(s.To) + " AND actor IN (SELECT actor FROM conv)")
 	within := "true"
 	if c.Lookback > 0 {
 		within = fmt.Sprintf("%s - %s <= %d", d.keyMS("c"), d.keyMS("t"), c.Lookback.Milliseconds())
@@ -75,6 +67,16 @@ func (c Credit) sql(d dialect, s Scope) string {
 		"sum(pow(2, -age / %d.0)) OVER every_one AS weights, row_number() OVER alike AS nth FROM met "+
 		"WINDOW up AS (PARTITION BY c ORDER BY t), every_one AS (PARTITION BY c), alike AS (PARTITION BY c, source, medium ORDER BY t))", halfLife.Milliseconds())
 	return conversions + touches + pairs + ranked + c.shares()
+}
+
+// touches is the table of the touches of the events that the condition holds for.
+func (d dialect) touches(condition string) string {
+	previous := d.pick("toInt64(lagInFrame(k, 1, toUInt64(0)) OVER w)", "lag(k, 1, 0) OVER w")
+	return fmt.Sprintf(", own AS (SELECT actor, session_id, k, source, medium, session_derived AS derived, url, referrer, %s AS prev FROM e WHERE %s "+
+		"WINDOW w AS (PARTITION BY actor ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))", previous, condition) +
+		fmt.Sprintf(", visits AS (SELECT actor, min(k) AS t, %s AS s, %s AS m, %s AS cut, %s AS p FROM own WHERE url <> '' OR referrer <> '' GROUP BY actor, session_id)",
+			d.first("source"), d.first("medium"), d.first("derived"), d.first("prev")) +
+		fmt.Sprintf(", touches AS (SELECT actor, t, s AS source, m AS medium FROM visits WHERE s <> 'internal' AND NOT (s = 'direct' AND cut AND p > 0 AND %s - %s < 1800000))", d.keyMS("t"), d.keyMS("p"))
 }
 
 // shares adds up the shares of each model.

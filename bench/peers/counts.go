@@ -47,8 +47,8 @@ func Sources(s Scope, limit int) Question {
 	return Question{
 		Path: "/v1/sources", Body: s.request(map[string]any{"limit": limit}), read: rowsOf("rows", "source", "medium", "events", "uniques", "paid_share"),
 		sql: func(d dialect) string {
-			return fmt.Sprintf("%s SELECT source, medium, count(*) AS events, %s, round(%s / count(*), 4) FROM e WHERE %s GROUP BY source, medium ORDER BY events DESC, source, medium LIMIT %d",
-				d.counted(s), d.uniques("actor"), d.countIf("medium = 'paid'"), d.wanted(s), limit)
+			return fmt.Sprintf("%s SELECT source, medium, count(*) AS events, %s, %s FROM e WHERE %s GROUP BY source, medium ORDER BY events DESC, source, medium LIMIT %d",
+				d.counted(s), d.uniques("actor"), d.ratio(d.countIf("medium = 'paid'")+" / count(*)"), d.wanted(s), limit)
 		},
 	}
 }

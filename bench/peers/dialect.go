@@ -75,6 +75,9 @@ func (d dialect) countIf(condition string) string {
 	return d.pick("countIf("+condition+")", "count(*) FILTER ("+condition+")")
 }
 
+// ratio rounds a share half to even, as answers do; DuckDB's round goes up.
+func (d dialect) ratio(of string) string { return d.pick("round(", "round_even(") + of + ", 4)" }
+
 // actor is who did something, as one value.
 func (d dialect) actor(s Scope) string {
 	switch s.Actor {

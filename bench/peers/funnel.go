@@ -22,6 +22,10 @@ type Steps struct {
 // if that arrived before the one that it is counted from, which is held against by the comparison
 // and hasn't happened. Steps after the first may lie past the range.
 //
+// A touch is found as Attribution does; for visitors there is a short way, as in this history a
+// visitor's first event is a touch. That the touch isn't later than the attempt needs no condition: for
+// users, whose first touch can come later, the split isn't asked for.
+//
 // DuckDB has no such function: there, a running maximum carries the latest begin from each step to the
 // next, which is exact, as an attempt that began later has more of its window left.
 func Funnel(s Scope, f Steps) Question {
@@ -73,7 +77,11 @@ func (f Steps) sql(d dialect, s Scope) string {
 		counts = append(counts, d.countIf(fmt.Sprintf("depth >= %d", i+1)))
 	}
 	if f.ByTouch {
-		if d.duck() || f.Strict {
+		if s.Actor != "" {
+			return fmt.Sprintf("%s%s, firsts AS (SELECT actor, %s AS touch FROM touches GROUP BY actor) SELECT coalesce(touch, '') AS of, %s FROM depths LEFT JOIN firsts USING (actor) WHERE depth > 0 GROUP BY of",
+				depths, d.touches("true"), strings.ReplaceAll(d.first("source"), "k)", "t)"), strings.Join(counts, ", "))
+		}
+		if d.duck() {
 			return fmt.Sprintf("%s, firsts AS (SELECT actor, %s AS touch FROM e GROUP BY actor) SELECT touch, %s FROM depths JOIN firsts USING (actor) WHERE depth > 0 GROUP BY touch",
 				depths, d.first("source"), strings.Join(counts, ", "))
 		}
@@ -110,11 +118,11 @@ func (f Steps) reach(d dialect, s Scope) string {
 	return and(d.within(s.From, window+1), "event_name IN ("+strings.Join(names, ", ")+")")
 }
 
-// windowFunnel is ClickHouse's. Where the first touch is asked for, too, one pass over the history
-// finds both: in this history an actor's first event is a touch.
+// windowFunnel is ClickHouse's. Where a visitor's first touch is asked for, too, one pass over the
+// history finds both.
 func (f Steps) windowFunnel(d dialect, s Scope) string {
 	call := fmt.Sprintf("windowFunnel(%d)(k, %s)", f.Window.Milliseconds()<<seqBits|1<<seqBits-1, strings.Join(f.conditions(d, s), ", "))
-	if f.ByTouch {
+	if f.ByTouch && s.Actor == "" {
 		return fmt.Sprintf("%s, depths AS (SELECT actor, %s AS depth, %s AS touch FROM e WHERE ts < %s GROUP BY actor)",
 			d.events(s), call, d.first("source"), d.moment(s.To+eventTime(f.Window)+1))
 	}

@@ -83,44 +83,50 @@ func Visits(s Scope) Question {
 			if s.Filter.SQL != "" {
 				matched = s.Filter.SQL
 			}
-			v := fmt.Sprintf("%s, v AS (SELECT actor, session_id, %s AS country, min(ts) AS begun, max(%s) - min(%s) AS ms, count(*) AS n, %s AS others, %s AS wanted FROM e GROUP BY actor, session_id)",
+			v := fmt.Sprintf("%s, v AS (SELECT actor, session_id, %s AS land, min(ts) AS begun, max(%s) - min(%s) AS ms, count(*) AS n, %s AS others, %s AS wanted FROM e GROUP BY actor, session_id)",
 				d.events(s), d.first("e.country"), d.ms(), d.ms(), d.countIf("event_name <> '$identify'"), d.countIf(matched))
 			median := d.pick("arrayElement(arraySort(groupArray(ms)), toUInt64(intDiv(count() + 1, 2)))", "list_sort(list(ms))[(count(*) + 1) // 2]")
-			return fmt.Sprintf("%s SELECT country, count(*), %s, round(%s / count(*), 4), %s / 1000.0, round(sum(n) / count(*), 4) FROM v WHERE begun >= %s AND begun < %s AND wanted > 0 GROUP BY country",
-				v, d.uniques("actor"), d.countIf("others = 1"), median, d.moment(s.From), d.moment(s.To))
+			return fmt.Sprintf("%s SELECT land, count(*), %s, %s, %s / 1000.0, %s FROM v WHERE begun >= %s AND begun < %s AND wanted > 0 GROUP BY land",
+				v, d.uniques("actor"), d.ratio(d.countIf("others = 1")+" / count(*)"), median, d.ratio("sum(n) / count(*)"), d.moment(s.From), d.moment(s.To))
 		},
 	}
 }
 
-// Paths asks which pages came next after a page, one and two steps on, within the visit. Repeats of a
-// page in a row are one before anything is counted. The tree is compared as rows of page, next and
-// next but one, where "(end)" is that no other page came.
+// pathBranches is how many next pages are told apart.
+const pathBranches = 20
+
+// Paths asks which pages came next after a page within the visit. Repeats of a page in a row are one
+// stop before anything is counted, which counts if any of them lies in the range. What is beyond the
+// branches told apart is one row, "(rest)", with its own count of actors, and "(end)" is that no other
+// page came.
 func Paths(s Scope, page string) Question {
 	return Question{
 		Path: "/v1/paths", Body: s.request(map[string]any{
-			"start": map[string]any{"event": "$pageview", "filters": []any{map[string]any{"field": "path", "op": "eq", "value": page}}}, "steps": 2, "limit": 100,
+			"start": map[string]any{"event": "$pageview", "filters": []any{map[string]any{"field": "path", "op": "eq", "value": page}}}, "steps": 2, "limit": pathBranches,
 		}),
-		read: pathRows,
+		read: func(answer map[string]any) (rows [][]any) {
+			children, _ := member(answer, "root.children").([]any)
+			for _, c := range children {
+				node := member(c, "node")
+				if kind := text(member(c, "kind")); kind != "page" {
+					node = "(" + kind + ")"
+				}
+				rows = append(rows, []any{node, member(c, "count"), member(c, "actors")})
+			}
+			return rows
+		},
 		sql: func(d dialect) string {
 			lag, lead := d.pick("lagInFrame", "lag"), d.pick("leadInFrame", "lead")
-			frame := "(PARTITION BY actor, session_id ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
-			return fmt.Sprintf("%s, p AS (SELECT actor, session_id, k, ts, path, %s(path, 1) OVER w AS prev FROM e WHERE event_name = '$pageview' WINDOW w AS %s)"+
-				", q AS (SELECT actor, ts, k, path, session_id, %s(path, 1) OVER w AS a FROM p WHERE prev IS NULL OR prev <> path WINDOW w AS %s)"+
-				" SELECT coalesce(nullif(a, ''), '(end)') AS next, count(*) AS n, %s FROM q WHERE path = %s AND %s GROUP BY next ORDER BY n DESC, next LIMIT 20",
-				d.events(s), lag, frame, lead, frame, d.uniques("actor"), quote(page), d.within(s.From, s.To))
+			const whole = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+			return fmt.Sprintf("%s, p AS (SELECT actor, session_id, k, path, CASE WHEN %s THEN 1 ELSE 0 END AS inside, %s(path, 1) OVER w AS prev FROM e WHERE %s WINDOW w AS (PARTITION BY actor, session_id ORDER BY k %s))",
+				d.events(s), d.within(s.From, s.To), lag, and("event_name = '$pageview'", s.Filter.SQL), whole) +
+				", runs AS (SELECT *, sum(CASE WHEN prev = path THEN 0 ELSE 1 END) OVER (PARTITION BY actor, session_id ORDER BY k ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS stop FROM p)" +
+				", stops AS (SELECT actor, session_id, stop, min(path) AS page, max(inside) AS inside FROM runs GROUP BY actor, session_id, stop)" +
+				fmt.Sprintf(", hops AS (SELECT actor, page, inside, coalesce(nullif(%s(page, 1) OVER (PARTITION BY actor, session_id ORDER BY stop %s), ''), '(end)') AS hop FROM stops)", lead, whole) +
+				fmt.Sprintf(", anchors AS (SELECT actor, hop FROM hops WHERE page = %s AND inside = 1)", quote(page)) +
+				", ranked AS (SELECT hop, row_number() OVER (ORDER BY n DESC, hop) AS place FROM (SELECT hop, count(*) AS n FROM anchors WHERE hop <> '(end)' GROUP BY hop))" +
+				fmt.Sprintf(" SELECT CASE WHEN anchors.hop = '(end)' OR place <= %d THEN anchors.hop ELSE '(rest)' END AS shown, count(*), %s FROM anchors LEFT JOIN ranked ON anchors.hop = ranked.hop GROUP BY shown",
+					pathBranches, d.uniques("actor"))
 		},
 	}
-}
-
-// pathRows reads the first 20 nodes of the first step.
-func pathRows(answer map[string]any) (rows [][]any) {
-	children, _ := member(answer, "root.children").([]any)
-	for _, c := range children {
-		node := member(c, "node")
-		if text(member(c, "kind")) == "end" {
-			node = "(end)"
-		}
-		rows = append(rows, []any{node, member(c, "count"), member(c, "actors")})
-	}
-	return rows
 }
