@@ -71,7 +71,8 @@ type Engine struct {
 	visitorFilters *memory
 	nearVisitors   *memory
 	cache          *otter.Cache[pieceID, []byte]
-	retention      *calmClock
+	retention      *calmClock    // by which events are in no answer any more
+	ending         *calmClock    // by which they are destroyed
 	tables         atomic.Uint64 // that were begun: their names
 	liveBytes      atomic.Int64  // of all live events, about
 	idBytes        atomic.Int64  // of all tables and filters of ids
@@ -135,6 +136,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if err := e.recover(); err != nil {
 		return nil, errors.Join(err, e.closeStore())
 	}
+	e.ending.begin(e.clock)
 	e.watchSpace()
 	e.running.Add(5)
 	go e.gather()
@@ -156,6 +158,7 @@ func newEngine(dir string, opt Options) *Engine {
 
 		budget:     newBudget(opt),
 		retention:  newCalmClock(opt.Now, opt.Elapsed),
+		ending:     newCalmClock(opt.Now, opt.Elapsed),
 		wakeSealer: make(chan struct{}, 1),
 		wakeMerger: make(chan struct{}, 1),
 	}

@@ -102,7 +102,7 @@ func (e *Engine) writeFrozen(p *project, before *sealed, f frozen) (*made, error
 	m, out := before.manifest.clone(), &made{}
 	w := &pieceWriter{e: e}
 	defer w.abandon()
-	rows, err := e.rowsOf(p, f, floorOf(e.today(), m.days))
+	rows, err := e.rowsOf(p, f, floorOf(e.endingDay(), m.days))
 	if err != nil {
 		return nil, err
 	}

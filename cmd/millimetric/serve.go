@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/engine"
 	"millimetric/index/event"
@@ -99,13 +100,20 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	if err != nil {
 		return nil, fmt.Errorf("make pipeline: %w", err)
 	}
+	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
-		book:    f.book,
-		ring:    f.ring,
-		salts:   salts,
-		intake:  &intake.Door{Pipeline: pipeline},
-		api:     &api.Door{Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now},
+		giveUp: giveUp,
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
+		audit:  f.audit,
+		book:   f.book,
+		ring:   f.ring,
+		salts:  salts,
+		intake: &intake.Door{Pipeline: pipeline},
+		api: &api.Door{
+			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
+		},
 		ready:   f.engine.Ready,
+		oldest:  f.engine.Oldest,
 		proxies: proxies,
 		log:     log,
 	}
@@ -130,6 +138,9 @@ func (f *folder) keepUp(ctx context.Context, salts *saltMemo, log *slog.Logger) 
 		salts.drop()
 		if err := f.ring.Rotate(); err != nil {
 			log.Error("salts whose time is over could not be destroyed; trying again in a minute", "cause", err)
+		}
+		if err := f.audit.Upkeep(ctx, false); err != nil && ctx.Err() == nil {
+			log.Warn("the audit log could not be kept up; trying again in a minute", "cause", err)
 		}
 		if err := f.book.Flush(ctx); err != nil && ctx.Err() == nil {
 			log.Warn("the last use of keys could not be noted; trying again in a minute", "cause", err)
