@@ -18,6 +18,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/mcp"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -32,6 +33,7 @@ type server struct {
 	salts   *saltMemo
 	intake  *intake.Door
 	api     *api.Door
+	mcp     *mcp.Door
 	ready   func() error // nil while events are taken
 	proxies []netip.Prefix
 	log     *slog.Logger
@@ -47,9 +49,11 @@ type server struct {
 type route struct {
 	methods []string
 	path    string
-	kinds   []auth.Kind // the kinds of key it is open to; none where it needs no key
-	browser bool        // pages of other origins may call it
-	beacon  bool        // a publishable key may stand in the query string
+	kinds   []auth.Kind                               // the kinds of key it is open to; none where it needs no key
+	browser bool                                      // pages of other origins may call it
+	beacon  bool                                      // a publishable key may stand in the query string
+	refusal string                                    // the code for keys of other kinds; "" is insufficient_scope
+	before  func(*server, *fasthttp.RequestCtx) error // checked before the key; nil for nothing
 	handle  func(*server, *fasthttp.RequestCtx, auth.Grant) error
 }
 
@@ -73,6 +77,10 @@ func routeTable() []route {
 		{methods: read, path: "/v1/sessions", kinds: readers, handle: askWith((*api.Door).Sessions)},
 		{methods: read, path: "/v1/funnel", kinds: readers, handle: askWith((*api.Door).Funnel)},
 		{methods: read, path: "/v1/retention", kinds: readers, handle: askWith((*api.Door).Retention)},
+		{methods: post, path: "/mcp", kinds: []auth.Kind{auth.KindSecret, auth.KindRead}, refusal: auth.CodeKindNotAllowed,
+			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).Serve)},
+		{methods: post, path: "/mcp/account", kinds: []auth.Kind{auth.KindAccount}, refusal: auth.CodeAccountRequired,
+			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).ServeAccount)},
 		{methods: look, path: "/healthz", handle: (*server).healthz},
 		{methods: look, path: "/readyz", handle: (*server).readyz},
 	}
@@ -217,6 +225,11 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
+	if r.before != nil {
+		if err := r.before(s, ctx); err != nil {
+			return err
+		}
+	}
 	if r.kinds == nil {
 		return r.handle(s, ctx, auth.Grant{})
 	}
@@ -260,7 +273,7 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 	if err != nil {
 		return auth.Grant{}, err
 	}
-	return s.book.Check(auth.Claim{Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds})
+	return s.book.Check(auth.Claim{Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Refusal: r.refusal})
 }
 
 // keyOfQuery reads the key from a beacon's address.
@@ -327,12 +340,23 @@ func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) fun
 		if err != nil {
 			return err
 		}
-		defer s.reading.Add(-1)
-		if s.reading.Add(1) > readingMax {
-			return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: time.Second}
+		leave, err := s.enter()
+		if err != nil {
+			return err
 		}
+		defer leave()
 		return ask(s.api, ctx, project)
 	}
+}
+
+// enter takes one of the places for questions under way.
+func (s *server) enter() (leave func(), err error) {
+	leave = func() { s.reading.Add(-1) }
+	if s.reading.Add(1) > readingMax {
+		leave()
+		return nil, &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: time.Second}
+	}
+	return leave, nil
 }
 
 // projectOf says which project a question is about. A read key has one and may only name that one;

@@ -8,6 +8,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/json"
@@ -170,6 +171,9 @@ type Claim struct {
 	Key    string // as sent; "" where none was
 	Origin string // the Origin header; "" where none was sent
 	Route  []Kind // the kinds of key that the route is open to
+
+	// Refusal is the code for keys of other kinds; "" is CodeInsufficientScope.
+	Refusal string
 }
 
 // Grant is what a key gives.
@@ -210,7 +214,7 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 		return grant, refuse(CodeOriginNotAllowed)
 	}
 	if !open {
-		return grant, refuse(CodeInsufficientScope)
+		return grant, refuse(cmp.Or(claim.Refusal, CodeInsufficientScope))
 	}
 	found.touch(now)
 	return grant, nil
