@@ -349,7 +349,7 @@ func withoutSettings(t *testing.T, answer string) string {
 // agentForm is an HTTP answer as agents should get it, members sorted.
 func agentForm(t *testing.T, answer string) string {
 	t.Helper()
-	all := exactly(t, strings.ReplaceAll(answer, "://", "[:]//"))
+	all := exactly(t, strings.ReplaceAll(answer, "://", "{:}//"))
 	delete(all, "cost")
 	delete(all, "next")
 	rows, _ := all["rows"].([]any)

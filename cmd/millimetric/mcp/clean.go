@@ -113,7 +113,7 @@ func (c *cleaner) text(text string) string {
 
 // neutral takes the meaning out of Markdown, HTML and addresses, and leaves them readable.
 var neutral = strings.NewReplacer(
-	"://", "[:]//",
+	"://", "{:}//",
 	"](", "] (",
 	"][", "] [",
 	"![", "! [",
