@@ -53,6 +53,19 @@ func (f Form) limited() Form {
 	return f
 }
 
+// WithZone returns the form with a time zone where it names none. A cursor names one: it holds the whole
+// question.
+func (f Form) WithZone(zone string) Form {
+	_, named := f.fields["tz"]
+	if _, goesOn := f.fields["cursor"]; named || goesOn || zone == "" {
+		return f
+	}
+	fields := maps.Clone(f.fields)
+	fields["tz"] = field{text: zone}
+	f.fields = fields
+	return f
+}
+
 type field struct {
 	text string
 	more []string       // the further values of paramRepeated

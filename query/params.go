@@ -100,7 +100,7 @@ func rangeParams() []Param {
 func commonParams() []Param {
 	actors := []string{string(ActorVisitor), string(ActorUser), string(ActorPerson), string(ActorSession)}
 	return []Param{
-		{Name: "tz", Kind: KindZone, Default: "UTC", Help: "time zone of the range and of intervals, such as Europe/Berlin"},
+		{Name: "tz", Kind: KindZone, Help: "time zone of the range and of intervals, such as Europe/Berlin (default: the project's, or UTC)"},
 		{Name: "filters", Kind: KindFilters, Help: "list of filters that must all hold"},
 		{Name: "actor", Kind: KindWord, Words: actors, Default: actors[0], Help: "who is counted"},
 		{Name: "as_of", Kind: KindPosition, Help: "answer as of this position, as an earlier answer gave it"},

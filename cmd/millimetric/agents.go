@@ -61,9 +61,9 @@ func (s *server) newAgents(let agentSettings, now func() time.Time) *mcp.Door {
 }
 
 // agentWith hands a request to the door for agents.
-func agentWith(serve func(*mcp.Door, *fasthttp.RequestCtx, mcp.Caller) error) func(*server, *fasthttp.RequestCtx, auth.Grant) error {
+func agentWith(serve func(*mcp.Door, *fasthttp.RequestCtx, auth.Grant) error) func(*server, *fasthttp.RequestCtx, auth.Grant) error {
 	return func(s *server, ctx *fasthttp.RequestCtx, grant auth.Grant) error {
-		return serve(s.mcp, ctx, mcp.Caller{Grant: grant})
+		return serve(s.mcp, ctx, grant)
 	}
 }
 

@@ -52,6 +52,7 @@ func (s *server) bareCaller(grant auth.Grant) (ingest.Caller, error) {
 		Site: ingest.Site{
 			Project: project.Number, Key: key,
 			Cookieless: project.Settings.Cookieless, InternalHosts: project.Settings.InternalHosts,
+			Oldest: s.oldest(project.Number),
 		},
 		Server: grant.Kind == auth.KindSecret,
 	}, nil

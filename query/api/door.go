@@ -43,6 +43,9 @@ type Door struct {
 	// explained answers; nil is the year 1.
 	Now    func() time.Time
 	Budget time.Duration // of one question; 0 is 30 seconds
+	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
+	// nothing.
+	Zone func(event.Project) string
 }
 
 // Events answers /v1/query.
@@ -110,6 +113,9 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 // down to, and for those who have a form already.
 func (d *Door) Answer(ctx context.Context, project event.Project, name string, form query.Form) (*query.Answer, error) {
 	began := d.now()
+	if d.Zone != nil {
+		form = form.WithZone(d.Zone(project))
+	}
 	question, err := query.Parse(name, form.For(project))
 	if err != nil {
 		return nil, err

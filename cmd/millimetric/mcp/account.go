@@ -60,7 +60,7 @@ func (d *Door) addAccountQuestion(s *mcp.Server, q questionTool) {
 		if err != nil {
 			return nil, err
 		}
-		projects, err := d.projectsOf(callerOf(ctx), args)
+		projects, err := d.projectsOf(grantOf(ctx), args)
 		if err != nil {
 			return nil, err
 		}
@@ -69,8 +69,8 @@ func (d *Door) addAccountQuestion(s *mcp.Server, q questionTool) {
 }
 
 // projectsOf takes the projects that are to be asked out of the arguments.
-func (d *Door) projectsOf(c Caller, args arguments) ([]auth.Project, error) {
-	all := d.visible(c)
+func (d *Door) projectsOf(g auth.Grant, args arguments) ([]auth.Project, error) {
+	all := d.visible(g)
 	var named []string
 	for _, name := range []string{paramProjectID, paramProjectSlug, paramProjectIDs} {
 		sent, ok := args.fields[name]
@@ -128,11 +128,11 @@ func namesIn(param string, sent jsontext.Value) ([]string, error) {
 }
 
 // visible are the projects of the caller's account.
-func (d *Door) visible(c Caller) []auth.Project {
-	if c.Grant.Kind != auth.KindAccount || c.Grant.Account == "" {
+func (d *Door) visible(g auth.Grant) []auth.Project {
+	if g.Kind != auth.KindAccount || g.Account == "" {
 		return nil
 	}
-	return d.opt.Projects(c.Grant.Account)
+	return d.opt.Projects(g.Account)
 }
 
 // askAll asks each project. Rows over several say which project they are of.
@@ -174,7 +174,7 @@ func (d *Door) addAccountTools(s *mcp.Server) {
 		for name := range args.fields {
 			return nil, event.InvalidField(event.CodeInvalidParams, name, "Unknown field")
 		}
-		return listResult("projects", d.projectRows(callerOf(ctx)))
+		return listResult("projects", d.projectRows(grantOf(ctx)))
 	})
 	d.addCompare(s)
 }
@@ -196,9 +196,9 @@ func listResult(name string, rows []jsontext.Value) (*mcp.CallToolResult, error)
 	}, nil
 }
 
-func (d *Door) projectRows(c Caller) []jsontext.Value {
+func (d *Door) projectRows(g auth.Grant) []jsontext.Value {
 	var rows []jsontext.Value
-	for _, p := range d.visible(c) {
+	for _, p := range d.visible(g) {
 		rows = append(rows, appendMembers(nil, append(projectMembers(p), member{"created", quote(p.Created.UTC().Format("2006-01-02T15:04:05Z"))})))
 	}
 	return rows
@@ -226,7 +226,7 @@ func (d *Door) addCompare(s *mcp.Server) {
 		if err != nil {
 			return nil, err
 		}
-		projects, err := d.projectsOf(callerOf(ctx), args)
+		projects, err := d.projectsOf(grantOf(ctx), args)
 		if err != nil {
 			return nil, err
 		}

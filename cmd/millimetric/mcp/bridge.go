@@ -24,28 +24,28 @@ const codeUnsupported = "unsupported_media_type"
 const requestTimeout = 60 * time.Second
 
 // Serve answers a request of a key of one project.
-func (d *Door) Serve(ctx *fasthttp.RequestCtx, caller Caller) error {
-	return d.serve(ctx, caller, d.project)
+func (d *Door) Serve(ctx *fasthttp.RequestCtx, grant auth.Grant) error {
+	return d.serve(ctx, grant, d.project)
 }
 
 // ServeAccount answers a request of an account key.
-func (d *Door) ServeAccount(ctx *fasthttp.RequestCtx, caller Caller) error {
-	return d.serve(ctx, caller, d.account)
+func (d *Door) ServeAccount(ctx *fasthttp.RequestCtx, grant auth.Grant) error {
+	return d.serve(ctx, grant, d.account)
 }
 
-type callerKey struct{}
+type grantKey struct{}
 
-// callerOf returns who sent the request of a context. Without one there is no access at all: the zero
-// Caller has no project and no account.
-func callerOf(ctx context.Context) Caller {
-	c, _ := ctx.Value(callerKey{}).(Caller)
-	return c
+// grantOf returns what the key of a request gives. Without one there is no access at all: the zero grant
+// has no project and no account.
+func grantOf(ctx context.Context) auth.Grant {
+	g, _ := ctx.Value(grantKey{}).(auth.Grant)
+	return g
 }
 
 // serve takes a request over from the HTTP library of the house to the one that the protocol's library
 // needs. All that goes over is copied: the former reuses its memory once this returns, and the latter
 // may still be using a request then.
-func (d *Door) serve(ctx *fasthttp.RequestCtx, caller Caller, to http.Handler) error {
+func (d *Door) serve(ctx *fasthttp.RequestCtx, grant auth.Grant, to http.Handler) error {
 	if err := d.checkOrigin(ctx); err != nil {
 		return err
 	}
@@ -53,14 +53,14 @@ func (d *Door) serve(ctx *fasthttp.RequestCtx, caller Caller, to http.Handler) e
 		// A page of another site can't send this type unless it is asked first, and no page is let in.
 		return &event.Error{Kind: event.ErrInput, Code: codeUnsupported, Notes: []string{"Content-Type must be application/json"}}
 	}
-	bounded, cancel := context.WithTimeout(context.WithValue(context.Background(), callerKey{}, caller), requestTimeout)
+	bounded, cancel := context.WithTimeout(context.WithValue(context.Background(), grantKey{}, grant), requestTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(bounded, string(ctx.Method()), "http://localhost"+string(ctx.Path()), bytes.NewReader(bytes.Clone(ctx.PostBody())))
 	if err != nil {
 		return event.Invalid(event.CodeInvalidPayload, "The request is not well-formed HTTP")
 	}
 	for name, value := range ctx.Request.Header.All() {
-		// The key stays here: the caller is what is left of it.
+		// The key stays here: the grant is what is left of it.
 		if n := string(name); n != fasthttp.HeaderAuthorization {
 			request.Header.Add(n, string(value))
 		}

@@ -35,7 +35,7 @@ func (d *Door) guard(next mcp.MethodHandler) mcp.MethodHandler {
 		}()
 		bounded, cancel := context.WithTimeout(ctx, requestTimeout)
 		defer cancel()
-		if err := d.admit(callerOf(ctx), request); err != nil {
+		if err := d.admit(grantOf(ctx), request); err != nil {
 			return nil, err
 		}
 		if method == "subscriptions/listen" {
@@ -43,24 +43,24 @@ func (d *Door) guard(next mcp.MethodHandler) mcp.MethodHandler {
 		}
 		result, err = next(bounded, method, request)
 		if list, ok := result.(*mcp.ListToolsResult); ok && err == nil {
-			result = onlyAllowed(list, callerOf(ctx))
+			result = onlyAllowed(list, grantOf(ctx))
 		}
 		return result, d.wireError(err)
 	}
 }
 
 // admit refuses what the key may not use, though others may.
-func (d *Door) admit(c Caller, request mcp.Request) error {
+func (d *Door) admit(g auth.Grant, request mcp.Request) error {
 	switch params := request.GetParams().(type) {
 	case *mcp.CallToolParamsRaw:
-		if c.Tool != nil && isTool(params.Name) && !c.Tool(params.Name) {
+		if isTool(params.Name) && !g.Tool(params.Name) {
 			return scopeError()
 		}
-		if params.Name == toolTrack && c.Grant.Kind != auth.KindSecret {
+		if params.Name == toolTrack && g.Kind != auth.KindSecret {
 			return scopeError()
 		}
 	case *mcp.ReadResourceParams:
-		if isResource(params.URI) && c.Grant.Kind == auth.KindSecret {
+		if isResource(params.URI) && g.Kind == auth.KindSecret {
 			return scopeError()
 		}
 	}
@@ -72,14 +72,11 @@ func scopeError() error {
 }
 
 // onlyAllowed leaves out the tools that the key may not use.
-func onlyAllowed(list *mcp.ListToolsResult, c Caller) *mcp.ListToolsResult {
-	if c.Tool == nil {
-		return list
-	}
+func onlyAllowed(list *mcp.ListToolsResult, g auth.Grant) *mcp.ListToolsResult {
 	shown := *list
 	shown.Tools = nil
 	for _, t := range list.Tools {
-		if c.Tool(t.Name) {
+		if g.Tool(t.Name) {
 			shown.Tools = append(shown.Tools, t)
 		}
 	}

@@ -47,13 +47,6 @@ type Door struct {
 	account http.Handler // for account keys
 }
 
-// Caller is who sends a request.
-type Caller struct {
-	Grant auth.Grant
-	// Tool reports whether the key may use a tool; nil where it may use all of its kind's.
-	Tool func(name string) bool
-}
-
 // New returns a door.
 func New(opt Options) *Door {
 	d := &Door{opt: opt}
@@ -70,13 +63,13 @@ func New(opt Options) *Door {
 	for _, s := range []*mcp.Server{read, send, account} {
 		addPrompts(s)
 	}
-	d.project = handler(func(c Caller) *mcp.Server {
-		if c.Grant.Kind == auth.KindSecret {
+	d.project = handler(func(g auth.Grant) *mcp.Server {
+		if g.Kind == auth.KindSecret {
 			return send
 		}
 		return read
 	})
-	d.account = handler(func(Caller) *mcp.Server { return account })
+	d.account = handler(func(auth.Grant) *mcp.Server { return account })
 	return d
 }
 
@@ -85,9 +78,9 @@ const requestBytesMax = 1 << 20
 
 // handler serves requests without sessions, each answered by one JSON document. Only so does the
 // library speak all revisions of the protocol.
-func handler(serverFor func(Caller) *mcp.Server) http.Handler {
+func handler(serverFor func(auth.Grant) *mcp.Server) http.Handler {
 	return mcp.NewStreamableHTTPHandler(
-		func(r *http.Request) *mcp.Server { return serverFor(callerOf(r.Context())) },
+		func(r *http.Request) *mcp.Server { return serverFor(grantOf(r.Context())) },
 		&mcp.StreamableHTTPOptions{
 			Stateless: true, JSONResponse: true, MaxRequestBodyBytes: requestBytesMax,
 			DisableLocalhostProtection:   true, // the bridge knows the connection, and checks it; see checkHost

@@ -143,7 +143,7 @@ func (d *Door) addQuestion(s *mcp.Server, q questionTool) {
 		Name: q.tool, Description: q.description(), Annotations: readOnly,
 		InputSchema: q.inputSchema(nil), OutputSchema: q.outputSchema(),
 	}, func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		project := callerOf(ctx).Grant.Project
+		project := grantOf(ctx).Project
 		if project == nil {
 			return nil, scopeError()
 		}

@@ -68,14 +68,14 @@ func (d *Door) addAccountResources(s *mcp.Server) {
 	s.AddResource(&mcp.Resource{
 		URI: resourceProjects, Name: "projects", MIMEType: mediaJSON, Description: "The projects that this key can see.",
 	}, func(ctx context.Context, r *mcp.ReadResourceRequest) (*mcp.ReadResourceResult, error) {
-		rows := listOf(d.projectRows(callerOf(ctx)))
+		rows := listOf(d.projectRows(grantOf(ctx)))
 		return &mcp.ReadResourceResult{Contents: []*mcp.ResourceContents{{MIMEType: mediaJSON, Text: string(rows)}}}, nil
 	})
 }
 
 // readRows asks the caller's project with a tool of ours.
 func (d *Door) readRows(ctx context.Context, tool string, fields map[string]any) (jsontext.Value, error) {
-	project := callerOf(ctx).Grant.Project
+	project := grantOf(ctx).Project
 	if project == nil {
 		return nil, scopeError()
 	}

@@ -30,7 +30,7 @@ func (d *Door) addTrack(s *mcp.Server) {
 		if len(body) == 0 {
 			return nil, event.InvalidField(event.CodeInvalidPayload, "event", "Required")
 		}
-		id, err := d.opt.Track(ctx, callerOf(ctx).Grant, body)
+		id, err := d.opt.Track(ctx, grantOf(ctx), body)
 		if err != nil {
 			return nil, err
 		}
