@@ -85,6 +85,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	var upkeep sync.WaitGroup
 	stopped, stop := context.WithCancel(ctx)
 	upkeep.Go(func() { f.keepUp(stopped, s.salts, log) })
+	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()
 	upkeep.Wait()
