@@ -228,21 +228,35 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 		return nil, err
 	}
 	see := newSight(q, clock)
+	result := newFunnelResult(q, see)
+	if q.Actor == ActorVisitor && !see.entries {
+		err = newFunnelBlocks(r, q, see, result).count()
+	} else {
+		err = q.follow(r, see, result)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result.answer(), nil
+}
+
+// follow follows actors whose events lie anywhere.
+func (q *Funnel) follow(r *run, see *sight, result *funnelResult) error {
 	lines, err := gather(r, gathering[funnelMark]{
 		from: see.scanFrom, to: see.scanTo,
 		keep: see.mark, order: compareMarks, weight: 1, size: see.size,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	flow, result := newFlow(q), newFunnelResult(q, see)
+	flow := newFlow(q)
 	looked := 0
 	for i := range lines {
 		marks := lines[i].events
 		if looked += len(marks) + 1; looked >= lookEvery {
 			looked = 0
 			if err := r.overBudget(see.size() + result.size()); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		touch := see.firstTouch(marks)
@@ -251,5 +265,5 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 		}
 		lines[i].events = nil
 	}
-	return result.answer(), nil
+	return nil
 }
