@@ -178,14 +178,21 @@ func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 		return nil
 	}
 	runs := w.sealed.runs
-	if !w.idle {
+	if !w.idle && p.among == nil {
 		return r.takeStretch(p, w, int(runs.Starts[w.from]), int(runs.Starts[w.run]))
 	}
+	wanted := func(ordinal uint32) bool {
+		return (!w.idle || b.tangled.has(ordinal-b.first)) && (p.among == nil || p.among(ordinal))
+	}
 	for run := w.from; run < w.run; run++ {
-		if !b.tangled.has(runs.Ordinals[run] - b.first) {
+		first := run
+		for run < w.run && wanted(runs.Ordinals[run]) {
+			run++
+		}
+		if first == run {
 			continue
 		}
-		if err := r.takeStretch(p, w, int(runs.Starts[run]), int(runs.Starts[run+1])); err != nil {
+		if err := r.takeStretch(p, w, int(runs.Starts[first]), int(runs.Starts[run])); err != nil {
 			return err
 		}
 	}

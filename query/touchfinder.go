@@ -12,7 +12,7 @@ type touchFinder struct {
 	r      *run
 	see    *sight
 	people *columnTest
-	tables perSegment[touchTables]
+	kinds  touchKinds
 	views  map[*sealed]*view
 
 	wanted  visitorBits
@@ -22,28 +22,6 @@ type touchFinder struct {
 	began   visitorBits               // some event was met
 	visits  map[uint64]struct{}       // pairs of a visitor and a visit that can have no touch any more
 }
-
-// touchTables are what the codes of a segment say about touches.
-type touchTables struct {
-	sources   []sourceKind // by code
-	addresses [3]addressTable
-}
-
-// addressTable tells which code of a column means that there is no such part of an address.
-type addressTable struct {
-	column column
-	none   uint32
-	some   bool // all rows have it
-}
-
-// sourceKind is what a source means for touches.
-type sourceKind byte
-
-const (
-	sourceOther sourceKind = iota
-	sourceIsInternal
-	sourceIsDirect
-)
 
 func newTouchFinder(r *run, see *sight) *touchFinder {
 	return &touchFinder{r: r, see: see, people: peopleTest(), views: map[*sealed]*view{}, visits: map[uint64]struct{}{}}
@@ -147,7 +125,7 @@ func (f *touchFinder) isTouch(e *scanRow, visitor uint32) bool {
 	before := f.touches[visitor].time
 	f.began.add(visitor)
 	f.touches[visitor].time = e.time
-	kind := f.kindOf(e)
+	kind := f.kinds.of(e)
 	if kind == touchNone {
 		return false
 	}
@@ -161,49 +139,4 @@ func (f *touchFinder) isTouch(e *scanRow, visitor uint32) bool {
 	}
 	f.visits[visit] = struct{}{}
 	return counts
-}
-
-// kindOf tells what touch a row of a segment could be.
-func (f *touchFinder) kindOf(e *scanRow) touchKind {
-	t := f.tablesOf(e.view)
-	hasAddress := false
-	for _, a := range t.addresses {
-		hasAddress = hasAddress || a.some || e.view.codesOf(a.column)[e.at] != a.none
-	}
-	if !hasAddress && !e.view.flag(flagInURL, e.at) {
-		return touchNone
-	}
-	switch t.sources[e.code(colSource)] {
-	case sourceIsInternal:
-		return touchDropped
-	case sourceIsDirect:
-		if e.sessionDerived() {
-			return touchCut
-		}
-	}
-	return touchWanted
-}
-
-func (f *touchFinder) tablesOf(v *view) *touchTables {
-	t, found := f.tables.turn(v.sealed)
-	if found {
-		return t
-	}
-	for i, c := range []column{colReferrer, colSite, colRest} {
-		none, found, err := v.sealed.column(c).dict.Find("")
-		if err != nil {
-			v.fail(err)
-		}
-		t.addresses[i] = addressTable{column: c, none: none, some: !found}
-	}
-	t.sources = make([]sourceKind, v.sealed.column(colSource).dict.Len())
-	for code := range t.sources {
-		switch v.textOf(colSource, uint32(code)) {
-		case sourceInternal:
-			t.sources[code] = sourceIsInternal
-		case sourceDirect:
-			t.sources[code] = sourceIsDirect
-		}
-	}
-	return t
 }
