@@ -139,7 +139,7 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		if err := s.openRuns(); err != nil {
 			return nil, err
 		}
-		walkers = append(walkers, &walker{sealed: s, view: &view{run: r}, idle: p.idle != nil && p.idle(segment)})
+		walkers = append(walkers, &walker{sealed: s, view: r.newView(), idle: p.idle != nil && p.idle(segment)})
 	}
 	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
 	setAside(walkers)

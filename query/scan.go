@@ -214,7 +214,7 @@ func (r *run) chooseOthers(p *pass, v *view, chosen []int32) ([]int32, error) {
 // viewOf returns the one view of the question.
 func (r *run) viewOf() *view {
 	if r.view == nil {
-		r.view = &view{run: r}
+		r.view = r.newView()
 	}
 	return r.view
 }

@@ -144,7 +144,7 @@ func (q *Attribution) touches(r *run, found *conversions) ([]actorTouch, *groupi
 		return t.sorted(), t.groups, nil
 	}
 	t := newTouchWalk(r, q)
-	err := t.walk(found, everyone, newSessionNumbers())
+	err := t.walk(found, everyone)
 	return t.found, t.groups, err
 }
 

@@ -20,11 +20,11 @@ type touchFinder struct {
 	left    int
 	touches [blockVisitors]funnelMark // by visitor: the touch, or, before it is found, the event met last
 	began   visitorBits               // some event was met
-	visits  map[uint64]struct{}       // pairs of a visitor and a visit that can have no touch any more
+	visits  map[visitKey]struct{}     // that can have no touch any more
 }
 
 func newTouchFinder(r *run, see *sight) *touchFinder {
-	return &touchFinder{r: r, see: see, people: peopleTest(), views: map[*sealed]*view{}, visits: map[uint64]struct{}{}}
+	return &touchFinder{r: r, see: see, people: peopleTest(), views: map[*sealed]*view{}, visits: map[visitKey]struct{}{}}
 }
 
 // begin begins a block.
@@ -70,7 +70,7 @@ func (f *touchFinder) find(b *block) error {
 func (f *touchFinder) look(w *walker, run int, visitor uint32) error {
 	v := f.views[w.sealed]
 	if v == nil {
-		v = &view{run: f.r}
+		v = f.r.newView()
 		f.views[w.sealed] = v
 	}
 	for row := w.sealed.runs.Starts[run]; row < w.sealed.runs.Starts[run+1]; row++ {
@@ -133,10 +133,7 @@ func (f *touchFinder) isTouch(e *scanRow, visitor uint32) bool {
 	if first && counts {
 		return true
 	}
-	visit := pair(visitor, f.see.visits.number(e))
-	if _, met := f.visits[visit]; met {
-		return false
-	}
-	f.visits[visit] = struct{}{}
-	return counts
+	met := len(f.visits)
+	f.visits[visitOf(e, visitor)] = struct{}{}
+	return counts && len(f.visits) > met
 }

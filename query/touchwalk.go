@@ -24,15 +24,15 @@ type touchWalk struct {
 	waits   waiting[metEvent]
 	before  [blockVisitors]event.Time // by visitor: of the event met last
 	began   visitorBits               // some event was met
-	visits  map[uint64]struct{}       // pairs of a visitor and a visit that had its first address
+	visits  map[visitKey]struct{}     // that had their first address
 	found   []actorTouch
 }
 
 // metEvent is what an event is to the touches of its visitor.
 type metEvent struct {
 	at      place
-	visit   uint32 // number of its session id, if it has an address
-	fields  uint32 // of the touch, in the grouping
+	visit   visitKey // if it has an address
+	fields  uint32   // of the touch, in the grouping
 	address bool
 	direct  bool
 	drop    touchDrop
@@ -42,25 +42,25 @@ func compareMet(a, b metEvent) int { return a.at.compare(b.at) }
 
 func newTouchWalk(r *run, q *Attribution) *touchWalk {
 	return &touchWalk{
-		r: r, q: q, wanted: compile(q.TouchFilters), groups: newGrouping(q.GroupBy), visits: map[uint64]struct{}{},
+		r: r, q: q, wanted: compile(q.TouchFilters), groups: newGrouping(q.GroupBy), visits: map[visitKey]struct{}{},
 	}
 }
 
 // walk makes the pass. Only visitors with conversions matter, unless everyone does.
-func (t *touchWalk) walk(conversions *conversions, everyone bool, names *sessionNumbers) error {
+func (t *touchWalk) walk(conversions *conversions, everyone bool) error {
 	p := &pass{from: event.TimeMin, to: t.q.To, wants: conditionsOf(nil, nil)}
 	p.size = func() int {
-		return 4*len(t.found) + 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + len(t.visits) + len(names.list) + t.groups.size()
+		return 4*len(t.found) + 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + 2*len(t.visits) + t.groups.size()
 	}
 	if !everyone {
 		p.among = conversions.has
 	}
 	p.visit = func(e *scanRow) {
 		if everyone || conversions.has(e.visitor) {
-			t.waits.add(e.visitor, t.met(e, names))
+			t.waits.add(e.visitor, t.met(e, e.visitor%blockVisitors))
 		}
 	}
-	p.take = func(v *view, chosen []int32) { t.take(v, chosen, names) }
+	p.take = t.take
 	return t.r.eachBlock(p, t)
 }
 
@@ -74,14 +74,14 @@ func (t *touchWalk) begin(b *block) {
 	t.block, t.began = b, visitorBits{}
 }
 
-// met is what an event is to the touches of its visitor.
-func (t *touchWalk) met(e *scanRow, names *sessionNumbers) metEvent {
+// met is what an event is to the touches of its visitor, whom a number in his block names.
+func (t *touchWalk) met(e *scanRow, visitor uint32) metEvent {
 	m := metEvent{at: e.place()}
 	kind := t.kinds.of(e)
 	if kind == touchNone {
 		return m
 	}
-	m.address, m.visit = true, names.number(e)
+	m.address, m.visit = true, visitOf(e, visitor)
 	m.direct = kind == touchCut || kind == touchWanted && e.text(colSource) == sourceDirect
 	switch {
 	case kind == touchDropped || !t.wanted(e):
@@ -96,7 +96,7 @@ func (t *touchWalk) met(e *scanRow, names *sessionNumbers) metEvent {
 }
 
 // take takes rows of a view.
-func (t *touchWalk) take(v *view, chosen []int32, names *sessionNumbers) {
+func (t *touchWalk) take(v *view, chosen []int32) {
 	if len(chosen) == 0 {
 		return
 	}
@@ -112,11 +112,11 @@ func (t *touchWalk) take(v *view, chosen []int32, names *sessionNumbers) {
 		}
 		switch {
 		case t.block.tangled.has(visitor):
-			t.lists.add(visitor, t.met(&row, names))
+			t.lists.add(visitor, t.met(&row, visitor))
 		case v.session(int(at)) == session:
 			t.before[visitor] = row.time // of this visit, the first address is known
 		default:
-			m := t.met(&row, names)
+			m := t.met(&row, visitor)
 			if m.address {
 				session = v.session(int(at))
 			}
@@ -133,11 +133,10 @@ func (t *touchWalk) step(visitor uint32, m *metEvent) {
 	if !m.address {
 		return
 	}
-	visit := pair(visitor, m.visit)
-	if _, known := t.visits[visit]; known {
+	known := len(t.visits)
+	if t.visits[m.visit] = struct{}{}; len(t.visits) == known {
 		return
 	}
-	t.visits[visit] = struct{}{}
 	if m.drop == dropAll || m.drop == dropIfCut && cut {
 		return
 	}
