@@ -45,7 +45,7 @@ type Options struct {
 	// StallExit is how long a commit may be stuck before the process ends: 60 s. A restart can
 	// help then; waiting has not.
 	StallExit time.Duration
-	// QueueBytes bounds the requests that wait to be committed: 64 MiB.
+	// QueueBytes bounds the requests that wait to be committed: 64 MiB, or an eighth of the memory.
 	QueueBytes int
 	// FreeBytesMin and FreePercentMin are the free space below which appends are refused: the
 	// greater of the two, 2 GiB and 5 %. Negative ones don't count.
@@ -103,11 +103,11 @@ func (o Options) withDefaults() Options {
 	}
 	o.CommitWait = orDefault(o.CommitWait, 5*time.Second)
 	o.StallExit = orDefault(o.StallExit, 60*time.Second)
-	o.QueueBytes = orDefault(o.QueueBytes, 64<<20)
 	o.FreeBytesMin = orDefault(o.FreeBytesMin, 2<<30)
 	o.FreePercentMin = orDefault(o.FreePercentMin, 5)
 	o.MemTableBytes = orDefault(o.MemTableBytes, 16<<20)
 	o.MemoryBytes = orDefault(o.MemoryBytes, 1<<30)
+	o.QueueBytes = orDefault(o.QueueBytes, int(min(64<<20, max(o.MemoryBytes, memoryMin)/8)))
 	o.SegmentRows = orDefault(o.SegmentRows, 1<<20)
 	return o
 }
