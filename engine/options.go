@@ -130,6 +130,11 @@ const (
 	indexBytes = 4 << 10
 )
 
+// topTablesMax is how many tables may lie over each other in Pebble's topmost level before commits wait.
+// Few are there, as what is large is taken in below; but one that can't be read keeps those above it from
+// going down, and must not stop all others. Each costs a look-up a glance.
+const topTablesMax = 1000
+
 // exact orders store keys as Pebble does by itself, under the same name. But in the index of a table, it
 // ends each block at its last key, and not at some shorter key behind it: else a block that can't be
 // read would stand for keys that it never held.
@@ -149,6 +154,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		CacheSize:                   8 << 20, // what is read again is in a cache of ours, decrypted
 		MemTableSize:                uint64(e.opt.MemTableBytes),
 		MemTableStopWritesThreshold: 4, // a slow flush must not stop commits at once
+		L0StopWritesThreshold:       topTablesMax,
 		MaxOpenFiles:                256,
 		Comparer:                    exact,
 		Logger:                      logger{e},
@@ -156,6 +162,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		// Tombstones of what was merged away must reach a table, or nothing is ever deleted.
 		FlushDelayDeleteRange: 10 * time.Second,
 	}
+	o.Experimental.CompactionScheduler = e.compactions
 	for i := range o.Levels {
 		o.Levels[i].BlockSize, o.Levels[i].IndexBlockSize = blockBytes, indexBytes
 	}
