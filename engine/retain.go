@@ -44,6 +44,11 @@ func (e *Engine) Retention(number event.Project) int {
 	return known.(*project).newest().days
 }
 
+// Oldest returns the time before which a project's retention window keeps nothing.
+func (e *Engine) Oldest(number event.Project) event.Time {
+	return floorOf(e.today(), e.Retention(number))
+}
+
 // SetRetention sets the retention window of a project in days, 0 for ever, and returns once that is
 // durable. On day D, the events of days up to D - days - 1 are in no answer. A window that is made
 // longer doesn't bring back what is gone.
@@ -60,8 +65,8 @@ func (e *Engine) SetRetention(ctx context.Context, number event.Project, days in
 	}
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
-	if p.broken != nil {
-		return p.broken
+	if why := p.damage(); why != nil {
+		return why
 	}
 	before := p.newest()
 	if before.days == days {
@@ -83,7 +88,7 @@ func (e *Engine) retain(p *project) error {
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
 	before, today := p.newest(), e.endingDay()
-	if p.broken != nil || before.days == 0 || p.retained == (retained{today, before.days}) {
+	if p.damage() != nil || before.days == 0 || p.retained == (retained{today, before.days}) {
 		return nil
 	}
 	floor := floorOf(today, before.days)

@@ -42,7 +42,7 @@ func (e *Engine) seal(p *project) (rows int, err error) {
 	defer e.sealing.Unlock()
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
-	if p.broken != nil {
+	if p.damage() != nil {
 		return 0, nil // it was said at the start
 	}
 	f, err := e.freeze(p)
@@ -108,7 +108,7 @@ func (e *Engine) writeFrozen(p *project, before *sealed, f frozen) (*made, error
 	}
 	m.gone += uint64(f.upTo-before.watermark) - uint64(len(rows))
 	for _, part := range partition(rows, m.days, e.budget.dayRows) {
-		entry, err := e.writeSegment(w, thing{p.number, part.bucket, p.stamp()}, index.Build(part.rows, index.BuildOptions{}))
+		entry, err := e.writeSegment(w, thing{p.number, part.bucket, p.stamp()}, e.builder.Build(part.rows, index.BuildOptions{}))
 		if err != nil {
 			return nil, err
 		}

@@ -29,6 +29,12 @@ const (
 	OrderAny     Order = "any"     // the steps may come in any order
 )
 
+// The maturities of Funnel.
+const (
+	maturityAll    = "all"
+	maturityMature = "mature"
+)
+
 // Funnel asks how far actors get through some steps. Its Filters hold for the events of all steps.
 type Funnel struct {
 	Common
@@ -77,7 +83,7 @@ func parseFunnel(r *reader) Question {
 		}
 		q.Breakdown = &f
 	}
-	q.Mature = r.choice("maturity", "all", "mature") == "mature"
+	q.Mature = r.choice("maturity", maturityAll, maturityMature) == maturityMature
 	q.List = r.actorList(len(q.Steps))
 	q.Limit = r.limit("limit", funnelLimit, funnelLimitMax)
 	return q
@@ -194,12 +200,12 @@ func (q *Funnel) own() []Member {
 	for i, f := range q.Hold {
 		hold[i] = f.String()
 	}
-	breakdown, maturity, list := Value{}, "all", Value{}
+	breakdown, maturity, list := Value{}, maturityAll, Value{}
 	if q.Breakdown != nil {
 		breakdown = Text(q.Breakdown.String())
 	}
 	if q.Mature {
-		maturity = "mature"
+		maturity = maturityMature
 	}
 	if q.List != nil {
 		verb := "reached"
@@ -228,21 +234,35 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 		return nil, err
 	}
 	see := newSight(q, clock)
+	result := newFunnelResult(q, see)
+	if q.Actor == ActorVisitor && !see.entries {
+		err = newFunnelBlocks(r, q, see, result).count()
+	} else {
+		err = q.follow(r, see, result)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result.answer(), nil
+}
+
+// follow follows actors whose events lie anywhere.
+func (q *Funnel) follow(r *run, see *sight, result *funnelResult) error {
 	lines, err := gather(r, gathering[funnelMark]{
 		from: see.scanFrom, to: see.scanTo,
 		keep: see.mark, order: compareMarks, weight: 1, size: see.size,
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	flow, result := newFlow(q), newFunnelResult(q, see)
+	flow := newFlow(q)
 	looked := 0
 	for i := range lines {
 		marks := lines[i].events
 		if looked += len(marks) + 1; looked >= lookEvery {
 			looked = 0
 			if err := r.overBudget(see.size() + result.size()); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		touch := see.firstTouch(marks)
@@ -251,5 +271,5 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 		}
 		lines[i].events = nil
 	}
-	return result.answer(), nil
+	return nil
 }

@@ -13,6 +13,7 @@ type funnelResult struct {
 	q        *Funnel
 	see      *sight
 	outcomes []outcome
+	ones     []int64      // by group: the actors of depth 1, of whom nothing else is asked
 	times    []event.Time // of the events of all outcomes, one after the other
 	listed   []listed
 }
@@ -43,9 +44,13 @@ func (f *funnelResult) add(marks []funnelMark, trail []int32, touch *funnelMark)
 			o.group = touch.group
 		}
 	}
-	f.outcomes = append(f.outcomes, o)
-	for _, i := range trail {
-		f.times = append(f.times, marks[i].time)
+	if o.depth == 1 {
+		*at(&f.ones, o.group)++
+	} else {
+		f.outcomes = append(f.outcomes, o)
+		for _, i := range trail {
+			f.times = append(f.times, marks[i].time)
+		}
 	}
 	if list := f.q.List; list != nil && len(trail) >= list.Step && (!list.Dropped || len(trail) == list.Step) {
 		m := &marks[trail[list.Step-1]]
@@ -54,10 +59,12 @@ func (f *funnelResult) add(marks []funnelMark, trail []int32, touch *funnelMark)
 }
 
 // size counts entries: an outcome is two, and its times are sorted apart.
-func (f *funnelResult) size() int { return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) }
+func (f *funnelResult) size() int {
+	return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) + len(f.ones)
+}
 
 func (f *funnelResult) answer() *Answer {
-	answer := &Answer{Head: []Member{{"steps", f.steps(f.outcomes)}}}
+	answer := &Answer{Head: []Member{{"steps", f.steps(f.whole())}}}
 	if f.q.Breakdown != nil {
 		answer.Head = append(answer.Head, f.groups()...)
 	}
@@ -67,28 +74,65 @@ func (f *funnelResult) answer() *Answer {
 	return answer
 }
 
+// funnelGroup is the actors of one group, or of several.
+type funnelGroup struct {
+	group    uint32
+	ones     int64
+	outcomes []outcome // of depth 2 and more
+}
+
+func (g *funnelGroup) actors() int64 { return g.ones + int64(len(g.outcomes)) }
+
+// whole is all actors.
+func (f *funnelResult) whole() *funnelGroup {
+	g := &funnelGroup{outcomes: f.outcomes}
+	for _, n := range f.ones {
+		g.ones += n
+	}
+	return g
+}
+
 // groups shows the groups of most actors; the rest of them together is one more funnel.
 func (f *funnelResult) groups() []Member {
-	slices.SortFunc(f.outcomes, func(a, b outcome) int { return cmp.Compare(a.group, b.group) })
-	var groups [][]outcome
-	for group := range chunks(f.outcomes, func(a, b *outcome) bool { return a.group == b.group }) {
-		groups = append(groups, group)
-	}
+	groups := f.parted()
 	by, text := *f.q.Breakdown, f.see.by.values[0].list
-	slices.SortFunc(groups, func(a, b []outcome) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), by.compare(text[a[0].group], text[b[0].group]))
+	slices.SortFunc(groups, func(a, b *funnelGroup) int {
+		return cmp.Or(cmp.Compare(b.actors(), a.actors()), by.compare(text[a.group], text[b.group]))
 	})
 	shown := min(f.q.Limit, len(groups))
 	var values []Value
 	for _, g := range groups[:shown] {
-		values = append(values, Object(Member{"group", by.value(text[g[0].group])}, Member{"steps", f.steps(g)}))
+		values = append(values, Object(Member{"group", by.value(text[g.group])}, Member{"steps", f.steps(g)}))
 	}
 	members := []Member{{"groups", List(values)}}
 	if shown == len(groups) {
 		return members
 	}
+	other := &funnelGroup{}
+	for _, g := range groups[shown:] {
+		other.ones += g.ones
+		other.outcomes = append(other.outcomes, g.outcomes...)
+	}
 	return append(members, Member{"groups_total", Int(int64(len(groups)))},
-		Member{"other", Object(Member{"steps", f.steps(slices.Concat(groups[shown:]...))})})
+		Member{"other", Object(Member{"steps", f.steps(other)})})
+}
+
+// parted parts the actors by group.
+func (f *funnelResult) parted() []*funnelGroup {
+	slices.SortFunc(f.outcomes, func(a, b outcome) int { return cmp.Compare(a.group, b.group) })
+	var groups []*funnelGroup
+	ones := slices.Clone(f.ones)
+	for own := range chunks(f.outcomes, func(a, b *outcome) bool { return a.group == b.group }) {
+		count := at(&ones, own[0].group)
+		groups = append(groups, &funnelGroup{group: own[0].group, ones: *count, outcomes: own})
+		*count = 0
+	}
+	for group, n := range ones {
+		if n > 0 {
+			groups = append(groups, &funnelGroup{group: uint32(group), ones: n})
+		}
+	}
+	return groups
 }
 
 // chunks cuts a list between neighbours that aren't alike.
@@ -123,9 +167,10 @@ func (f *funnelResult) actors() []Member {
 }
 
 // steps is the funnel of some actors.
-func (f *funnelResult) steps(outcomes []outcome) Value {
-	n := len(f.q.Steps)
+func (f *funnelResult) steps(g *funnelGroup) Value {
+	n, outcomes := len(f.q.Steps), g.outcomes
 	reached := make([]int64, n+2) // by depth; nobody gets beyond the last
+	reached[1] = g.ones
 	for _, o := range outcomes {
 		for depth := 1; depth <= int(o.depth); depth++ {
 			reached[depth]++
