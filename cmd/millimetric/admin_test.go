@@ -101,6 +101,30 @@ func TestAKeyIsNarrowedToRoutesAndNeverWidened(t *testing.T) {
 	}
 }
 
+func TestAKeyWithDatesSeesNothingOutsideOfThem(t *testing.T) {
+	r := startServer(t)
+	for _, day := range []string{"2026-04-28", "2026-04-29", "2026-04-30"} {
+		body := `{"event":"x","anonymous_id":"ann","session_id":"s","path":"/` + day + `","timestamp":"` + day + `T12:00:00Z"}`
+		if code := r.refusedWith("POST", "/v1/track", r.words["sk"], body); code != "" {
+			t.Fatal(code)
+		}
+	}
+	var key admin.Key
+	r.do("POST", "/v1/admin/projects/shop/keys", `{"kind":"rk","from":"2026-04-29","to":"2026-04-30"}`, 201, &key)
+	for question, want := range map[string]string{
+		"stats?from=2026-04-29&to=2026-04-30":                        `"value":1`,
+		"stats?from=2026-04-28&to=2026-04-30":                        `{"error":"insufficient_scope","details":{"formErrors":["The key only reads events from 2026-04-29T00:00:00Z on before 2026-04-30T00:00:00Z"]}}`,
+		"query?from=2026-04-29&to=2026-05-01":                        "insufficient_scope",
+		"sessions?from=2026-04-29&to=2026-04-30&list=true":           `"events":1`,
+		"paths?from=2026-04-29&to=2026-04-30&start=x":                `"count":1`,
+		"stats?from=2026-04-29T10:00:00%2B02:00&to=2026-04-29T23:00": `"value":1`,
+	} {
+		if _, body := r.call("GET", "/v1/"+question, bearer(key.Text), nil); !strings.Contains(body, want) || strings.Contains(body, "04-28T") {
+			t.Errorf("%s: %s", question, body)
+		}
+	}
+}
+
 // A narrowed account key must not be a way to one that isn't.
 func TestANarrowedAccountKeyCannotGetItselfMore(t *testing.T) {
 	r := startServer(t)

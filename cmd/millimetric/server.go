@@ -309,7 +309,11 @@ func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) fun
 		if s.reading.Add(1) > readingMax {
 			return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: time.Second}
 		}
-		return ask(s.api, ctx, project)
+		door := s.api
+		if grant.From != nil || grant.To != nil {
+			door = door.Within(grant.Range())
+		}
+		return ask(door, ctx, project)
 	}
 }
 
