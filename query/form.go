@@ -3,6 +3,8 @@ package query
 import (
 	"bytes"
 	"iter"
+	"maps"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,11 +27,42 @@ const paramRepeated = "step"
 type Form struct {
 	fields  map[string]field
 	project event.Project // whose cursors are taken and given
+	limit   int           // what it is, whatever was sent; 0 leaves it as it is
 }
 
 // For returns the form as one that asks a project: cursors that another project gave are refused.
 func (f Form) For(project event.Project) Form {
 	f.project = project
+	return f
+}
+
+// WithLimit returns the form as one whose limit is n, whatever it says itself or the cursor in it holds:
+// for doors with less room than the client asked for. The question must have a limit.
+func (f Form) WithLimit(n int) Form {
+	f.limit = n
+	return f
+}
+
+// limited applies WithLimit.
+func (f Form) limited() Form {
+	if f.limit == 0 {
+		return f
+	}
+	f.fields = maps.Clone(f.fields)
+	f.fields["limit"] = field{text: strconv.Itoa(f.limit)}
+	return f
+}
+
+// WithZone returns the form with a time zone where it names none. A cursor names one: it holds the whole
+// question.
+func (f Form) WithZone(zone string) Form {
+	_, named := f.fields["tz"]
+	if _, goesOn := f.fields["cursor"]; named || goesOn || zone == "" {
+		return f
+	}
+	fields := maps.Clone(f.fields)
+	fields["tz"] = field{text: zone}
+	f.fields = fields
 	return f
 }
 

@@ -18,6 +18,14 @@ const (
 	cohortsMax = 4000
 )
 
+// The modes of Retention, and where it looks for births.
+const (
+	modeExact     = "exact"
+	modeUnbounded = "unbounded"
+	birthRange    = "range"
+	birthEver     = "ever"
+)
+
 // Retention asks how many of those who began in one period came back in the periods after it. Its
 // Filters hold for births and returns.
 type Retention struct {
@@ -36,8 +44,8 @@ func parseRetention(r *reader) Question {
 	q.Return = r.namedStep("return", &q.Common)
 	q.Period = Interval(r.choice("period", string(IntervalDay), string(IntervalWeek), string(IntervalMonth)))
 	q.Periods = r.limit("periods", periodsDefault, periodsMax)
-	q.Unbounded = r.choice("mode", "exact", "unbounded") == "unbounded"
-	q.BirthEver = r.choice("birth_in", "range", "ever") == "ever"
+	q.Unbounded = r.choice("mode", modeExact, modeUnbounded) == modeUnbounded
+	q.BirthEver = r.choice("birth_in", birthRange, birthEver) == birthEver
 	return q
 }
 
@@ -58,12 +66,12 @@ func (r *reader) namedStep(name string, c *Common) Step {
 }
 
 func (q *Retention) own() []Member {
-	mode, birthIn := "exact", "range"
+	mode, birthIn := modeExact, birthRange
 	if q.Unbounded {
-		mode = "unbounded"
+		mode = modeUnbounded
 	}
 	if q.BirthEver {
-		birthIn = "ever"
+		birthIn = birthEver
 	}
 	return []Member{
 		{"birth", q.Birth.setting()}, {"return", q.Return.setting()}, {"period", Text(string(q.Period))},
