@@ -23,6 +23,7 @@ import (
 	"millimetric/cmd/millimetric/ask"
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
+	"millimetric/cmd/millimetric/mcp"
 )
 
 // The statuses with which the process exits.
@@ -70,6 +71,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), rootkeyCommand(), versionCommand())
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(ask.Commands()...)
+	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)
 	return root
 }
