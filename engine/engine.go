@@ -22,14 +22,16 @@
 // there. The same holds for a commit that is stuck for long.
 //
 // Locks are taken in this order: merging, a project's upkeep, the gate or a project's ordinals, a
-// project's mu; mu of the queue and deadMu are taken last. The gathering goroutine takes none of the
+// project's mu; mu of the queue, deadMu and that of rotten are taken last. The gathering goroutine takes none of the
 // first three.
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -81,6 +83,9 @@ type Engine struct {
 	deadMu    sync.Mutex    // guards dead
 	dead      []thing       // to be deleted
 
+	gaps   []gap // see missing; it doesn't change after Open
+	rotten rotten
+
 	wakeSealer chan struct{}
 	wakeMerger chan struct{}
 
@@ -111,7 +116,7 @@ type state int
 
 const (
 	stateDead    state = iota // a commit failed; the process is about to end
-	stateDamaged              // stored bytes aren't what was written
+	stateDamaged              // the log can't be read any more, and is still needed
 	stateFull                 // too little free space
 	stateStuck                // a commit takes too long
 	stateStalled              // Pebble holds writes back
@@ -152,6 +157,7 @@ func newEngine(dir string, opt Options) *Engine {
 		ciphers:  newCiphers(&opt),
 
 		budget:     newBudget(opt),
+		rotten:     rotten{tables: map[string]bool{}, looked: true},
 		retention:  newCalmClock(opt.Now, opt.Elapsed),
 		ending:     newCalmClock(opt.Now, opt.Elapsed),
 		wakeSealer: make(chan struct{}, 1),
@@ -187,7 +193,7 @@ func (e *Engine) openStore() error {
 	}
 	isNew, err := e.openPebble()
 	if err == nil && isNew {
-		if err = e.db.Close(); err == nil {
+		if err = errors.Join(e.settle(), e.db.Close()); err == nil {
 			_, err = e.openPebble()
 		}
 	}
@@ -196,6 +202,16 @@ func (e *Engine) openStore() error {
 		return errors.Join(err, lock.Close())
 	}
 	return nil
+}
+
+// settle moves the format number of a new store to Pebble's lowest level. Where a table of the topmost
+// level can't be read, Pebble then remembers that it failed to move it down, and waits; with nothing
+// below, it would try again at once, for ever.
+func (e *Engine) settle() error {
+	if err := e.db.Flush(); err != nil {
+		return err
+	}
+	return e.db.Compact(context.Background(), formatKey, append(slices.Clone(formatKey), 0), false)
 }
 
 // openPebble reports whether the store was made just now.
