@@ -99,17 +99,13 @@ func (f *engineFigures) measureBatches(ctx context.Context, s settings) error {
 	return nil
 }
 
-// calm is how long a server is left alone before its idle memory is looked at: what it gives back to
-// the system it gives back slowly.
-const calm = 10 * time.Second
-
 func (f *engineFigures) measureEmpty(ctx context.Context, s settings) (err error) {
 	v, err := newServer(ctx, s, "empty")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, v.stop()) }()
-	time.Sleep(calm)
+	time.Sleep(s.calm)
 	f.empty, err = v.child.Memory()
 	return err
 }
@@ -147,6 +143,9 @@ func (f *engineFigures) measureFull(ctx context.Context, s settings) (err error)
 		into       *timing
 		kill, cold bool
 	}{{&f.clean, false, false}, {&f.killed, true, false}, {&f.coldClean, false, true}, {&f.coldKilled, true, true}} {
+		if way.cold && s.cold == 0 {
+			continue
+		}
 		if *way.into, err = f.measureStart(ctx, s, st, way.kill, way.cold); err != nil {
 			return err
 		}
@@ -159,7 +158,7 @@ func (f *engineFigures) measureMemory(ctx context.Context, s settings, st *stage
 	if err := st.renewServer(ctx, s); err != nil {
 		return err
 	}
-	time.Sleep(calm)
+	time.Sleep(s.calm)
 	if f.idle, err = st.server.child.Memory(); err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ func (f *engineFigures) report(s settings, m bench.Machine) string {
 		how string
 		of  timing
 	}{{"after a clean stop", f.clean}, {"after kill -9", f.killed}, {"after a clean stop, " + f.how, f.coldClean}, {"after kill -9, " + f.how, f.coldKilled}} {
+		if t.of.median == 0 {
+			continue // it wasn't tried
+		}
 		row(t.of.median < startMax, "< 1 s", "start to the first answer, "+t.how, "%s ms", t.of)
 	}
 	for _, t := range []struct {
