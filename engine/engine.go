@@ -22,8 +22,8 @@
 // there. The same holds for a commit that is stuck for long.
 //
 // Locks are taken in this order: merging, a project's upkeep, the gate or a project's ordinals, a
-// project's mu; mu of the queue, deadMu and those of memory are taken last. The gathering goroutine takes none of the
-// first three.
+// project's mu; mu of the queue, deadMu, that of rotten and those of memory are taken last. The gathering goroutine takes
+// none of the first three.
 package engine
 
 import (
@@ -86,6 +86,13 @@ type Engine struct {
 	deadMu         sync.Mutex    // guards dead
 	dead           []thing       // to be deleted
 
+	gaps   []gap // see missing; it doesn't change after Open
+	rotten rotten
+	rest   atomic.Int32 // see restAfterDamage
+	wanted atomic.Int32 // compactions that somebody waits for
+
+	compactions *compactions
+
 	wakeSealer chan struct{}
 	wakeMerger chan struct{}
 
@@ -116,7 +123,7 @@ type state int
 
 const (
 	stateDead    state = iota // a commit failed; the process is about to end
-	stateDamaged              // stored bytes aren't what was written
+	stateDamaged              // the log can't be read any more, and is still needed
 	stateFull                 // too little free space
 	stateStuck                // a commit takes too long
 	stateStalled              // Pebble holds writes back
@@ -157,6 +164,7 @@ func newEngine(dir string, opt Options) *Engine {
 		ciphers:  newCiphers(&opt),
 
 		budget:     newBudget(opt),
+		rotten:     rotten{tables: map[string]bool{}, looked: true},
 		retention:  newCalmClock(opt.Now, opt.Elapsed),
 		ending:     newCalmClock(opt.Now, opt.Elapsed),
 		wakeSealer: make(chan struct{}, 1),
@@ -167,6 +175,7 @@ func newEngine(dir string, opt Options) *Engine {
 	e.nearVisitors = &memory{most: e.budget.nearVisitors}
 	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
+	e.compactions = newCompactions(e)
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
 	// it fails to open.
 	e.fs, e.care = vfs.WithDiskHealthChecks(ordered{opt.FS}, slowAfter, nil, func(info vfs.DiskSlowInfo) {

@@ -128,6 +128,28 @@ func orDefault[T int | int64 | time.Duration](v, otherwise T) T {
 // Pebble by itself.
 const storeFormat = pebble.FormatValueSeparation
 
+// blockBytes gives each value a block of its own in Pebble's tables: one that can't be read then costs
+// what it holds, and no other project's values beside it. indexBytes is Pebble's default for both.
+const (
+	blockBytes = 1
+	indexBytes = 4 << 10
+)
+
+// topTablesMax is how many tables may lie over each other in Pebble's topmost level before commits wait.
+// Few are there, as what is large is taken in below; but one that can't be read keeps those above it from
+// going down, and must not stop all others. Each costs a look-up a glance.
+const topTablesMax = 1000
+
+// exact orders store keys as Pebble does by itself, under the same name. But in the index of a table, it
+// ends each block at its last key, and not at some shorter key behind it: else a block that can't be
+// read would stand for keys that it never held.
+var exact = func() *pebble.Comparer {
+	c := *pebble.DefaultComparer
+	c.Separator = func(dst, last, _ []byte) []byte { return append(dst, last...) }
+	c.Successor = func(dst, last []byte) []byte { return append(dst, last...) }
+	return &c
+}()
+
 // pebbleOptions makes options for one opening: Pebble keeps state in them.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
@@ -137,11 +159,17 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		CacheSize:                   8 << 20, // what is read again is in a cache of ours, decrypted
 		MemTableSize:                uint64(e.opt.MemTableBytes),
 		MemTableStopWritesThreshold: 4, // a slow flush must not stop commits at once
+		L0StopWritesThreshold:       topTablesMax,
 		MaxOpenFiles:                256,
+		Comparer:                    exact,
 		Logger:                      logger{e},
 		EventListener:               e.listener(),
 		// Tombstones of what was merged away must reach a table, or nothing is ever deleted.
 		FlushDelayDeleteRange: 10 * time.Second,
+	}
+	o.Experimental.CompactionScheduler = e.compactions
+	for i := range o.Levels {
+		o.Levels[i].BlockSize, o.Levels[i].IndexBlockSize = blockBytes, indexBytes
 	}
 	// Groups are compressed already.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })

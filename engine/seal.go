@@ -42,7 +42,7 @@ func (e *Engine) seal(p *project) (rows int, err error) {
 	defer e.sealing.Unlock()
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
-	if p.broken != nil {
+	if p.damage() != nil {
 		return 0, nil // it was said at the start
 	}
 	f, err := e.freeze(p)

@@ -102,13 +102,16 @@ func (p *project) pending() int {
 
 // sealDue seals what is due, the fullest project first, until nothing is.
 func (e *Engine) sealDue() error {
+	if err := e.leaveLog(); err != nil {
+		return err
+	}
 	for !e.stopping() {
 		p := e.fullest()
 		if p == nil {
 			e.restBuilder()
 			break
 		}
-		if _, err := e.seal(p); err != nil {
+		if _, err := e.seal(p); e.contain(p, err) != nil {
 			return err
 		}
 		if err := e.trim(); err != nil {
@@ -135,7 +138,7 @@ func (e *Engine) fullest() (found *project) {
 	var greatest *project
 	greatestRows := 0
 	for _, p := range e.all() {
-		if p.broken != nil {
+		if p.damage() != nil {
 			continue
 		}
 		rows, since, firstGroup := p.waiting()
@@ -187,18 +190,27 @@ func (e *Engine) all() (list []*project) {
 func (e *Engine) trim() error {
 	upTo := e.committed.Load()
 	for _, p := range e.all() {
-		if p.broken != nil {
-			return nil // its events are nowhere else
-		}
-		if _, first := p.liveRows(); first > 0 {
+		if _, first := p.liveRows(); first > 0 && p.damage() == nil {
 			upTo = min(upTo, first-1)
 		}
 	}
 	if upTo <= e.trimmed.Load() {
 		return nil
 	}
+	keep, err := e.kept(upTo)
+	if err != nil {
+		return err
+	}
 	batch := e.db.NewBatch()
-	failed := batch.DeleteRange(appendGroupKey(nil, 0), appendGroupKey(nil, upTo+1), nil)
+	var failed error
+	from := e.trimmed.Load() + 1
+	if len(keep) == 0 && e.nothingBroken() {
+		from = 0 // what was kept for projects that were broken is sealed by now
+	}
+	for _, number := range append(keep, upTo+1) {
+		failed = errors.Join(failed, batch.DeleteRange(appendGroupKey(nil, from), appendGroupKey(nil, number), nil))
+		from = number + 1
+	}
 	failed = errors.Join(failed, batch.Set(trimKey, e.ciphers.encryptValue(nil, trimKey, fmt.Append(nil, upTo)), nil))
 	if failed == nil {
 		// It needs no sync of its own: where it is lost, a start reads groups that it doesn't need.
@@ -206,25 +218,26 @@ func (e *Engine) trim() error {
 	}
 	if failed == nil {
 		e.trimmed.Store(upTo)
-		e.log.trim(upTo)
+		e.log.trim(upTo, keep)
 	}
 	return errors.Join(failed, batch.Close())
 }
 
 // Compact seals all live events, merges all that can be merged, deletes what that leaves, and has Pebble
-// give the space back. It returns once all that is done; requests go on meanwhile.
+// give the space back. It returns once all that is done; requests go on meanwhile. What is
+// damaged is left as it is, and told in the end where Pebble meets it.
 func (e *Engine) Compact(ctx context.Context) error {
 	if err := e.enter(); err != nil {
 		return err
 	}
 	defer e.running.Done()
 	for _, p := range e.all() {
-		if _, err := e.seal(p); err != nil {
+		if _, err := e.seal(p); e.contain(p, err) != nil {
 			return err
 		}
 		for merged := true; merged; {
 			var err error
-			if merged, err = e.mergeNext(p, true); err != nil {
+			if merged, err = e.mergeNext(p, true); e.contain(p, err) != nil {
 				return err
 			}
 			if err := cmp.Or(ctx.Err(), e.stopped()); err != nil {
@@ -235,10 +248,7 @@ func (e *Engine) Compact(ctx context.Context) error {
 	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
 	}
-	if err := e.db.Compact(ctx, []byte{0}, []byte{0xff}, false); err != nil {
-		return fmt.Errorf("compact store %s: %w", e.dir, err)
-	}
-	return nil
+	return e.compactKeys(ctx, []byte{0}, []byte{0xff})
 }
 
 // enter keeps the store open until running is told that its caller is done.
@@ -306,12 +316,12 @@ func (e *Engine) tidy() error {
 		if e.stopping() {
 			return nil
 		}
-		if err := e.retain(p); err != nil {
+		if err := e.retain(p); e.contain(p, err) != nil {
 			return err
 		}
 		for {
 			merged, err := e.mergeNext(p, false)
-			if err != nil {
+			if e.contain(p, err) != nil {
 				return err
 			}
 			if !merged || e.stopping() {
