@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -20,6 +21,8 @@ const (
 	// heapCalm is after how many calm looks in a row memory is given back: more often would cost
 	// whoever comes in bursts.
 	heapCalm = 5
+	// heapQuiet is when that is done once more: what was taken at full speed is sealed and merged by then.
+	heapQuiet = 30
 	// heapShare is the part of all memory that is room for garbage at full speed, heapRoomMax its bound:
 	// beyond it hardly any work is saved.
 	heapShare   = 4
@@ -40,9 +43,15 @@ type heap struct {
 }
 
 func newHeap(memory int64) *heap {
-	h := &heap{room: min(memory/heapShare, heapRoomMax), setPercent: debug.SetGCPercent, giveBack: debug.FreeOSMemory}
+	h := &heap{room: min(memory/heapShare, heapRoomMax), setPercent: debug.SetGCPercent, giveBack: giveBack}
 	h.samples[0].Name, h.samples[1].Name = "/gc/heap/allocs:bytes", "/gc/heap/live:bytes"
 	return h
+}
+
+// giveBack collects twice: what lies in pools outlives a first collection.
+func giveBack() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 // keepHeap paces the collector until ctx ends. memory is what the process should need at most, in bytes.
@@ -72,7 +81,7 @@ func (h *heap) look(allocated, live uint64) {
 		h.setPercent(max(heapPercent, int(100*uint64(h.room)/max(live, 1<<20))))
 		return
 	}
-	if h.calm++; h.calm == heapCalm {
+	if h.calm++; h.calm == heapCalm || h.calm == heapQuiet {
 		h.setPercent(heapPercent)
 		h.giveBack()
 	}
