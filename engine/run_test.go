@@ -8,6 +8,7 @@ import (
 
 	"millimetric/index/encode"
 	"millimetric/index/event"
+	"millimetric/index/ids"
 )
 
 // One AES key must not serve for ever: each run of groups has its own.
@@ -65,4 +66,21 @@ func BenchmarkCipher(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A seal that is gathered between the question for a group's ids and their events ends the table of recent
+// ids. What was in it must be known all the same.
+func TestARepeatIsKnownAcrossASealInItsGroup(t *testing.T) {
+	var r repeats
+	old, fresh := ids.Hash{Hi: 1 << 40}, ids.Hash{Hi: 2 << 40}
+	r.add(old)
+	events := []event.Event{{ID: "old"}, {ID: "new"}}
+	r.expect(events, []ids.Hash{old, fresh})
+	if err := r.ask(); err != nil {
+		t.Fatal(err)
+	}
+	r.freeze()
+	if !r.next(old) || r.next(fresh) {
+		t.Error("a repeat is taken for new, or a new event for a repeat")
+	}
 }
