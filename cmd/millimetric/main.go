@@ -24,6 +24,7 @@ import (
 	"millimetric/cmd/millimetric/ask"
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
+	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/remote"
 )
 
@@ -74,6 +75,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(ask.Commands()...)
+	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)
 	return root
 }
