@@ -108,7 +108,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
 		giveUp: giveUp,
-		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
 		audit:  f.audit,
 		book:   f.book,
 		ring:   f.ring,
