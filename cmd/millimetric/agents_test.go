@@ -276,7 +276,9 @@ func TestStagesAgentsGetTheAnswersOfHTTP(t *testing.T) {
 			t.Fatal(err)
 		}
 		project := r.folder.book.ProjectNamed(r.folder.book.Accounts()[0].ID, made.ProjectID, "")
-		appendAll(t, r.folder.engine, project.Number, load, nil)
+		if err := r.folder.engine.Append(t.Context(), project.Number, slices.Clone(load)); err != nil {
+			t.Fatal(err)
+		}
 		return made.RK
 	})
 	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
