@@ -8,7 +8,7 @@ import (
 	"millimetric/query"
 )
 
-//go:embed llms.md
+//go:embed llms.txt
 var llmsText string
 
 // LLMs is what /llms.txt says: what the server is, and which questions it answers.

@@ -120,7 +120,7 @@ func (r Route) common(method string) schema {
 			responses[refusal.status()] = schema{"$ref": "#/components/responses/" + refusal.Name}
 		}
 	}
-	var parameters []schema
+	parameters := []schema{}
 	for _, m := range pathParameter.FindAllStringSubmatch(r.Path, -1) {
 		help := map[string]string{"id": "id of the project, or its slug", "prefix": "prefix of the key"}[m[1]]
 		parameters = append(parameters, schema{"name": m[1], "in": "path", "required": true, "description": help, "schema": schema{"type": "string"}})
