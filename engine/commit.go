@@ -162,7 +162,7 @@ func (e *Engine) project(number event.Project) *project {
 		if err != nil {
 			panic(fmt.Sprintf("engine: a project without having prepared: %v", err))
 		}
-		p = newProject(number, key)
+		p = newProject(number, key, e.nearVisitors)
 		if why := e.missing(number); why != nil {
 			e.breakOff(p, why)
 		}

@@ -45,7 +45,7 @@ type Options struct {
 	// StallExit is how long a commit may be stuck before the process ends: 60 s. A restart can
 	// help then; waiting has not.
 	StallExit time.Duration
-	// QueueBytes bounds the requests that wait to be committed: 64 MiB.
+	// QueueBytes bounds the requests that wait to be committed: 64 MiB, or an eighth of the memory.
 	QueueBytes int
 	// FreeBytesMin and FreePercentMin are the free space below which appends are refused: the
 	// greater of the two, 2 GiB and 5 %. Negative ones don't count.
@@ -103,11 +103,11 @@ func (o Options) withDefaults() Options {
 	}
 	o.CommitWait = orDefault(o.CommitWait, 5*time.Second)
 	o.StallExit = orDefault(o.StallExit, 60*time.Second)
-	o.QueueBytes = orDefault(o.QueueBytes, 64<<20)
 	o.FreeBytesMin = orDefault(o.FreeBytesMin, 2<<30)
 	o.FreePercentMin = orDefault(o.FreePercentMin, 5)
 	o.MemTableBytes = orDefault(o.MemTableBytes, 16<<20)
 	o.MemoryBytes = orDefault(o.MemoryBytes, 1<<30)
+	o.QueueBytes = orDefault(o.QueueBytes, int(min(64<<20, max(o.MemoryBytes, memoryMin)/8)))
 	o.SegmentRows = orDefault(o.SegmentRows, 1<<20)
 	return o
 }
@@ -130,6 +130,11 @@ const (
 	indexBytes = 4 << 10
 )
 
+// topTablesMax is how many tables may lie over each other in Pebble's topmost level before commits wait.
+// Few are there, as what is large is taken in below; but one that can't be read keeps those above it from
+// going down, and must not stop all others. Each costs a look-up a glance.
+const topTablesMax = 1000
+
 // exact orders store keys as Pebble does by itself, under the same name. But in the index of a table, it
 // ends each block at its last key, and not at some shorter key behind it: else a block that can't be
 // read would stand for keys that it never held.
@@ -149,6 +154,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		CacheSize:                   8 << 20, // what is read again is in a cache of ours, decrypted
 		MemTableSize:                uint64(e.opt.MemTableBytes),
 		MemTableStopWritesThreshold: 4, // a slow flush must not stop commits at once
+		L0StopWritesThreshold:       topTablesMax,
 		MaxOpenFiles:                256,
 		Comparer:                    exact,
 		Logger:                      logger{e},
@@ -156,6 +162,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		// Tombstones of what was merged away must reach a table, or nothing is ever deleted.
 		FlushDelayDeleteRange: 10 * time.Second,
 	}
+	o.Experimental.CompactionScheduler = e.compactions
 	for i := range o.Levels {
 		o.Levels[i].BlockSize, o.Levels[i].IndexBlockSize = blockBytes, indexBytes
 	}

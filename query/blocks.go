@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sort"
 
-	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -47,6 +46,7 @@ type walker struct {
 	run    int  // the first that wasn't walked yet
 	side   bool // it overlaps others in time
 	idle   bool // only the rows of tangled visitors are taken
+	few    *rowList
 }
 
 // noVisitor is above all ordinals.
@@ -60,7 +60,7 @@ const noVisitor = 1 << 32
 //     is unpacked twice.
 //  3. Blocks in which nobody was met are passed over.
 func (r *run) eachBlock(p *pass, taker blockTaker) error {
-	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+	if !r.bound(p) {
 		return nil
 	}
 	if err := r.eachLive(p); err != nil {
@@ -139,7 +139,11 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		if err := s.openRuns(); err != nil {
 			return nil, err
 		}
-		walkers = append(walkers, &walker{sealed: s, view: r.newView(), idle: p.idle != nil && p.idle(segment)})
+		few, err := r.fewRows(p, s)
+		if err != nil {
+			return nil, err
+		}
+		walkers = append(walkers, &walker{sealed: s, view: r.newView(), few: few, idle: p.idle != nil && p.idle(segment)})
 	}
 	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
 	setAside(walkers)
@@ -179,7 +183,7 @@ func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 	}
 	runs := w.sealed.runs
 	if !w.idle && p.among == nil {
-		return r.takeStretch(p, w, int(runs.Starts[w.from]), int(runs.Starts[w.run]))
+		return r.takeStretch(p, w.sealed, w.view, w.few, int(runs.Starts[w.from]), int(runs.Starts[w.run]))
 	}
 	wanted := func(ordinal uint32) bool {
 		return (!w.idle || b.tangled.has(ordinal-b.first)) && (p.among == nil || p.among(ordinal))
@@ -192,25 +196,9 @@ func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 		if first == run {
 			continue
 		}
-		if err := r.takeStretch(p, w, int(runs.Starts[first]), int(runs.Starts[run])); err != nil {
+		if err := r.takeStretch(p, w.sealed, w.view, w.few, int(runs.Starts[first]), int(runs.Starts[run])); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// takeStretch takes the rows of a segment from from up to to.
-func (r *run) takeStretch(p *pass, w *walker, from, to int) error {
-	v := w.view
-	for from < to {
-		if chunk := from / index.ChunkRows; v.sealed == nil || v.chunk != chunk {
-			v.turn(w.sealed, chunk)
-		}
-		end := min(to, v.first+v.rows)
-		if err := r.takeRows(p, v, from-v.first, end-v.first); err != nil {
-			return err
-		}
-		from = end
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"sync"
 
 	"millimetric/index"
@@ -15,6 +16,7 @@ type sealed struct {
 	used      bool           // rows of it were looked at
 	runs      *index.Runs
 	texts     [columnCount]texts
+	tables    [columnCount][]uint32 // of the columns that say where a visit came from: their codes by touch
 	visitors  *index.Dict
 	sessions  *index.SessionIDs
 	ids       *index.EventIDs
@@ -87,6 +89,7 @@ const (
 	hasTimes = 1 << (iota + int(columnCount))
 	hasSeqs
 	hasSessions
+	hasTouches
 	hasFlags // as many bits as there are flags
 )
 
@@ -105,6 +108,7 @@ type view struct {
 	times    []event.Time
 	seqs     []event.Seq
 	sessions []uint32
+	touches  []uint32
 	block    uint32 // the first visitor of the block that a walk is at
 	visitor  int    // number of the run that the row at hand lies in
 	named    int    // the run whose anonymous id is name, -1 for none
@@ -127,7 +131,7 @@ func (r *run) newView() *view {
 // release gives back the memory of all views. Nothing of them may be used after.
 func (r *run) release() {
 	for _, v := range r.views {
-		*v = view{codes: v.codes, flags: v.flags, times: v.times, seqs: v.seqs, sessions: v.sessions}
+		*v = view{codes: v.codes, flags: v.flags, times: v.times, seqs: v.seqs, sessions: v.sessions, touches: v.touches}
 		viewPool.Put(v)
 	}
 	r.views, r.view = nil, nil
@@ -167,11 +171,54 @@ func keep[T any](v *view, values []T, err error) []T {
 }
 
 func (v *view) codesOf(c column) []uint32 {
-	if v.lacks(1 << c) {
-		codes, err := v.sealed.segment.Codes(columnNames[c], v.sealed.runs, v.chunk, v.codes[c])
-		v.codes[c] = keep(v, codes, err)
+	if !v.lacks(1 << c) {
+		return v.codes[c]
 	}
+	if c >= colSource {
+		v.codes[c] = v.fromTouches(c)
+		return v.codes[c]
+	}
+	codes, err := v.sealed.segment.Codes(columnNames[c], v.sealed.runs, v.chunk, v.codes[c])
+	v.codes[c] = keep(v, codes, err)
 	return v.codes[c]
+}
+
+// touchesOf returns the codes of what the columns from colSource on say together.
+func (v *view) touchesOf() []uint32 {
+	if v.lacks(uint32(hasTouches)) {
+		codes, err := v.sealed.segment.TouchCodes(v.sealed.runs, v.chunk, v.touches)
+		v.touches = keep(v, codes, err)
+	}
+	return v.touches
+}
+
+func (v *view) fromTouches(c column) []uint32 {
+	table, err := v.sealed.table(c)
+	if err != nil {
+		return keep[uint32](v, nil, err)
+	}
+	touches := v.touchesOf()
+	codes := slices.Grow(v.codes[c][:0], len(touches))[:len(touches)]
+	if v.err != nil {
+		clear(codes)
+		return codes
+	}
+	for i, t := range touches {
+		codes[i] = table[t]
+	}
+	return codes
+}
+
+// table returns the codes that a column from colSource on has, by touch.
+func (s *sealed) table(c column) ([]uint32, error) {
+	if s.tables[c] == nil {
+		table, err := s.segment.TouchTable(columnNames[c])
+		if err != nil {
+			return nil, err
+		}
+		s.tables[c] = table
+	}
+	return s.tables[c], nil
 }
 
 func (v *view) timesOf() []event.Time {

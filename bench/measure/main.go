@@ -49,6 +49,7 @@ type settings struct {
 	cold     int           // of a cold one
 	each     int           // questions of a kind, in agree
 	duration time.Duration // of an ingest round
+	calm     time.Duration // before idle memory is looked at: what a server gives back, it gives back slowly
 	peers    bool
 
 	out, progress io.Writer
@@ -67,9 +68,10 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.IntVar(&s.days, "days", 90, "days over which the events lie")
 	flags.Uint64Var(&s.seed, "seed", 1, "chance that makes the history")
 	flags.IntVar(&s.runs, "runs", 7, "times that a warm question is asked, after two that don't count")
-	flags.IntVar(&s.cold, "cold", 3, "times that a cold question is asked, each of a new process; 0 leaves them out")
+	flags.IntVar(&s.cold, "cold", 3, "times that a cold question is asked, each of a new process; 0 leaves these out, and cold starts")
 	flags.IntVar(&s.each, "each", 12, "questions of each kind that are compared")
 	flags.DurationVar(&s.duration, "duration", time.Minute, "length of a round of ingest")
+	flags.DurationVar(&s.calm, "calm", 10*time.Second, "time that a server is left alone before its idle memory is looked at")
 	flags.BoolVar(&s.peers, "peers", true, "also measure the space and load time of the other databases")
 	if len(args) == 0 {
 		flags.Usage()

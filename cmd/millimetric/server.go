@@ -319,8 +319,16 @@ func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) fun
 			return err
 		}
 		defer leave()
-		return ask(s.api, ctx, project)
+		return ask(s.doorOf(grant), ctx, project)
 	}
+}
+
+// doorOf returns the door for questions, or one that shows no more than a key may see.
+func (s *server) doorOf(grant auth.Grant) *api.Door {
+	if grant.From == nil && grant.To == nil {
+		return s.api
+	}
+	return s.api.Within(grant.Range())
 }
 
 // enter takes one of the places for questions under way.

@@ -38,7 +38,7 @@ func (d *Door) ask(ctx context.Context, q questionTool, project event.Project, a
 	}
 	explain := string(args.fields["explain"]) == "true"
 	for {
-		reply, err := d.opt.Ask(ctx, project, q.Name, form)
+		reply, err := d.opt.Ask(ctx, grantOf(ctx), project, q.Name, form)
 		if err != nil {
 			return nil, err
 		}
