@@ -18,6 +18,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/openapi"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -123,6 +124,9 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.mcp = s.newAgents(agentSettings{}, now)
+	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
+		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
 	s.prepare()
 	return s, nil
 }
