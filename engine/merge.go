@@ -49,6 +49,14 @@ func (e *Engine) mergeNext(p *project, all bool) (merged bool, err error) {
 		return false, nil
 	}
 	state := p.newest()
+	if at := planRebucket(state.manifest, p.unsound); at >= 0 {
+		err := e.rebucket(p, state, at)
+		if err != nil {
+			entry := &state.manifest.segments[at]
+			err = e.spare(p, err, []uint64{entry.stamp}, func(int) error { return e.checkSegment(p, entry) })
+		}
+		return true, err
+	}
 	if chosen := planSegments(state.manifest, e.budget, all, p.unsound); chosen != nil {
 		err := e.mergeSegments(p, state, chosen)
 		if err != nil {

@@ -109,7 +109,7 @@ func (e *Engine) retain(p *project) error {
 		}
 		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
 	}
-	all, err := e.dropKeys(p, floor)
+	all, err := e.dropKeys(p, before.days, floor)
 	if err == nil && all {
 		p.retained = retained{today, before.days}
 	}
@@ -122,17 +122,23 @@ type retained struct {
 	days  int
 }
 
-// dropKeys destroys the cipher keys of buckets whose time is over and of which nothing is left. It goes
+// isOver reports whether nothing is written into a bucket any more, where nothing is in it: its time is
+// over, or it is a month where each day has a bucket of its own by now.
+func isOver(bucket int32, days int, floor event.Time) bool {
+	return bucketEnd(bucket) <= floor || bucket < dayBuckets && daily(days)
+}
+
+// dropKeys destroys the cipher keys of buckets that are over and of which nothing is left. It goes
 // by what keys there are, so it makes good what a crash has left. Of some a snapshot may be shown yet:
 // it reports whether there were none of these.
-func (e *Engine) dropKeys(p *project, floor event.Time) (all bool, err error) {
+func (e *Engine) dropKeys(p *project, days int, floor event.Time) (all bool, err error) {
 	if e.opt.CipherBuckets == nil || e.opt.DropCipherKey == nil {
 		return true, nil
 	}
 	used, read := p.buckets()
 	all = true
 	for _, bucket := range e.opt.CipherBuckets(p.number) {
-		if bucket < 0 || used[bucket] || bucketEnd(bucket) > floor {
+		if bucket < 0 || used[bucket] || !isOver(bucket, days, floor) {
 			continue
 		}
 		if read[bucket] {

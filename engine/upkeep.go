@@ -257,6 +257,9 @@ func (e *Engine) Compact(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := e.retain(p); e.contain(p, err) != nil {
+			return err
+		}
 	}
 	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
@@ -340,6 +343,9 @@ func (e *Engine) tidy() error {
 			if !merged || e.stopping() {
 				break
 			}
+		}
+		if err := e.retain(p); e.contain(p, err) != nil { // what was written anew may have left a key
+			return err
 		}
 	}
 	return e.clean()

@@ -30,14 +30,15 @@ type Crash struct {
 
 // Result is what was found.
 type Result struct {
-	Points   int
-	Acked    int // events acknowledged before their cut
-	Lost     int // of these, not there after it; or there twice
-	Unacked  int // events that survived without having been acknowledged
-	Torn     int // requests of which a part survived
-	Seen     int // events that readers had seen before the cut
-	Unseen   int // of these, not there after it, or changed
-	Problems []string
+	Points     int
+	Acked      int // events acknowledged before their cut
+	Lost       int // of these, not there after it; or there twice
+	Unacked    int // events that survived without having been acknowledged
+	Torn       int // requests of which a part survived
+	Seen       int // events that readers had seen before the cut
+	Unseen     int // of these, not there after it, or changed
+	Rebucketed int // segments written anew while it was cut
+	Problems   []string
 }
 
 // problemsKept bounds Result.Problems: one is enough to begin with.
@@ -141,13 +142,22 @@ func (c Crash) round(seed uint64, result *Result) {
 		fs = liar{fs}
 	}
 	name := fmt.Sprintf("seed=%d", seed)
+	var rebucketed atomic.Int64
+	defer func() { result.Rebucketed += int(rebucketed.Load()) }()
 	for session := 1 + random.IntN(3); session > 0; session-- {
-		e, err := engine.Open(dir, options(fs, random))
+		opt := options(fs, random)
+		opt.Notify = func(n engine.Notice) {
+			if _, ok := n.(engine.Rebucketed); ok {
+				rebucketed.Add(1)
+			}
+		}
+		e, err := engine.Open(dir, opt)
 		if err != nil {
 			result.problem("%s: open: %v", name, err)
 			return
 		}
 		store.Store(e)
+		setWindows(e, random, result, name)
 		if err := send(e, plans, acked, session); err != nil {
 			result.problem("%s: append: %v", name, err)
 		}
@@ -183,6 +193,19 @@ func options(fs vfs.FS, random *rand.Rand) engine.Options {
 		SealRows:      1 + random.IntN(60), // so that a cut may come at any step of a seal or a merge
 		SegmentRows:   64 << random.IntN(6),
 		Fatal:         func(reason string) { panic(reason) },
+	}
+}
+
+// setWindows makes the retention windows of some projects short or endless. None ends before the first event,
+// but where they become short, what is sealed is written anew, by days.
+func setWindows(e *engine.Engine, random *rand.Rand, result *Result, name string) {
+	for p := range event.Project(projects) {
+		if random.IntN(2) == 0 {
+			continue
+		}
+		if err := e.SetRetention(context.Background(), 1+p, 90*random.IntN(2)); err != nil {
+			result.problem("%s: set retention: %v", name, err)
+		}
 	}
 }
 

@@ -24,8 +24,8 @@ func run(t *testing.T, promise string, c Crash) Result {
 	t.Helper()
 	begin := time.Now()
 	r := c.Run()
-	Say(t, promise, "seed=%d points=%d acked=%d lost=%d torn=%d seen=%d unseen=%d unacked=%d points/s=%.0f",
-		c.Seed, r.Points, r.Acked, r.Lost, r.Torn, r.Seen, r.Unseen, r.Unacked, float64(r.Points)/time.Since(begin).Seconds())
+	Say(t, promise, "seed=%d points=%d acked=%d lost=%d torn=%d seen=%d unseen=%d unacked=%d rebucketed=%d points/s=%.0f",
+		c.Seed, r.Points, r.Acked, r.Lost, r.Torn, r.Seen, r.Unseen, r.Unacked, r.Rebucketed, float64(r.Points)/time.Since(begin).Seconds())
 	return r
 }
 
@@ -37,8 +37,8 @@ func TestProofCrashLosesNothingAcknowledged(t *testing.T) {
 			t.Error(p)
 		}
 	}
-	if r.Acked == 0 || r.Seen == 0 || r.Unacked == 0 {
-		t.Errorf("the cuts come at the wrong moments: acked=%d seen=%d unacked=%d", r.Acked, r.Seen, r.Unacked)
+	if r.Acked == 0 || r.Seen == 0 || r.Unacked == 0 || r.Rebucketed == 0 {
+		t.Errorf("the cuts come at the wrong moments: acked=%d seen=%d unacked=%d rebucketed=%d", r.Acked, r.Seen, r.Unacked, r.Rebucketed)
 	}
 }
 
