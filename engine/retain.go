@@ -109,6 +109,9 @@ func (e *Engine) retain(p *project) error {
 		}
 		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
 	}
+	if len(before.segments) > len(next.segments) {
+		e.sweepNow.Store(true)
+	}
 	all, err := e.dropKeys(p, before.days, floor)
 	if err == nil && all {
 		p.retained = retained{today, before.days}
@@ -149,6 +152,7 @@ func (e *Engine) dropKeys(p *project, days int, floor event.Time) (all bool, err
 			return false, fmt.Errorf("drop cipher key of project %d, bucket %d: %w", p.number, bucket, err)
 		}
 		e.ciphers.drop(cipherID{p.number, bucket})
+		e.sweepNow.Store(true)
 	}
 	return all, nil
 }

@@ -348,5 +348,8 @@ func (e *Engine) tidy() error {
 			return err
 		}
 	}
-	return e.clean()
+	if err := e.clean(); err != nil {
+		return err
+	}
+	return e.sweep()
 }
