@@ -216,14 +216,18 @@ func planRuns(m *manifest, kind runKind, all bool, unsound map[uint64]bool) []in
 	if slices.ContainsFunc(entries, func(r runEntry) bool { return unsound[r.stamp] }) {
 		return nil
 	}
-	if all && len(entries) > 1 {
+	era := event.Time(0)
+	if kind == runIDs && m.days > 0 {
+		era = idsFor(m.days) / ids.RetentionEras
+	}
+	if all && era == 0 && len(entries) > 1 {
 		return places(len(entries))
 	}
 	sizes := make([]ids.Size, len(entries))
 	for i, r := range entries {
 		sizes[i] = ids.Size{Hashes: r.count, Latest: r.latest}
 	}
-	chosen := ids.Plan(sizes, 0)
+	chosen := ids.Plan(sizes, era)
 	if kind == runCommits && len(chosen) > 0 {
 		// Their ranges must stay beside each other: all behind the first of them go along.
 		first := slices.Min(chosen)

@@ -120,6 +120,12 @@ func (c *calendar) compact() {
 	}
 }
 
+func (c *calendar) asOf() event.Seq {
+	s := c.e.Snapshot(1)
+	defer s.Release()
+	return s.AsOf()
+}
+
 func (c *calendar) events() []event.Event {
 	c.t.Helper()
 	s := c.e.Snapshot(1)
@@ -177,4 +183,59 @@ func TestAWindowThatBecomesShortWritesMonthsAnewByDays(t *testing.T) {
 	if report, err := Check("store", c.opt); err != nil || len(report.Problems) > 0 {
 		t.Errorf("check: %v, %v", report.Problems, err)
 	}
+}
+
+// Under a window of a week, a store takes no more after two months than after six weeks; and an id is known
+// for as long as senders may try again.
+func TestAStoreUnderAShortWindowStaysAsSmallAsItIs(t *testing.T) {
+	const each = 40
+	c := newCalendar(t, Options{SealRows: 1000})
+	if err := c.e.SetRetention(context.Background(), 1, 7); err != nil {
+		t.Fatal(err)
+	}
+	known := func() (n int) {
+		for _, r := range c.e.projects[1].newest().runs[runIDs] {
+			n += r.count
+		}
+		return n
+	}
+	most, keys := 0, 0
+	for day := range 90 {
+		c.day(c.now, each)
+		asOf := c.asOf()
+		if c.day(c.now, each); c.asOf() != asOf {
+			t.Fatalf("day %d: events were kept twice", day)
+		}
+		if day >= 30 && day%10 == 0 {
+			from := c.now
+			c.day(from.AddDate(0, 0, -30), each) // sent again after 30 days
+			if c.asOf() != asOf {
+				t.Fatalf("day %d: events of 30 days ago were kept again", day)
+			}
+		}
+		if _, err := c.e.seal(c.e.projects[1]); err != nil {
+			t.Fatal(err)
+		}
+		c.pass(24 * time.Hour)
+		if err := c.e.tidy(); err != nil {
+			t.Fatal(err)
+		}
+		if day == 50 {
+			most, keys = known(), len(c.ring.buckets(1))
+		}
+	}
+	if now := known(); most < 35*each || most > 50*each || now > most+10*each {
+		t.Errorf("%d ids are known after 50 days, %d after 90", most, now)
+	}
+	if now := len(c.ring.buckets(1)); now > keys+1 || keys > 14 {
+		t.Errorf("%d cipher keys after 50 days, %d after 90", keys, now)
+	}
+	m := c.e.projects[1].newest().manifest
+	if len(m.segments) > 9 || len(m.runs[runIDs]) > 12 {
+		t.Errorf("%d segments, %d runs of ids", len(m.segments), len(m.runs[runIDs]))
+	}
+	if got := len(c.events()); got != 7*each {
+		t.Errorf("%d events are left", got)
+	}
+	mustClose(t, c.e)
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"millimetric/index/event"
@@ -103,11 +104,10 @@ func (e *Engine) retain(p *project) error {
 		next.manifest.segments = append(next.manifest.segments, entry)
 		next.segments = append(next.segments, before.segments[i])
 	}
-	if dropped := len(before.segments) - len(next.segments); dropped > 0 {
-		if err := e.publish(p, next); err != nil {
-			return fmt.Errorf("retain project %d: %w", p.number, err)
-		}
-		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
+	oldest := event.Time(today)*dayMillis - idsFor(before.days)
+	next.runs[runIDs] = slices.DeleteFunc(next.runs[runIDs], func(r runEntry) bool { return r.latest < oldest })
+	if err := e.putRetained(p, before, next); err != nil {
+		return fmt.Errorf("retain project %d: %w", p.number, err)
 	}
 	if len(before.segments) > len(next.segments) {
 		e.sweepNow.Store(true)
@@ -117,6 +117,33 @@ func (e *Engine) retain(p *project) error {
 		p.retained = retained{today, before.days}
 	}
 	return err
+}
+
+// idsDaysMin is how long the id of an event is known at least, in days, whatever the window: for so long
+// senders may try again.
+const idsDaysMin = 35
+
+// idsFor returns how long ids are known after the latest of their run has come, where the window has so
+// many days: as long as the event may be kept, which may be dated a day ahead and stays to the end of a day.
+func idsFor(days int) event.Time { return event.Time(max(idsDaysMin, days+2)) * dayMillis }
+
+// putRetained publishes what retain has left, if that is less than before.
+func (e *Engine) putRetained(p *project, before, next *sealed) error {
+	dropped := len(before.segments) - len(next.segments)
+	fewer := len(next.runs[runIDs]) < len(before.runs[runIDs])
+	if dropped == 0 && !fewer {
+		return nil
+	}
+	if err := e.publish(p, next); err != nil {
+		return err
+	}
+	if dropped > 0 {
+		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
+	}
+	if fewer {
+		return e.handOver(p, next, next.ordinals, 0)
+	}
+	return nil
 }
 
 // retained says for which day and window a project has been looked through.
