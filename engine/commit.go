@@ -97,6 +97,8 @@ func (e *Engine) fill(g *group) {
 		switch {
 		case r.work != nil:
 			r.work(g)
+		case len(r.events) > 0 && r.failed == nil && e.destroyed[r.project]:
+			r.failed = errDestroyed
 		case len(r.events) > 0 && r.failed == nil:
 			e.project(r.project).add(r, &e.words, g, e.number+1)
 		}
@@ -162,7 +164,7 @@ func (e *Engine) project(number event.Project) *project {
 		if err != nil {
 			panic(fmt.Sprintf("engine: a project without having prepared: %v", err))
 		}
-		p = newProject(number, key)
+		p = newProject(number, key, e.nearVisitors)
 		if why := e.missing(number); why != nil {
 			e.breakOff(p, why)
 		}

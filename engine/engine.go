@@ -22,8 +22,8 @@
 // there. The same holds for a commit that is stuck for long.
 //
 // Locks are taken in this order: merging, a project's upkeep, the gate or a project's ordinals, a
-// project's mu; mu of the queue, deadMu and that of rotten are taken last. The gathering goroutine takes none of the
-// first three.
+// project's mu; mu of the queue, deadMu, that of rotten and those of memory are taken last. The gathering goroutine takes
+// none of the first three.
 package engine
 
 import (
@@ -56,31 +56,37 @@ type Engine struct {
 	ciphers *ciphers
 
 	// Owned by the gathering goroutine, and before that by Open.
-	projects map[event.Project]*project
-	touched  []*project
-	encoder  encode.Encoder
-	words    encode.Words
-	number   uint64     // of the last group
-	clock    event.Time // commit time of the last group
+	projects  map[event.Project]*project
+	destroyed map[event.Project]bool // in the time of this process
+	touched   []*project
+	encoder   encode.Encoder
+	words     encode.Words
+	number    uint64     // of the last group
+	clock     event.Time // commit time of the last group
 
 	shown   sync.Map // event.Project → *project, for readers
 	hashers sync.Map // event.Project → *hashers
 
-	budget    budget
-	cache     *otter.Cache[pieceID, []byte]
-	retention *calmClock    // by which events are in no answer any more
-	ending    *calmClock    // by which they are destroyed
-	tables    atomic.Uint64 // that were begun: their names
-	liveBytes atomic.Int64  // of all live events, about
-	idBytes   atomic.Int64  // of all tables and filters of ids
-	log       logSizes
-	committed atomic.Uint64 // the last group that is shown
-	trimmed   atomic.Uint64 // the last group that is deleted
-	sealing   sync.Mutex    // one seal at a time; guards builder
-	builder   index.Builder // of the segments of a seal, each in the memory of the last
-	merging   sync.Mutex    // one merge at a time
-	deadMu    sync.Mutex    // guards dead
-	dead      []thing       // to be deleted
+	budget budget
+	// Memory for what is looked up in runs of ids and of visitors, of all projects together.
+	idFilters      *memory
+	visitorFilters *memory
+	nearVisitors   *memory
+	cache          *otter.Cache[pieceID, []byte]
+	retention      *calmClock    // by which events are in no answer any more
+	ending         *calmClock    // by which they are destroyed
+	tables         atomic.Uint64 // that were begun: their names
+	liveBytes      atomic.Int64  // of all live events, about
+	idBytes        atomic.Int64  // of all tables and filters of ids
+	log            logSizes
+	committed      atomic.Uint64 // the last group that is shown
+	trimmed        atomic.Uint64 // the last group that is deleted
+	sealing        sync.Mutex    // one seal at a time; guards builder and idle
+	builder        index.Builder // of the segments of a seal, each in the memory of the last
+	idle           int           // looks of the sealer since builder was used
+	merging        sync.Mutex    // one merge at a time
+	deadMu         sync.Mutex    // guards dead
+	dead           []thing       // to be deleted
 
 	gaps   []gap // see missing; it doesn't change after Open
 	rotten rotten
@@ -160,11 +166,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 func newEngine(dir string, opt Options) *Engine {
 	e := &Engine{
 		opt: opt, dir: dir,
-		projects: map[event.Project]*project{},
-		groups:   make(chan *group, 1),
-		free:     make(chan *group, 3),
-		stop:     make(chan struct{}),
-		ciphers:  newCiphers(&opt),
+		projects: map[event.Project]*project{}, destroyed: map[event.Project]bool{},
+		groups:  make(chan *group, 1),
+		free:    make(chan *group, 3),
+		stop:    make(chan struct{}),
+		ciphers: newCiphers(&opt),
 
 		budget:     newBudget(opt),
 		rotten:     rotten{tables: map[string]bool{}, looked: true},
@@ -174,6 +180,8 @@ func newEngine(dir string, opt Options) *Engine {
 		wakeMerger: make(chan struct{}, 1),
 	}
 	e.cache = newPieceCache(e.budget.cache)
+	e.idFilters, e.visitorFilters = &memory{most: e.budget.idFilters}, &memory{most: e.budget.visitorFilters}
+	e.nearVisitors = &memory{most: e.budget.nearVisitors}
 	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
 	e.compactions = newCompactions(e)

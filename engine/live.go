@@ -79,10 +79,10 @@ const (
 )
 
 // newProject makes a project of which nothing is known; key is the secret under which visitors are
-// hashed.
-func newProject(number event.Project, key [32]byte) *project {
+// hashed, near the memory for those asked for lately.
+func newProject(number event.Project, key [32]byte, near *memory) *project {
 	p := &project{number: number, open: newStretch(stretchMin), next: 1, states: []*sealed{{manifest: &manifest{next: 1}}}}
-	p.ordinals.hasher = ids.NewHasher(key)
+	p.ordinals.hasher, p.ordinals.nearMemory = ids.NewHasher(key), near
 	return p
 }
 

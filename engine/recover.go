@@ -104,8 +104,8 @@ func (e *Engine) recoverProject(p *project, key, value []byte) error {
 	p.states = []*sealed{state}
 	p.next, p.last, p.noted = m.next, m.watermark, m.watermark
 	p.ordinals.next = m.ordinals
-	p.ordinals.adopt(runs.visitors, m.ordinals)
-	p.repeats.adopt(runs.ids, 0, e.budget.filters)
+	p.ordinals.adopt(runs.visitors, m.ordinals, e.visitorFilters)
+	p.repeats.adopt(runs.ids, 0, e.idFilters)
 	e.clock = max(e.clock, m.committed)
 	return nil
 }

@@ -14,7 +14,7 @@ type repeats struct {
 	frozen []*ids.Recent // that are being written into a run; none is added to
 	runs   *ids.Set
 
-	filters int64 // bytes of memory that the runs' filters may take
+	filters int64 // bytes of memory that the runs may take
 	counted int64 // see grown
 
 	// Of the group that is being gathered: the ids of all its events, and which are known.
@@ -32,20 +32,14 @@ func (r *repeats) expect(events []event.Event, hashes []ids.Hash) {
 	}
 }
 
-// ask finds out which of the noted ids are known. Ids that come twice in the group are found later.
+// ask finds out which of the noted ids are known to frozen tables and runs. Those of recent ones, and
+// ids that come twice in the group, are found later, when each is added.
 func (r *repeats) ask() error {
 	r.at = 0
 	r.found = append(r.found[:0], make([]bool, len(r.hashes))...)
-	for i, h := range r.hashes {
-		if r.recent != nil && r.recent.Has(h) {
-			r.found[i] = true
-			continue
-		}
-		for _, table := range r.frozen {
-			if table.Has(h) {
-				r.found[i] = true
-				break
-			}
+	for _, table := range r.frozen {
+		for i, h := range r.hashes {
+			r.found[i] = r.found[i] || table.Has(h)
 		}
 	}
 	if r.runs == nil {
@@ -85,15 +79,10 @@ func (r *repeats) freeze() []*ids.Recent {
 	return append([]*ids.Recent{}, r.frozen...)
 }
 
-// adopt takes runs that hold all that is in the first of the frozen tables, too; bytes of memory are
-// for their filters.
-func (r *repeats) adopt(runs []*ids.Run, tables int, bytes int64) {
-	ids.Share(int(bytes), runs)
-	r.filters = 0
-	for _, run := range runs {
-		r.filters += int64(run.Len()) * 5 / 4 // a bit more than what a hash has of a filter
-	}
-	r.filters = min(r.filters, bytes)
+// adopt takes runs that hold all that is in the first of the frozen tables, too; memory is for their
+// filters.
+func (r *repeats) adopt(runs []*ids.Run, tables int, memory *memory) {
+	r.filters = memory.swap(r.filters, func(room int64) int64 { return int64(ids.Share(int(room), runs)) })
 	r.runs, r.frozen = ids.NewSet(runs...), r.frozen[tables:]
 }
 

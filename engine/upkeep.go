@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -27,40 +28,11 @@ const (
 	liveRowsMax = 512 << 10
 	// logGroupsMax bounds the groups that a start has to read, however small they are.
 	logGroupsMax = 200_000
+	// builderRest is for how many looks the memory in which segments are built is kept for the next one.
+	builderRest = 5
 	// failedWait is how long upkeep rests after a failure: most, such as a full disk, last.
 	failedWait = 5 * time.Second
 )
-
-// budget is how the memory is shared out.
-type budget struct {
-	cache   int64 // pieces that were read
-	live    int64 // live events; beyond it, appends are refused until they are sealed
-	filters int64 // of the ids of a project
-	rows    int   // live events of a project that are sealed together
-
-	dayRows     int // see dayRowsMin
-	segmentRows int // of a merged segment, at most
-}
-
-const (
-	memoryMin = 128 << 20
-	// rowBytes is about what a live event takes.
-	rowBytes = 700
-	// sealRows is how many events are sealed together where memory allows: more make fewer merges, and
-	// a longer start.
-	sealRows = 128 << 10
-)
-
-func newBudget(opt Options) budget {
-	bytes := max(opt.MemoryBytes, memoryMin)
-	b := budget{cache: bytes * 2 / 5, live: bytes * 3 / 10, filters: bytes / 10}
-	b.rows = min(sealRows, int(b.live/4/rowBytes))
-	if opt.SealRows > 0 {
-		b.rows = opt.SealRows
-	}
-	b.dayRows, b.segmentRows = min(dayRowsMin, max(1, b.rows/8)), opt.SegmentRows
-	return b
-}
 
 // keeper is one of the goroutines.
 func (e *Engine) keeper(wake <-chan struct{}, work func() error) {
@@ -106,15 +78,20 @@ func (e *Engine) wake() {
 	}
 }
 
-// wakeKeeper tells the sealer where a group has filled a project.
+// wakeKeeper tells the sealer where a group has filled a project, or the memory.
 func (e *Engine) wakeKeeper(g *group) {
+	full := e.liveIsMuch()
 	for _, s := range g.shows {
-		if s.project.pending() >= e.budget.rows {
+		if full || s.project.pending() >= e.budget.rows {
 			e.wake()
 			return
 		}
 	}
 }
+
+// liveIsMuch reports whether live events take so much of their memory that some must be sealed, even
+// where no project has many.
+func (e *Engine) liveIsMuch() bool { return e.liveBytes.Load() > e.budget.live/2 }
 
 // pending returns how many events wait to be sealed.
 func (p *project) pending() int {
@@ -131,6 +108,7 @@ func (e *Engine) sealDue() error {
 	for !e.stopping() {
 		p := e.fullest()
 		if p == nil {
+			e.restBuilder()
 			break
 		}
 		if _, err := e.seal(p); e.contain(p, err) != nil {
@@ -142,6 +120,15 @@ func (e *Engine) sealDue() error {
 		e.wake()
 	}
 	return nil
+}
+
+// restBuilder lets go of the builder's memory where nothing was sealed for a while.
+func (e *Engine) restBuilder() {
+	e.sealing.Lock()
+	defer e.sealing.Unlock()
+	if e.idle++; e.idle == builderRest {
+		e.builder = index.Builder{}
+	}
 }
 
 // fullest returns the project that has the most events to seal, of those that are due; nil where none
@@ -163,7 +150,7 @@ func (e *Engine) fullest() (found *project) {
 			found, most = p, rows
 		}
 	}
-	if found == nil && total > liveRowsMax {
+	if found == nil && (total > liveRowsMax || e.liveIsMuch()) {
 		return greatest
 	}
 	return found

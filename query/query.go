@@ -83,6 +83,7 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		}
 		r.asOf = common.AsOf
 	}
+	defer r.release()
 	answer, err := question.answer(r)
 	if err != nil {
 		return nil, err
@@ -104,6 +105,7 @@ type run struct {
 	work   int // since the last look at the budgets
 	opened map[*index.Segment]*sealed
 	view   *view
+	views  []*view // all that are in use
 	people *columnTest
 	chosen []int32 // rows of the view
 }

@@ -4,8 +4,8 @@
 // Each question stands here once as a request and once as SQL, with what the two mean differently
 // worked around in the SQL and said beside it. Nothing here judges speed; the caller does.
 //
-// It starts one process per open Peer and no goroutines. A peer's tables lie in the folder that it is
-// given; Export writes the events there, too.
+// It starts one process per open Peer and no goroutines. Files reach the disk in the folder that a peer is
+// given: its tables, and what Export writes.
 package peers
 
 import (
@@ -116,6 +116,11 @@ func (p *Peer) Run(statements ...string) (times []time.Duration, err error) {
 
 // Memory looks at the database's process.
 func (p *Peer) Memory() (launch.Memory, error) { return launch.MemoryOf(p.process.Process.Pid) }
+
+// Processor is the time that the database has had a processor.
+func (p *Peer) Processor() (time.Duration, error) {
+	return launch.ProcessorOf(p.process.Process.Pid)
+}
 
 // Close ends the database.
 func (p *Peer) Close() error {

@@ -30,15 +30,15 @@ type Crash struct {
 
 // Result is what was found.
 type Result struct {
-	Points     int
-	Acked      int // events acknowledged before their cut
-	Lost       int // of these, not there after it; or there twice
-	Unacked    int // events that survived without having been acknowledged
-	Torn       int // requests of which a part survived
-	Seen       int // events that readers had seen before the cut
-	Unseen     int // of these, not there after it, or changed
-	Rebucketed int // segments written anew while it was cut
-	Problems   []string
+	Points   int
+	Acked    int // events acknowledged before their cut
+	Lost     int // of these, not there after it; or there twice
+	Unacked  int // events that survived without having been acknowledged
+	Torn     int // requests of which a part survived
+	Seen     int // events that readers had seen before the cut
+	Unseen   int // of these, not there after it, or changed
+	Problems []string
+	Upkeep   *Upkeep // of the stores before their cuts; may be nil
 }
 
 // problemsKept bounds Result.Problems: one is enough to begin with.
@@ -52,7 +52,7 @@ func (r *Result) problem(format string, args ...any) {
 
 // Run makes rounds until there were enough points.
 func (c Crash) Run() Result {
-	var result Result
+	result := Result{Upkeep: &Upkeep{}}
 	for seed := c.Seed; result.Points < c.Points; seed++ {
 		c.round(seed, &result)
 	}
@@ -142,15 +142,9 @@ func (c Crash) round(seed uint64, result *Result) {
 		fs = liar{fs}
 	}
 	name := fmt.Sprintf("seed=%d", seed)
-	var rebucketed atomic.Int64
-	defer func() { result.Rebucketed += int(rebucketed.Load()) }()
 	for session := 1 + random.IntN(3); session > 0; session-- {
 		opt := options(fs, random)
-		opt.Notify = func(n engine.Notice) {
-			if _, ok := n.(engine.Rebucketed); ok {
-				rebucketed.Add(1)
-			}
-		}
+		opt.Notify = result.Upkeep.notice
 		e, err := engine.Open(dir, opt)
 		if err != nil {
 			result.problem("%s: open: %v", name, err)
@@ -158,8 +152,8 @@ func (c Crash) round(seed uint64, result *Result) {
 		}
 		store.Store(e)
 		setWindows(e, random, result, name)
-		if err := send(e, plans, acked, session); err != nil {
-			result.problem("%s: append: %v", name, err)
+		if err := send(e, plans, acked, session, random.IntN(2) == 0); err != nil {
+			result.problem("%s: %v", name, err)
 		}
 		disk.hold(func() {
 			store.Store(nil)
@@ -210,16 +204,20 @@ func setWindows(e *engine.Engine, random *rand.Rand, result *Result, name string
 }
 
 // send runs one goroutine per plan and waits for them. They send what isn't acknowledged yet, one in
-// so many parts of it.
-func send(e *engine.Engine, plans []plan, acked []atomic.Int64, parts int) error {
-	failed := make(chan error, len(plans))
-	var senders sync.WaitGroup
+// so many parts of it. Meanwhile all may be compacted, again and again.
+func send(e *engine.Engine, plans []plan, acked []atomic.Int64, parts int, compacting bool) error {
+	failed := make(chan error, len(plans)+1)
+	var senders, keeper sync.WaitGroup
+	sent := make(chan struct{})
+	if compacting {
+		keeper.Go(func() { keepCompacting(e, sent, failed) })
+	}
 	for s := range plans {
 		senders.Go(func() {
 			left := plans[s][acked[s].Load():]
 			for _, p := range left[:len(left)/parts] {
 				if err := e.Append(context.Background(), p.project, append([]event.Event{}, p.events...)); err != nil {
-					failed <- err
+					failed <- fmt.Errorf("append: %w", err)
 					return
 				}
 				acked[s].Add(1)
@@ -227,6 +225,24 @@ func send(e *engine.Engine, plans []plan, acked []atomic.Int64, parts int) error
 		})
 	}
 	senders.Wait()
+	close(sent)
+	keeper.Wait()
 	close(failed)
 	return <-failed
+}
+
+// keepCompacting seals and merges all, again and again until sent is closed: a cut may then come at any
+// step of that, too.
+func keepCompacting(e *engine.Engine, sent <-chan struct{}, failed chan<- error) {
+	for {
+		select {
+		case <-sent:
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+		if err := e.Compact(context.Background()); err != nil {
+			failed <- fmt.Errorf("compact: %w", err)
+			return
+		}
+	}
 }

@@ -26,6 +26,8 @@ const bodyBytesMax = 1 << 20
 // and proxies commonly wait.
 const budgetDefault = 30 * time.Second
 
+const codeScope = "insufficient_scope"
+
 const codeUnsupported = "unsupported_media_type"
 
 // The parameters that name a project. They may stand in the URL of a POST, too.
@@ -42,10 +44,37 @@ type Door struct {
 	// Now is the clock: of questions about now and about what hasn't ended yet, and of the cost of
 	// explained answers; nil is the year 1.
 	Now    func() time.Time
-	Budget time.Duration // of one question; 0 is 30 seconds
+	Budget time.Duration // of one question, and of its waiting; 0 is 30 seconds
+	// Turns bounds how many questions work at a time; nil doesn't.
+	Turns *Turns
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
 	// nothing.
 	Zone func(event.Project) string
+
+	from, to event.Time // of the events that questions may see; see Within
+}
+
+// Within returns a door whose questions see no events but those with from <= Time < to. One whose range
+// reaches beyond is refused: its answer would look like another's.
+func (d *Door) Within(from, to event.Time) *Door {
+	within := *d
+	within.from, within.to = from, to
+	return &within
+}
+
+// mayAsk refuses a question about events that may not be seen. One about now has no range.
+func (d *Door) mayAsk(q *query.Common) error {
+	if d.to == 0 || q.To == 0 || q.From >= d.from && q.To <= d.to {
+		return nil
+	}
+	note := "The key only reads events"
+	if d.from > event.TimeMin {
+		note += " from " + d.from.Std().Format(time.RFC3339) + " on"
+	}
+	if d.to <= event.TimeMax {
+		note += " before " + d.to.Std().Format(time.RFC3339)
+	}
+	return &event.Error{Kind: event.ErrDenied, Code: codeScope, Notes: []string{note}}
 }
 
 // Events answers /v1/query.
@@ -94,41 +123,65 @@ func (d *Door) Retention(ctx *fasthttp.RequestCtx, project event.Project) error 
 }
 
 func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string) error {
-	began := d.now()
 	form, err := readForm(ctx)
 	if err != nil {
 		return err
 	}
+	// The request's own context never ends before the answer is written, so it is no use here.
+	answer, err := d.Answer(context.Background(), project, name, form)
+	if err != nil {
+		return err
+	}
+	ctx.SetContentType("application/json")
+	ctx.SetStatusCode(fasthttp.StatusOK)
+	ctx.SetBody(answer.AppendJSON(nil))
+	return nil
+}
+
+// Answer asks a project, in no longer than the door's budget. It is what all calls of the door come
+// down to, and for those who have a form already.
+func (d *Door) Answer(ctx context.Context, project event.Project, name string, form query.Form) (*query.Answer, error) {
+	began := d.now()
 	if d.Zone != nil {
 		form = form.WithZone(d.Zone(project))
 	}
 	question, err := query.Parse(name, form.For(project))
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if err := d.mayAsk(question.Settings()); err != nil {
+		return nil, err
 	}
 	question.Settings().Now = event.TimeOf(began)
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault
 	}
-	// The request's own context never ends before the answer is written, so it is no use here.
-	bounded, cancel := context.WithTimeout(context.Background(), budget)
+	bounded, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	source := d.Snapshot(project)
 	if held, ok := source.(interface{ Release() }); ok {
 		defer held.Release()
 	}
+	if d.to > 0 {
+		source = query.Within(source, d.from, d.to)
+	}
+	if d.Turns != nil {
+		turn, err := d.Turns.begin(bounded)
+		if err != nil {
+			return nil, err
+		}
+		defer turn.end()
+		bounded = turn
+	}
 	answer, err := query.Run(bounded, source, question)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if answer.Explain != nil {
 		answer.Explain.Cost.Elapsed = d.now().Sub(began)
 	}
-	ctx.SetContentType("application/json")
-	ctx.SetStatusCode(fasthttp.StatusOK)
-	ctx.SetBody(answer.AppendJSON(nil))
-	return nil
+	return answer, nil
 }
 
 func (d *Door) now() time.Time {

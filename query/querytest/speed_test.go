@@ -21,7 +21,10 @@ import (
 //
 //	go test ./query/querytest -run - -bench Speed -speed-rows 3000000
 
-var speedRows = flag.Int("speed-rows", 900_000, "how many events BenchmarkSpeed asks about, of ninety days")
+var (
+	speedRows  = flag.Int("speed-rows", 900_000, "how many events BenchmarkSpeed has, of ninety days")
+	speedParts = flag.Int("speed-parts", 1, "how many segments each day has, of which each also holds late events of those before")
+)
 
 const (
 	speedDays = 90
@@ -58,6 +61,7 @@ func BenchmarkSpeed(b *testing.B) {
 	for _, c := range speedQuestions {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
+			cost := explained(b, source, c.question+days)
 			start := cpu()
 			for b.Loop() {
 				q, err := parse(c.question + days)
@@ -68,10 +72,26 @@ func BenchmarkSpeed(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(cost.Scanned), "scanned")
+			b.ReportMetric(float64(cost.BytesRead), "read-bytes")
 			b.ReportMetric(float64(cpu()-start)/float64(b.N)/1e6, "cpu-ms/op")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(*speedRows/3), "ns/row")
 		})
 	}
+}
+
+func explained(b *testing.B, source query.Source, question string) query.Cost {
+	b.Helper()
+	q, err := parse(question)
+	if err != nil {
+		b.Fatal(err)
+	}
+	q.Settings().Explain = true
+	answer, err := query.Run(b.Context(), source, q)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return answer.Explain.Cost
 }
 
 const speedStart event.Time = 1767225600000 // 2026-01-01
@@ -81,19 +101,25 @@ func speedSource(rows int) *Sealed {
 	s := &Sealed{Least: event.TimeMin, ordinals: map[string]uint32{}}
 	t := newTraffic(rows / 12)
 	perDay := rows / speedDays
-	segments := make([]*index.Segment, speedDays)
+	parts := *speedParts
+	segments := make([]*index.Segment, speedDays*parts)
 	var wait sync.WaitGroup
 	room := make(chan struct{}, runtime.NumCPU())
-	for day := range segments {
-		list := t.day(speedStart+event.Time(day)*dayLength, perDay)
-		s.last = list[len(list)-1].Event.Seq
+	var cut [][]index.Row
+	for i := range segments {
+		if i%parts == 0 {
+			all := t.day(speedStart+event.Time(i/parts)*dayLength, perDay)
+			s.last = all[len(all)-1].Event.Seq
+			cut = lateParts(all, parts)
+		}
+		list := cut[i%parts]
 		room <- struct{}{}
 		wait.Go(func() {
 			segment, err := index.Open(index.Build(list, index.BuildOptions{}))
 			if err != nil {
 				panic("querytest: open what was built: " + err.Error())
 			}
-			segments[day] = segment
+			segments[i] = segment
 			<-room
 		})
 	}
@@ -101,6 +127,19 @@ func speedSource(rows int) *Sealed {
 	s.segments = segments
 	runtime.GC()
 	return s
+}
+
+// lateParts cuts a day in parts, by time but for each hundredth event, which comes in the last one.
+func lateParts(rows []index.Row, parts int) [][]index.Row {
+	cut := make([][]index.Row, parts)
+	for i, row := range rows {
+		part := i * parts / len(rows)
+		if i%100 == 0 {
+			part = parts - 1
+		}
+		cut[part] = append(cut[part], row)
+	}
+	return cut
 }
 
 // traffic makes visits day by day: few names and sources, thousands of paths, and one new visitor in twelve

@@ -133,10 +133,14 @@ func (d *Door) alone(r *Request) error {
 		return err
 	}
 	if !d.working.TryLock() {
-		return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: 10 * time.Second,
-			Notes: []string{"The whole store is being compacted or checked already"}}
+		return busy()
 	}
 	return nil
+}
+
+func busy() error {
+	return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: 10 * time.Second,
+		Notes: []string{"The store is being compacted or checked, or a project destroyed"}}
 }
 
 // Checked is what a check found.
@@ -148,8 +152,8 @@ type Checked struct {
 	Runs     int      `json:"runs"` // of ids, visitors and commit times
 	Projects int      `json:"projects"`
 	Records  uint64   `json:"records"`
-	Bytes    uint64   `json:"bytes"` // that were read and decrypted
-	Audit    uint64   `json:"audit"` // entries of the audit log
+	Bytes    uint64   `json:"bytes"`           // that were read and decrypted
+	Audit    uint64   `json:"audit,omitempty"` // entries of the audit log, where it was read, too
 	Problems []string `json:"problems"`
 }
 

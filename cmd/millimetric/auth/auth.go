@@ -8,6 +8,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/json"
@@ -57,6 +58,7 @@ type Project struct {
 	Origins  []string      `json:"origins,omitempty"` // in normal form
 	Settings Settings      `json:"settings"`
 	Archived *time.Time    `json:"archived,omitempty"` // since when it takes no events; what it has can be read
+	Removed  *time.Time    `json:"removed,omitempty"`  // since when there is nothing of it but its number, which isn't used again
 }
 
 // Key is all that is known of a key but its secret.
@@ -175,6 +177,9 @@ type Claim struct {
 	Name   string // of the route
 	Sends  bool   // the route takes events
 	Scope  string // that a read key needs for the route; "" for none
+
+	// Refusal is the code for keys of other kinds; "" is CodeInsufficientScope.
+	Refusal string
 }
 
 // Grant is what a key gives. Where a key is refused, it says what is known of it.
@@ -210,7 +215,7 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 	}
 	grant := Grant{Kind: found.Kind, Prefix: found.Prefix, Account: found.Account, Narrowing: found.Narrowing}
 	if found.Project != "" {
-		if grant.Project = ix.projects[found.Project]; grant.Project == nil {
+		if grant.Project = ix.project(found.Project); grant.Project == nil {
 			return Grant{}, refuse(CodeInvalidKey)
 		}
 	}
@@ -218,7 +223,10 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 	if found.Kind == KindPublishable && !originHolds(grant.Project, claim.Origin, open) {
 		return grant, refuse(CodeOriginNotAllowed)
 	}
-	if !open || !found.Route(claim.Name) || claim.Scope != "" && found.Kind == KindRead && !slices.Contains(found.Scopes, claim.Scope) {
+	if !open {
+		return grant, refuse(cmp.Or(claim.Refusal, CodeInsufficientScope))
+	}
+	if !found.Route(claim.Name) || claim.Scope != "" && found.Kind == KindRead && !slices.Contains(found.Scopes, claim.Scope) {
 		return grant, refuse(CodeInsufficientScope)
 	}
 	if claim.Sends && grant.Project.Archived != nil {
