@@ -21,6 +21,7 @@ type repeats struct {
 	hashes []ids.Hash
 	found  []bool
 	at     int
+	asked  int // so many of the frozen tables
 }
 
 // expect notes the ids of one request of the group.
@@ -35,7 +36,7 @@ func (r *repeats) expect(events []event.Event, hashes []ids.Hash) {
 // ask finds out which of the noted ids are known. Ids that come twice in the group are found later,
 // when they are added. Recent ones are asked for here: a seal may freeze their table before that.
 func (r *repeats) ask() error {
-	r.at = 0
+	r.at, r.asked = 0, len(r.frozen)
 	r.found = append(r.found[:0], make([]bool, len(r.hashes))...)
 	tables := r.frozen
 	if r.recent != nil {
@@ -60,6 +61,10 @@ func (r *repeats) next(h ids.Hash) bool {
 	}
 	known := r.found[r.at]
 	r.at++
+	// A seal may have begun within the group: its table was the recent one when ask was.
+	for _, table := range r.frozen[r.asked:] {
+		known = known || table.Has(h)
+	}
 	return known || !r.add(h)
 }
 
@@ -88,6 +93,7 @@ func (r *repeats) freeze() []*ids.Recent {
 func (r *repeats) adopt(runs []*ids.Run, tables int, memory *memory) {
 	r.filters = memory.swap(r.filters, func(room int64) int64 { return int64(ids.Share(int(room), runs)) })
 	r.runs, r.frozen = ids.NewSet(runs...), r.frozen[tables:]
+	r.asked = max(0, r.asked-tables)
 }
 
 // grown returns how many bytes more the tables and filters take than when it was asked last.
