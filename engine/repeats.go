@@ -21,6 +21,9 @@ type repeats struct {
 	hashes []ids.Hash
 	found  []bool
 	at     int
+	// ended are the tables that were frozen since it was asked which are known: a seal may begin between
+	// two requests of the group.
+	ended []*ids.Recent
 }
 
 // expect notes the ids of one request of the group.
@@ -56,6 +59,9 @@ func (r *repeats) next(h ids.Hash) bool {
 	}
 	known := r.found[r.at]
 	r.at++
+	for _, table := range r.ended {
+		known = known || table.Has(h)
+	}
 	return known || !r.add(h)
 }
 
@@ -68,12 +74,12 @@ func (r *repeats) add(h ids.Hash) bool {
 }
 
 // done forgets the group.
-func (r *repeats) done() { r.hashes = r.hashes[:0] }
+func (r *repeats) done() { r.hashes, r.ended = r.hashes[:0], nil }
 
 // freeze ends the table of recent ids, and returns all tables that are in no run.
 func (r *repeats) freeze() []*ids.Recent {
 	if r.recent != nil && r.recent.Len() > 0 {
-		r.frozen = append(r.frozen, r.recent)
+		r.frozen, r.ended = append(r.frozen, r.recent), append(r.ended, r.recent)
 	}
 	r.recent = nil
 	return append([]*ids.Recent{}, r.frozen...)
