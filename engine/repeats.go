@@ -33,16 +33,12 @@ func (r *repeats) expect(events []event.Event, hashes []ids.Hash) {
 	}
 }
 
-// ask finds out which of the noted ids are known. Ids that come twice in the group are found later,
-// when they are added. Recent ones are asked for here: a seal may freeze their table before that.
+// ask finds out which of the noted ids are known to frozen tables and runs. Those of recent ones, and
+// ids that come twice in the group, are found later, when each is added.
 func (r *repeats) ask() error {
 	r.at, r.asked = 0, len(r.frozen)
 	r.found = append(r.found[:0], make([]bool, len(r.hashes))...)
-	tables := r.frozen
-	if r.recent != nil {
-		tables = append(tables[:len(tables):len(tables)], r.recent)
-	}
-	for _, table := range tables {
+	for _, table := range r.frozen {
 		for i, h := range r.hashes {
 			r.found[i] = r.found[i] || table.Has(h)
 		}
