@@ -55,12 +55,13 @@ type Engine struct {
 	ciphers *ciphers
 
 	// Owned by the gathering goroutine, and before that by Open.
-	projects map[event.Project]*project
-	touched  []*project
-	encoder  encode.Encoder
-	words    encode.Words
-	number   uint64     // of the last group
-	clock    event.Time // commit time of the last group
+	projects  map[event.Project]*project
+	destroyed map[event.Project]bool // in the time of this process
+	touched   []*project
+	encoder   encode.Encoder
+	words     encode.Words
+	number    uint64     // of the last group
+	clock     event.Time // commit time of the last group
 
 	shown   sync.Map // event.Project → *project, for readers
 	hashers sync.Map // event.Project → *hashers
@@ -157,11 +158,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 func newEngine(dir string, opt Options) *Engine {
 	e := &Engine{
 		opt: opt, dir: dir,
-		projects: map[event.Project]*project{},
-		groups:   make(chan *group, 1),
-		free:     make(chan *group, 3),
-		stop:     make(chan struct{}),
-		ciphers:  newCiphers(&opt),
+		projects: map[event.Project]*project{}, destroyed: map[event.Project]bool{},
+		groups:  make(chan *group, 1),
+		free:    make(chan *group, 3),
+		stop:    make(chan struct{}),
+		ciphers: newCiphers(&opt),
 
 		budget:     newBudget(opt),
 		rotten:     rotten{tables: map[string]bool{}, looked: true},
