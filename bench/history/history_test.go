@@ -46,7 +46,7 @@ func take(t testing.TB, shape Shape) (events []shopEvent, rows [][]string, bytes
 }
 
 func TestAHistoryIsShapedLikeAShops(t *testing.T) {
-	const count = 60_000
+	const count = 30_000
 	shape := Shape{Seed: 1, Events: count}
 	events, rows, size := take(t, shape)
 	if len(events) != count {
@@ -135,7 +135,7 @@ func TestTheSameShapeGivesTheSameEvents(t *testing.T) {
 
 func TestBatchesHoldEveryEventOnceAndNoTieIsCut(t *testing.T) {
 	for _, size := range []int{1, 10, 100, 1000} {
-		h, err := New(Shape{Seed: 3, Events: 20_000})
+		h, err := New(Shape{Seed: 3, Events: 6_000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestBatchesHoldEveryEventOnceAndNoTieIsCut(t *testing.T) {
 			}
 			total += n
 		}
-		if total != 20_000 || tied < 50 || cut > 0 && size > tiedMost {
+		if total != 6_000 || tied < 20 || cut > 0 && size > tiedMost {
 			t.Errorf("size %d: %d events, %d ties, %d of them cut", size, total, tied, cut)
 		}
 	}

@@ -12,20 +12,11 @@ import (
 // Memory is what the system counts for a process, in bytes.
 type Memory struct {
 	Resident uint64
-	Most     uint64 // resident at any time since the start or the last Forget
+	Most     uint64 // resident at any time since the start
 }
 
 // Memory looks at the child. It needs Linux's /proc.
 func (c *Child) Memory() (Memory, error) { return MemoryOf(c.process.Process.Pid) }
-
-// Forget begins anew with the most memory that the child took.
-func (c *Child) Forget() error {
-	file := fmt.Sprintf("/proc/%d/clear_refs", c.process.Process.Pid)
-	if err := os.WriteFile(file, []byte("5"), 0); err != nil {
-		return fmt.Errorf("begin anew with memory: %w", err)
-	}
-	return nil
-}
 
 // MemoryOf looks at any process.
 func MemoryOf(pid int) (Memory, error) {

@@ -58,8 +58,9 @@ func measurePeers(ctx context.Context, s settings) error {
 		return err
 	}
 	var sizes []size
-	for _, events := range s.events {
-		z, err := s.measureSize(ctx, events)
+	for i, events := range s.events {
+		largest := i == len(s.events)-1 // the only one that is asked cold
+		z, err := s.measureSize(ctx, events, largest)
 		if err != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func measurePeers(ctx context.Context, s settings) error {
 	return bench.WriteSection(s.write, "peers", "Questions, beside ClickHouse and DuckDB", text)
 }
 
-func (s settings) measureSize(ctx context.Context, events int) (z size, err error) {
+func (s settings) measureSize(ctx context.Context, events int, chilled bool) (z size, err error) {
 	st, err := s.prepare(ctx, events, layouts)
 	defer func() { err = errors.Join(err, st.close()) }()
 	if err != nil {
@@ -93,7 +94,7 @@ func (s settings) measureSize(ctx context.Context, events int) (z size, err erro
 	if err := st.renew(ctx, s); err != nil {
 		return z, err
 	}
-	if err := z.warm(ctx, s, st); err != nil {
+	if err := z.warm(ctx, s, st); err != nil || !chilled || s.cold == 0 {
 		return z, err
 	}
 	return z, z.chill(ctx, s, st)
@@ -129,7 +130,7 @@ func (st *stage) renew(ctx context.Context, s settings) error {
 	if err := st.renewServer(ctx, s); err != nil {
 		return err
 	}
-	return st.renewPeers(s)
+	return st.renewPeers(s, peers.ClickHouse, peers.DuckDB)
 }
 
 func (st *stage) renewServer(ctx context.Context, s settings) error {
@@ -139,8 +140,11 @@ func (st *stage) renewServer(ctx context.Context, s settings) error {
 	return st.server.start(ctx, s)
 }
 
-func (st *stage) renewPeers(s settings) error {
+func (st *stage) renewPeers(s settings, kinds ...peers.Kind) error {
 	for i, p := range st.peers {
+		if !slices.Contains(kinds, p.Kind) {
+			continue
+		}
 		if err := p.Close(); err != nil {
 			return err
 		}
@@ -258,20 +262,15 @@ func askTable(t table, sql string, runs int) (timing, error) {
 func (z *size) chill(ctx context.Context, s settings, st *stage) (err error) {
 	for i := range z.lines {
 		l := &z.lines[i]
-		if s.cold > 0 {
-			s.say("%s, cold", l.question.ID)
-		}
+		s.say("%s, cold", l.question.ID)
 		var server []time.Duration
 		tables := make([][]time.Duration, len(st.tables))
 		for range s.cold {
-			if z.how, err = dropCaches(s.dir); err != nil {
-				return err
-			}
-			took, err := st.coldServer(ctx, s, l)
+			took, how, err := st.coldServer(ctx, s, l)
 			if err != nil {
 				return err
 			}
-			server = append(server, took)
+			server, z.how = append(server, took), how
 			if err := st.coldTables(ctx, s, l, tables); err != nil {
 				return err
 			}
@@ -284,22 +283,22 @@ func (z *size) chill(ctx context.Context, s settings, st *stage) (err error) {
 	return nil
 }
 
-func (st *stage) coldServer(ctx context.Context, s settings, l *line) (time.Duration, error) {
+func (st *stage) coldServer(ctx context.Context, s settings, l *line) (took time.Duration, how string, err error) {
 	if err := st.server.stop(); err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	if _, err := dropCaches(s.dir); err != nil {
-		return 0, err
+	if how, err = dropCaches(s.dir); err != nil {
+		return 0, "", err
 	}
 	if err := st.server.start(ctx, s); err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	request, err := l.question.Request()
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	_, took, err := st.server.call(st.server.keys.RK, l.question.Path, request)
-	return took, err
+	_, took, err = st.server.call(st.server.keys.RK, l.question.Path, request)
+	return took, how, err
 }
 
 func (st *stage) coldTables(ctx context.Context, s settings, l *line, times [][]time.Duration) error {
@@ -310,7 +309,7 @@ func (st *stage) coldTables(ctx context.Context, s settings, l *line, times [][]
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err := st.renewPeers(s); err != nil {
+		if err := st.renewPeers(s, st.tables[i].Kind); err != nil {
 			return err
 		}
 		if _, err := dropCaches(s.dir); err != nil {

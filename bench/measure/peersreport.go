@@ -112,6 +112,10 @@ func (z *size) processorTable() string {
 				least = t.processor
 			}
 		}
+		if least == 0 {
+			b.WriteString(" |\n")
+			continue
+		}
 		fmt.Fprintf(&b, " %.1f × |\n", float64(least)/float64(max(l.server.processor, 1)))
 	}
 	return b.String()
