@@ -54,6 +54,8 @@ func routeTable() []route {
 			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).ServeAccount)},
 		{name: "healthz", methods: look, path: "/healthz", handle: (*server).healthz},
 		{name: "readyz", methods: look, path: "/readyz", handle: (*server).readyz},
+		{name: "openapi", methods: look, path: "/openapi.json", handle: (*server).openapi},
+		{name: "llms", methods: look, path: "/llms.txt", handle: (*server).llms},
 		{name: "footprint", methods: look[:1], path: "/v1/footprint", kinds: adminKinds(), handle: adminWith((*admin.Door).ReadFootprint)},
 	}, adminRoutes()...)
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/openapi"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -117,6 +119,8 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		intake: &intake.Door{Pipeline: pipeline},
 		api: &api.Door{
 			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
+			// Half of the processors are enough for questions, and leave the other half to what comes in.
+			Turns: api.NewTurns(runtime.GOMAXPROCS(0)/2, now),
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,
@@ -124,6 +128,9 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.mcp = s.newAgents(agentSettings{}, now)
+	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
+		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
 	s.prepare()
 	return s, nil
 }

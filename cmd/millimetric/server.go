@@ -44,9 +44,11 @@ type server struct {
 	proxies []netip.Prefix
 	log     *slog.Logger
 	routes  routes
-	http    *fasthttp.Server
-	ended   atomic.Bool // no more requests are taken
-	giveUp  func()      // has requests that take long end
+	// document describes the routes.
+	document []byte
+	http     *fasthttp.Server
+	ended    atomic.Bool // no more requests are taken
+	giveUp   func()      // has requests that take long end
 
 	connsMax int
 	reading  atomic.Int64 // questions under way
