@@ -78,6 +78,7 @@ var owners = map[string]struct {
 	"github.com/jedib0t/go-pretty/v6":        {[]string{"cmd/millimetric/*"}, "tables on a terminal"},
 	"github.com/vbauerster/mpb/v8":           {[]string{"cmd/millimetric/*"}, "progress on a terminal"},
 	"golang.org/x/term":                      {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},
+	"golang.org/x/time":                      {[]string{"cmd/millimetric"}, "buckets of tokens: limits of requests"},
 	"golang.org/x/sys":                       {[]string{"cmd/millimetric", "bench", "bench/measure"}, "limits of the process, caches of the system"},
 	"go.uber.org/goleak":                     {[]string{"engine", "engine/enginetest", "cmd/millimetric"}, "tests: no goroutine outlives its owner"},
 }

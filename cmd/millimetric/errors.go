@@ -31,7 +31,7 @@ func statusOf(e *event.Error) int {
 		return fasthttp.StatusRequestEntityTooLarge
 	case "unsupported_media_type":
 		return fasthttp.StatusUnsupportedMediaType
-	case "rate_limited":
+	case codeRateLimited:
 		return fasthttp.StatusTooManyRequests
 	case codeHeadersTooLarge:
 		return fasthttp.StatusRequestHeaderFieldsTooLarge

@@ -18,7 +18,7 @@ var rights = map[string]string{
 	"query": "rk ak", "stats": "rk ak", "sources": "rk ak", "paths": "rk ak", "live": "rk ak", "attribution": "rk ak",
 	"sessions": "rk ak", "funnel": "rk ak", "retention": "rk ak",
 	"mcp": "sk rk", "mcp.account": "ak",
-	"healthz": "any", "readyz": "any",
+	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any",
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
 	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak",
 	"settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
@@ -116,7 +116,7 @@ func (r *running) matrixCell(route route, method, open string, c matrixCaller) {
 	}
 	refused := res.StatusCode == 401 || res.StatusCode == 403
 	if refused != (want != "") || want != "" && body != `{"error":"`+want+`"}` {
-		r.t.Errorf("%s %s with %s: %d %s, want %q", method, route.path, c.name, res.StatusCode, body, want)
+		r.t.Errorf("%s %s with %s: %d %.200s, want %q", method, route.path, c.name, res.StatusCode, body, want)
 	}
 }
 

@@ -112,6 +112,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		giveUp: giveUp,
 		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
 		audit:  f.audit,
+		rates:  &rates{now: now},
 		book:   f.book,
 		ring:   f.ring,
 		salts:  salts,

@@ -37,6 +37,7 @@ type server struct {
 	api     *api.Door
 	mcp     *mcp.Door
 	admin   *admin.Door
+	rates   *rates
 	audit   *audit.Log
 	ready   func() error                   // nil while events are taken
 	oldest  func(event.Project) event.Time // what the retention window still keeps
@@ -209,6 +210,9 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 		return s.underAudit(ctx, r, grant, err)
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.rates.take(grant.Project, r.name); err != nil {
 		return err
 	}
 	return r.handle(s, ctx, grant)

@@ -204,6 +204,9 @@ func TestCrashOfADestructionLeavesAStoreThatOpens(t *testing.T) {
 	r.close()
 	seen := map[int]int{}
 	for i, cut := range cuts {
+		if testing.Short() && i%3 > 0 {
+			continue
+		}
 		r := openRinged(t, cut)
 		left := r.count(2)
 		if left != 0 && left != two || r.count(1) != one {
@@ -217,7 +220,7 @@ func TestCrashOfADestructionLeavesAStoreThatOpens(t *testing.T) {
 		r.check()
 		r.close()
 	}
-	if seen[0] < 3 || seen[two] < 3 || len(cuts) < 30 {
+	if seen[0] == 0 || seen[two] == 0 || len(cuts) < 30 {
 		t.Errorf("seed=%d: of %d cuts, %v", seed, len(cuts), seen)
 	}
 }

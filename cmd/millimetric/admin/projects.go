@@ -2,8 +2,10 @@ package admin
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/auth"
@@ -28,6 +30,8 @@ type Settings struct {
 	TZ            string   `json:"tz"`
 	Cookieless    bool     `json:"cookieless"`
 	InternalHosts []string `json:"internal_hosts"`
+
+	RateLimits map[string]auth.RateLimit `json:"rate_limits"` // by the name of the route; {} bounds none
 }
 
 func (d *Door) shown(p *auth.Project) Project {
@@ -40,6 +44,9 @@ func (d *Door) settings(p *auth.Project) Settings {
 		InternalHosts: append([]string{}, p.Settings.InternalHosts...)}
 	if s.TZ == "" {
 		s.TZ = "UTC"
+	}
+	if s.RateLimits = p.Settings.RateLimits; s.RateLimits == nil {
+		s.RateLimits = map[string]auth.RateLimit{}
 	}
 	return s
 }
@@ -66,7 +73,7 @@ func (d *Door) CreateProject(r *Request) error {
 		return err
 	}
 	want := auth.NewProject{Account: r.Grant.Account, Name: f.text("name"), Slug: f.text("slug"), Origins: f.list("origins")}
-	change := takeSettings(f)
+	change := d.takeSettings(f)
 	change.apply(&want.Settings)
 	if err := f.end(); err != nil {
 		return err
@@ -112,7 +119,7 @@ func (d *Door) ChangeProject(r *Request) error {
 		return err
 	}
 	want := auth.ProjectChange{Name: take[string](f, "name"), Slug: take[string](f, "slug"), Archived: take[bool](f, "archived")}
-	settings := takeSettings(f)
+	settings := d.takeSettings(f)
 	if err := f.end(); err != nil {
 		return err
 	}
@@ -187,7 +194,7 @@ func (d *Door) ChangeSettings(r *Request) error {
 	if err != nil {
 		return err
 	}
-	settings := readSettings(f)
+	settings := d.readSettings(f)
 	if err := f.end(); err != nil {
 		return err
 	}
@@ -272,18 +279,19 @@ type settingsChange struct {
 	tz         *string
 	cookieless *bool
 	hosts      []string
+	rates      map[string]auth.RateLimit
 	said       map[string]any // as it was sent, for the audit log
 }
 
 // takeSettings reads the settings that stand in a body as an object of its own.
-func takeSettings(f *fields) settingsChange {
+func (d *Door) takeSettings(f *fields) settingsChange {
 	inner := &fields{code: f.code, errs: event.FieldErrors{}}
 	sent := f.object("settings")
 	if sent == nil {
 		return settingsChange{}
 	}
 	inner.values = sent
-	change := readSettings(inner)
+	change := d.readSettings(inner)
 	_ = inner.end() // only to have unknown fields noted
 	for name, messages := range inner.errs {
 		f.errs["settings."+name] = messages
@@ -291,9 +299,9 @@ func takeSettings(f *fields) settingsChange {
 	return change
 }
 
-func readSettings(f *fields) (c settingsChange) {
+func (d *Door) readSettings(f *fields) (c settingsChange) {
 	c.days, c.tz, c.cookieless = take[int](f, "retention_days"), take[string](f, "tz"), take[bool](f, "cookieless")
-	c.hosts = f.list("internal_hosts")
+	c.hosts, c.rates = f.list("internal_hosts"), d.rateLimits(f)
 	c.said = map[string]any{}
 	if c.days != nil {
 		c.said["retention_days"] = *c.days
@@ -307,10 +315,15 @@ func readSettings(f *fields) (c settingsChange) {
 	if c.hosts != nil {
 		c.said["internal_hosts"] = c.hosts
 	}
+	if c.rates != nil {
+		c.said["rate_limits"] = c.rates
+	}
 	return c
 }
 
-func (c *settingsChange) inBook() bool { return c.tz != nil || c.cookieless != nil || c.hosts != nil }
+func (c *settingsChange) inBook() bool {
+	return c.tz != nil || c.cookieless != nil || c.hosts != nil || c.rates != nil
+}
 
 func (c *settingsChange) apply(s *auth.Settings) {
 	if c.tz != nil {
@@ -322,4 +335,30 @@ func (c *settingsChange) apply(s *auth.Settings) {
 	if c.hosts != nil {
 		s.InternalHosts = c.hosts
 	}
+	if c.rates != nil {
+		s.RateLimits = c.rates
+	}
+}
+
+// rateLimits reads the limits of routes, which replace all that there were.
+func (d *Door) rateLimits(f *fields) map[string]auth.RateLimit {
+	sent := f.object("rate_limits")
+	if sent == nil {
+		return nil
+	}
+	limits := map[string]auth.RateLimit{}
+	for name, text := range sent {
+		field := "rate_limits." + name
+		// The requests of account keys are nobody's project's.
+		if !slices.ContainsFunc(d.Routes, func(r Route) bool { return r.Name == name && r.Kinds[0] != auth.KindAccount }) {
+			f.errs.Add(field, "No route that a project's keys may call is named so")
+			continue
+		}
+		var limit auth.RateLimit
+		if err := json.Unmarshal(text, &limit, json.RejectUnknownMembers(true)); err != nil {
+			f.errs.Add(field, `Expected an object such as {"per_s":50,"burst":200}`)
+		}
+		limits[name] = limit
+	}
+	return limits
 }

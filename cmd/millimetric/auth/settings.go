@@ -14,7 +14,19 @@ type Settings struct {
 	Cookieless    bool     `json:"cookieless,omitempty"`     // a missing visitor id becomes one of the day
 	InternalHosts []string `json:"internal_hosts,omitempty"` // more hosts that count as the site itself
 	TZ            string   `json:"tz,omitempty"`             // of questions that name none; UTC where it is empty
+
+	// RateLimits bound the requests of the project's keys, by the name of the route; others aren't bounded.
+	RateLimits map[string]RateLimit `json:"rate_limits,omitempty"`
 }
+
+// RateLimit is how fast requests may come: a bucket of tokens, of which each request takes one.
+type RateLimit struct {
+	PerSecond float64 `json:"per_s"` // tokens that come back
+	Burst     int     `json:"burst"` // that fit the bucket
+}
+
+// rateMost is beyond what a server can take at all.
+const rateMost = 1_000_000
 
 // HostsMax bounds the internal hosts: each referrer is held against all.
 const HostsMax = 100
@@ -34,6 +46,11 @@ func (s *Settings) check(fields event.FieldErrors) {
 			continue
 		}
 		s.InternalHosts[i] = normal
+	}
+	for route, limit := range s.RateLimits {
+		if !(limit.PerSecond > 0 && limit.PerSecond <= rateMost) || limit.Burst < 1 || limit.Burst > rateMost {
+			fields.Add("rate_limits."+route, fmt.Sprintf("Expected per_s above 0 and burst from 1 on, both at most %d", rateMost))
+		}
 	}
 	if _, err := time.LoadLocation(s.TZ); err != nil || s.TZ == "Local" {
 		fields.Add("tz", "Expected a time zone, such as Europe/Berlin")

@@ -3,12 +3,15 @@ package remote
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/auth"
 )
 
 const projectsPath = "/v1/admin/projects"
@@ -136,8 +139,35 @@ var showSettings = showing("SETTING\tVALUE", func(s admin.Settings) [][]string {
 		{"tz", s.TZ},
 		{"cookieless", strconv.FormatBool(s.Cookieless)},
 		{"internal-host", strings.Join(s.InternalHosts, ", ")},
+		{"rate-limit", rateText(s.RateLimits)},
 	}
 })
+
+func rateText(limits map[string]auth.RateLimit) string {
+	var parts []string
+	for _, route := range slices.Sorted(maps.Keys(limits)) {
+		parts = append(parts, fmt.Sprintf("%s=%v/%d", route, limits[route].PerSecond, limits[route].Burst))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rateLimits reads limits such as "track=50/200": so many requests per second, so many at once. One that
+// isn't of this form is sent as one of zero, which the server refuses.
+func rateLimits(texts []string) map[string]auth.RateLimit {
+	limits := map[string]auth.RateLimit{}
+	for _, text := range texts {
+		route, limit, _ := strings.Cut(text, "=")
+		if route == "" {
+			continue
+		}
+		var l auth.RateLimit
+		if n, err := fmt.Sscanf(limit, "%g/%d", &l.PerSecond, &l.Burst); n != 2 || err != nil {
+			l = auth.RateLimit{}
+		}
+		limits[route] = l
+	}
+	return limits
+}
 
 func settings() *cobra.Command {
 	show := command(&cobra.Command{Use: "show", Short: "Show a project's settings"}, "PROJECT",
@@ -163,8 +193,12 @@ func settingFlags(cmd *cobra.Command) func() map[string]any {
 	zone := flags.String("tz", "", "time zone of questions that name none, such as Europe/Berlin")
 	cookieless := flags.Bool("cookieless", false, "name visitors that bring no id after their address and agent of the day")
 	hosts := flags.StringArray("internal-host", nil, "host that counts as the site itself; may be repeated, and replaces those before")
+	rates := flags.StringArray("rate-limit", nil, "route=requests per second/burst, such as track=50/200; may be repeated, replaces those before; '' for none")
 	return func() map[string]any {
 		body := map[string]any{}
+		if flags.Changed("rate-limit") {
+			body["rate_limits"] = rateLimits(*rates)
+		}
 		for flag, value := range map[string]any{"retention-days": *days, "tz": *zone, "cookieless": *cookieless} {
 			if flags.Changed(flag) {
 				body[strings.ReplaceAll(flag, "-", "_")] = value
