@@ -26,12 +26,15 @@ const (
 // bucketOf returns the bucket of the cipher key under which an event is kept, where the retention
 // window has so many days.
 func bucketOf(t event.Time, days int) int32 {
-	if days > 0 && days <= dayBucketsMax {
+	if daily(days) {
 		return dayBuckets + int32(t/dayMillis)
 	}
 	year, month, _ := t.Std().Date()
 	return int32(year*12 + int(month) - 1)
 }
+
+// daily reports whether each day has a bucket of its own.
+func daily(days int) bool { return days > 0 && days <= dayBucketsMax }
 
 // bucketEnd returns the first moment behind a bucket.
 func bucketEnd(bucket int32) event.Time {
@@ -52,9 +55,7 @@ type rowsPart struct {
 // partition parts rows by bucket and, where a day has at least so many, by day.
 func partition(rows []index.Row, days, dayRows int) []rowsPart {
 	counts := map[event.Time]int{}
-	for i := range rows {
-		counts[rows[i].Event.Time/dayMillis]++
-	}
+	eachDay(rows, func(day event.Time, rows []index.Row) { counts[day] += len(rows) })
 	type placeOf struct {
 		bucket int32
 		day    event.Time
@@ -71,10 +72,7 @@ func partition(rows []index.Row, days, dayRows int) []rowsPart {
 		}
 		byDay[day] = parts[at]
 	}
-	for i := range rows {
-		part := byDay[rows[i].Event.Time/dayMillis]
-		part.rows = append(part.rows, rows[i])
-	}
+	eachDay(rows, func(day event.Time, rows []index.Row) { byDay[day].rows = append(byDay[day].rows, rows...) })
 	var all []rowsPart
 	for _, part := range parts {
 		all = append(all, *part)
@@ -83,6 +81,18 @@ func partition(rows []index.Row, days, dayRows int) []rowsPart {
 		return cmp.Or(cmp.Compare(a.bucket, b.bucket), cmp.Compare(a.day, b.day))
 	})
 	return all
+}
+
+// eachDay yields stretches of rows of the same day. Events mostly arrive day by day, so they are long.
+func eachDay(rows []index.Row, yield func(day event.Time, rows []index.Row)) {
+	for from := 0; from < len(rows); {
+		day, to := rows[from].Event.Time/dayMillis, from+1
+		for to < len(rows) && rows[to].Event.Time/dayMillis == day {
+			to++
+		}
+		yield(day, rows[from:to])
+		from = to
+	}
 }
 
 // partOf says which part of a segment's bytes a kind of content belongs to.

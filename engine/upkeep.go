@@ -244,14 +244,14 @@ func (e *Engine) Compact(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := e.retain(p); e.contain(p, err) != nil {
+			return err
+		}
 	}
 	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
 	}
-	if err := e.db.Compact(ctx, []byte{0}, []byte{0xff}, false); err != nil {
-		return storeError("compact store "+e.dir, err)
-	}
-	return nil
+	return e.compactKeys(ctx, []byte{0}, []byte{0xff})
 }
 
 // enter keeps the store open until running is told that its caller is done.
@@ -331,6 +331,12 @@ func (e *Engine) tidy() error {
 				break
 			}
 		}
+		if err := e.retain(p); e.contain(p, err) != nil { // what was written anew may have left a key
+			return err
+		}
 	}
-	return e.clean()
+	if err := e.clean(); err != nil {
+		return err
+	}
+	return e.sweep()
 }

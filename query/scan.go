@@ -53,13 +53,19 @@ func (r *run) walk(from, to event.Time, size func() int, visit func(*scanRow)) e
 
 // each makes a pass: over the live events, then over the segments, those that end last first.
 func (r *run) each(p *pass) error {
-	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+	if !r.bound(p) {
 		return nil
 	}
 	if err := r.eachLive(p); err != nil {
 		return err
 	}
 	return r.eachSegment(p)
+}
+
+// bound leaves out of a pass what the source doesn't show, and reports whether anything is left.
+func (r *run) bound(p *pass) bool {
+	p.from, p.to = max(p.from, r.source.Floor()), min(p.to, ceilingOf(r.source))
+	return p.from < p.to
 }
 
 // eachSegment visits the rows of segments.

@@ -19,6 +19,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/openapi"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -113,7 +114,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
 		giveUp: giveUp,
-		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
 		audit:  f.audit,
 		book:   f.book,
 		ring:   f.ring,
@@ -131,6 +132,9 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.mcp = s.newAgents(agentSettings{}, now)
+	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
+		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
 	s.prepare()
 	return s, nil
 }

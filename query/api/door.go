@@ -26,6 +26,8 @@ const bodyBytesMax = 1 << 20
 // and proxies commonly wait.
 const budgetDefault = 30 * time.Second
 
+const codeScope = "insufficient_scope"
+
 const codeUnsupported = "unsupported_media_type"
 
 // The parameters that name a project. They may stand in the URL of a POST, too.
@@ -50,6 +52,31 @@ type Door struct {
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
 	// nothing.
 	Zone func(event.Project) string
+
+	from, to event.Time // of the events that questions may see; see Within
+}
+
+// Within returns a door whose questions see no events but those with from <= Time < to. One whose range
+// reaches beyond is refused: its answer would look like another's.
+func (d *Door) Within(from, to event.Time) *Door {
+	within := *d
+	within.from, within.to = from, to
+	return &within
+}
+
+// mayAsk refuses a question about events that may not be seen. One about now has no range.
+func (d *Door) mayAsk(q *query.Common) error {
+	if d.to == 0 || q.To == 0 || q.From >= d.from && q.To <= d.to {
+		return nil
+	}
+	note := "The key only reads events"
+	if d.from > event.TimeMin {
+		note += " from " + d.from.Std().Format(time.RFC3339) + " on"
+	}
+	if d.to <= event.TimeMax {
+		note += " before " + d.to.Std().Format(time.RFC3339)
+	}
+	return &event.Error{Kind: event.ErrDenied, Code: codeScope, Notes: []string{note}}
 }
 
 // Events answers /v1/query.
@@ -124,6 +151,9 @@ func (d *Door) Answer(ctx context.Context, project event.Project, name string, f
 	if err != nil {
 		return nil, err
 	}
+	if err := d.mayAsk(question.Settings()); err != nil {
+		return nil, err
+	}
 	question.Settings().Now = event.TimeOf(began)
 	question.Settings().Memo = d.Memo
 	budget := d.Budget
@@ -135,6 +165,9 @@ func (d *Door) Answer(ctx context.Context, project event.Project, name string, f
 	source := d.Snapshot(project)
 	if held, ok := source.(interface{ Release() }); ok {
 		defer held.Release()
+	}
+	if d.to > 0 {
+		source = query.Within(source, d.from, d.to)
 	}
 	if d.Turns != nil {
 		turn, err := d.Turns.begin(bounded)
