@@ -118,11 +118,11 @@ func (c *counter) whole(r *run) func(s *sealed) (bool, error) {
 		if !ok {
 			return false, nil
 		}
-		machines, ok, err := r.machines(s)
+		people, ok, err := r.peopleOf(s)
 		if err != nil || !ok {
 			return false, err
 		}
-		n := s.segment.Rows() - machines.Count()
+		n := people.rows
 		r.cost.Matched += n
 		if n == 0 {
 			return true, nil

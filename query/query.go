@@ -39,6 +39,7 @@ type Common struct {
 	Explain     bool
 	Page        Page       // what earlier answers showed
 	Now         event.Time // the clock, for the questions that look at it; set by who asks
+	Memo        *Memo      // what other questions found out; nil for nothing
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
 	name        string // what was parsed, for cursors

@@ -61,7 +61,7 @@ func (s *retentionSets) count(from, to event.Time) error {
 			}
 		},
 	}
-	if p.from = max(p.from, s.r.source.Floor()); p.from >= p.to {
+	if !s.r.bound(p) {
 		return nil
 	}
 	if err := s.r.eachLive(p); err != nil {

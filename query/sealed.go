@@ -5,8 +5,9 @@ import "millimetric/index"
 // sealed is a segment as one question reads it. What it has opened once it keeps until the question is
 // answered: its visitors and dictionaries, not its columns.
 type sealed struct {
-	number    int            // in the order in which they were met
-	segment   *index.Segment // watched
+	number    int // in the order in which they were met
+	original  *index.Segment
+	segment   *index.Segment // the same, watched
 	used      bool           // rows of it were looked at
 	runs      *index.Runs
 	texts     [columnCount]texts

@@ -122,17 +122,16 @@ func (s *visitorSets) whole(r *run) func(of *sealed) (bool, error) {
 		if !ok {
 			return false, nil
 		}
-		machines, ok, err := r.machines(of)
+		people, ok, err := r.peopleOf(of)
 		if err != nil || !ok {
 			return false, err
 		}
-		visitors, err := of.visitorsBut(machines)
-		if err != nil || visitors.Count() == 0 {
-			return true, err
+		if people.rows == 0 {
+			return true, nil
 		}
-		r.cost.Matched += of.segment.Rows() - machines.Count()
+		r.cost.Matched += people.rows
 		s.c.groups.met = 1
-		s.enter(bucket, visitors)
+		s.enter(bucket, people.visitors)
 		return true, nil
 	}
 }

@@ -47,6 +47,19 @@ func (r *run) machines(s *sealed) (rows bitmap.Set, ok bool, err error) {
 	return bitmap.Any(sets...), true, nil
 }
 
+// peopleOf returns the visitors of a segment without those whose rows are all left out as bots', and how many
+// rows aren't; ok is false where no sets tell.
+func (r *run) peopleOf(s *sealed) (counted, bool, error) {
+	return r.remembered(s, "", false, func() (counted, bool, error) {
+		machines, ok, err := r.machines(s)
+		if err != nil || !ok {
+			return counted{}, false, err
+		}
+		visitors, err := s.visitorsBut(machines)
+		return counted{visitors, s.segment.Rows() - machines.Count()}, err == nil, err
+	})
+}
+
 // visitorsBut returns the visitors of a segment, without those of whom all rows are left out.
 func (s *sealed) visitorsBut(without bitmap.Set) (bitmap.Set, error) {
 	all, err := s.segment.VisitorSet()
@@ -77,6 +90,14 @@ func (s *sealed) visitorsBut(without bitmap.Set) (bitmap.Set, error) {
 // visitorsNamed returns the visitors of a segment with an event of a name that isn't left out as a bot's;
 // ok is false where no sets tell.
 func (r *run) visitorsNamed(s *sealed, name string) (visitors bitmap.Set, ok bool, err error) {
+	found, ok, err := r.remembered(s, name, true, func() (counted, bool, error) {
+		visitors, ok, err := r.findNamed(s, name)
+		return counted{visitors: visitors}, ok, err
+	})
+	return found.visitors, ok, err
+}
+
+func (r *run) findNamed(s *sealed, name string) (visitors bitmap.Set, ok bool, err error) {
 	code, found, err := s.column(colName).dict.Find(name)
 	if err != nil || !found {
 		return bitmap.Set{}, err == nil, err

@@ -100,6 +100,10 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	return err
 }
 
+// memoBytes is what questions may leave to later ones: the visitors of some months of a busy site, an eighth
+// of a byte for each event.
+const memoBytes = 8 << 20
+
 // newServer puts the doors over an open folder.
 func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() time.Time) (*server, error) {
 	salts := &saltMemo{ring: f.ring, now: now}
@@ -121,6 +125,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
 			// Half of the processors are enough for questions, and leave the other half to what comes in.
 			Turns: api.NewTurns(runtime.GOMAXPROCS(0)/2, now),
+			Memo:  query.NewMemo(memoBytes),
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,

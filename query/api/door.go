@@ -45,6 +45,8 @@ type Door struct {
 	// explained answers; nil is the year 1.
 	Now    func() time.Time
 	Budget time.Duration // of one question, and of its waiting; 0 is 30 seconds
+	// Memo is what questions leave to later ones; nil is nothing.
+	Memo *query.Memo
 	// Turns bounds how many questions work at a time; nil doesn't.
 	Turns *Turns
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
@@ -153,6 +155,7 @@ func (d *Door) Answer(ctx context.Context, project event.Project, name string, f
 		return nil, err
 	}
 	question.Settings().Now = event.TimeOf(began)
+	question.Settings().Memo = d.Memo
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault

@@ -100,7 +100,11 @@ func TestTheQueriesAnswerTheCorpusFromSegments(t *testing.T) {
 	}
 }
 
+// memo is what all questions of the tests share: too small to keep all.
+var memo = query.NewMemo(64 << 10)
+
 func answer(source query.Source, q query.Question) string {
+	q.Settings().Memo = memo
 	a, err := query.Run(context.Background(), source, q)
 	if err != nil {
 		return Refusal(err)

