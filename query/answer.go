@@ -152,6 +152,16 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
+// Next is the cursor with which a cut answer goes on, "" where there is none.
+func (a *Answer) Next() string {
+	for _, m := range a.Cut {
+		if m.Name == "next" {
+			return m.Value.text
+		}
+	}
+	return ""
+}
+
 // AppendRows appends the rows alone, as a JSON array of objects.
 func (a *Answer) AppendRows(dst []byte) []byte {
 	names := make([][]byte, len(a.Columns))

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"millimetric/index/event"
 )
 
 // Limits of one funnel.
@@ -40,7 +42,8 @@ type Funnel struct {
 	Breakdown *Field
 	Mature    bool // only attempts that began at least one window ago
 	List      *ActorList
-	Limit     int // of groups, and of listed actors
+	Compare   bool // each step has what was in the previous period
+	Limit     int  // of groups, and of listed actors
 }
 
 // FunnelStep is one step; Within is the longest time since the step before, 0 for no limit.
@@ -78,7 +81,9 @@ func parseFunnel(r *reader) Question {
 		q.Breakdown = &f
 	}
 	q.Mature = r.choice("maturity", "all", "mature") == "mature"
+	q.clocked = q.Mature
 	q.List = r.actorList(len(q.Steps))
+	q.Compare = r.compare()
 	q.Limit = r.limit("limit", funnelLimit, funnelLimitMax)
 	return q
 }
@@ -208,11 +213,13 @@ func (q *Funnel) own() []Member {
 		}
 		list = Object(Member{verb, Int(int64(q.List.Step))})
 	}
-	return []Member{
+	members := []Member{
 		{"steps", List(steps)}, {"window", Text(durationText(q.Window))}, {"order", Text(string(q.Order))},
 		{"exclude", List(exclude)}, {"hold", Texts(hold)}, {"breakdown", breakdown},
-		{"maturity", Text(maturity)}, {"list", list}, {"limit", Int(int64(q.Limit))},
+		{"maturity", Text(maturity)}, {"list", list},
 	}
+	members = append(members, compareSettings(&q.Common, q.Compare)...)
+	return append(members, Member{"limit", Int(int64(q.Limit))})
 }
 
 func durationOrNull(d time.Duration) Value {
@@ -227,22 +234,46 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	now, err := q.measure(r, clock)
+	if err != nil {
+		return nil, err
+	}
+	if !q.Compare {
+		return now.answer(r, nil), nil
+	}
+	past := *q
+	past.From, past.To = q.Previous()
+	past.List = nil // who is listed was there in the range
+	var before *funnelResult
+	err = r.during(&past.Common, now.size(), func() error {
+		before, err = past.measure(r, clock)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return now.answer(r, before), nil
+}
+
+// measure finds out how far actors got whose attempts began in the question's range.
+func (q *Funnel) measure(r *run, clock event.Time) (*funnelResult, error) {
 	see := newSight(q, clock)
+	result := newFunnelResult(q, see)
 	lines, err := gather(r, gathering[funnelMark]{
 		from: see.scanFrom, to: see.scanTo,
 		keep: see.mark, order: compareMarks, weight: 1, size: see.size,
 	})
 	if err != nil {
-		return nil, err
+		return result, err
 	}
-	flow, result := newFlow(q), newFunnelResult(q, see)
+	flow := newFlow(q)
 	looked := 0
 	for i := range lines {
 		marks := lines[i].events
 		if looked += len(marks) + 1; looked >= lookEvery {
 			looked = 0
 			if err := r.overBudget(see.size() + result.size()); err != nil {
-				return nil, err
+				return result, err
 			}
 		}
 		touch := see.firstTouch(marks)
@@ -251,5 +282,5 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 		}
 		lines[i].events = nil
 	}
-	return result.answer(), nil
+	return result, nil
 }

@@ -56,39 +56,79 @@ func (f *funnelResult) add(marks []funnelMark, trail []int32, touch *funnelMark)
 // size counts entries: an outcome is two, and its times are sorted apart.
 func (f *funnelResult) size() int { return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) }
 
-func (f *funnelResult) answer() *Answer {
-	answer := &Answer{Head: []Member{{"steps", f.steps(f.outcomes)}}}
+// answer makes the answer; before is what was in the previous period, nil where that wasn't asked for.
+func (f *funnelResult) answer(r *run, before *funnelResult) *Answer {
+	all := funnelGroup{now: f.outcomes}
+	if before != nil {
+		all.then = before.outcomes
+	}
+	answer := &Answer{Head: []Member{{"steps", f.steps(before, all)}}}
+	cutGroups, cutActors := false, false
+	var groups, actors []Member
 	if f.q.Breakdown != nil {
-		answer.Head = append(answer.Head, f.groups()...)
+		groups, cutGroups = f.groups(r, before, answer)
 	}
 	if f.q.List != nil {
-		answer.Head = append(answer.Head, f.actors()...)
+		actors, cutActors = f.actors()
+	}
+	answer.Head = slices.Concat(answer.Head, groups, actors)
+	if cutActors && !cutGroups {
+		answer.Cut = []Member{{"next", Text(f.q.Cursor(r.asOf, Page{Skip: f.q.Page.Skip + f.q.Limit}))}}
 	}
 	return answer
 }
 
-// groups shows the groups of most actors; the rest of them together is one more funnel.
-func (f *funnelResult) groups() []Member {
-	slices.SortFunc(f.outcomes, func(a, b outcome) int { return cmp.Compare(a.group, b.group) })
-	var groups [][]outcome
-	for group := range chunks(f.outcomes, func(a, b *outcome) bool { return a.group == b.group }) {
-		groups = append(groups, group)
-	}
-	by, text := *f.q.Breakdown, f.see.by.values[0].list
-	slices.SortFunc(groups, func(a, b []outcome) int {
-		return cmp.Or(cmp.Compare(len(b), len(a)), by.compare(text[a[0].group], text[b[0].group]))
+// funnelGroup is the actors of one group, in the range and in the period before.
+type funnelGroup struct {
+	text      string
+	now, then []outcome
+}
+
+// groups shows the groups of most actors; those still to come together are one more funnel.
+func (f *funnelResult) groups(r *run, before *funnelResult, answer *Answer) (members []Member, cut bool) {
+	at := map[string]int{}
+	var groups []funnelGroup
+	f.part(func(text string, of []outcome) {
+		at[text] = len(groups)
+		groups = append(groups, funnelGroup{text: text, now: of})
 	})
-	shown := min(f.q.Limit, len(groups))
+	if before != nil {
+		before.part(func(text string, of []outcome) {
+			i, known := at[text]
+			if !known {
+				i = len(groups)
+				groups = append(groups, funnelGroup{text: text})
+			}
+			groups[i].then = of
+		})
+	}
+	by := *f.q.Breakdown
+	slices.SortFunc(groups, func(a, b funnelGroup) int {
+		return cmp.Or(cmp.Compare(len(b.now), len(a.now)), by.compare(a.text, b.text))
+	})
+	start := min(f.q.Page.Skip, len(groups))
+	end := min(start+f.q.Limit, len(groups))
 	var values []Value
-	for _, g := range groups[:shown] {
-		values = append(values, Object(Member{"group", by.value(text[g[0].group])}, Member{"steps", f.steps(g)}))
+	for _, g := range groups[start:end] {
+		values = append(values, Object(Member{"group", by.value(g.text)}, Member{"steps", f.steps(before, g)}))
 	}
-	members := []Member{{"groups", List(values)}}
-	if shown == len(groups) {
-		return members
+	if end < len(groups) {
+		var other funnelGroup
+		for _, g := range groups[end:] {
+			other.now, other.then = append(other.now, g.now...), append(other.then, g.then...)
+		}
+		answer.Cut = r.cutAt(end, len(groups), Object(Member{"steps", f.steps(before, other)}))
 	}
-	return append(members, Member{"groups_total", Int(int64(len(groups)))},
-		Member{"other", Object(Member{"steps", f.steps(slices.Concat(groups[shown:]...))})})
+	return []Member{{"groups", List(values)}}, end < len(groups)
+}
+
+// part gives the outcomes of each group. It sorts them.
+func (f *funnelResult) part(group func(text string, of []outcome)) {
+	slices.SortFunc(f.outcomes, func(a, b outcome) int { return cmp.Compare(a.group, b.group) })
+	text := f.see.by.values[0].list
+	for of := range chunks(f.outcomes, func(a, b *outcome) bool { return a.group == b.group }) {
+		group(text[of[0].group], of)
+	}
 }
 
 // chunks cuts a list between neighbours that aren't alike.
@@ -106,12 +146,14 @@ func chunks[T any](list []T, alike func(a, b *T) bool) func(yield func([]T) bool
 }
 
 // actors lists who reached the step, or dropped out there, the latest first.
-func (f *funnelResult) actors() []Member {
+func (f *funnelResult) actors() (members []Member, cut bool) {
 	slices.SortFunc(f.listed, func(a, b listed) int {
 		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.seq, a.seq))
 	})
 	var rows []Value
-	for _, l := range f.listed[:min(f.q.Limit, len(f.listed))] {
+	start := min(f.q.Page.Skip, len(f.listed))
+	end := min(start+f.q.Limit, len(f.listed))
+	for _, l := range f.listed[start:end] {
 		visitor, user := unpair(f.see.who.list[l.who])
 		rows = append(rows, Object(
 			Member{"anonymous_id", Text(f.see.names.list[visitor])},
@@ -119,11 +161,29 @@ func (f *funnelResult) actors() []Member {
 			Member{"at", Text(timeText(l.time))},
 		))
 	}
-	return []Member{{"actors", List(rows)}, {"actors_total", Int(int64(len(f.listed)))}}
+	return []Member{{"actors", List(rows)}, {"actors_total", Int(int64(len(f.listed)))}}, end < len(f.listed)
 }
 
-// steps is the funnel of some actors.
-func (f *funnelResult) steps(outcomes []outcome) Value {
+// steps is the funnel of some actors; before is nil where there is no comparison.
+func (f *funnelResult) steps(before *funnelResult, of funnelGroup) Value {
+	now := f.numbers(of.now)
+	var then [][]Member
+	if before != nil {
+		then = before.numbers(of.then)
+	}
+	values := make([]Value, len(now))
+	for i := range now {
+		members := append([]Member{{"name", Text(f.q.Steps[i].Name)}}, now[i]...)
+		if before != nil {
+			members = append(members, Member{"previous", Object(then[i]...)})
+		}
+		values[i] = Object(members...)
+	}
+	return List(values)
+}
+
+// numbers reckons what each step says of some actors.
+func (f *funnelResult) numbers(outcomes []outcome) [][]Member {
 	n := len(f.q.Steps)
 	reached := make([]int64, n+2) // by depth; nobody gets beyond the last
 	for _, o := range outcomes {
@@ -131,25 +191,24 @@ func (f *funnelResult) steps(outcomes []outcome) Value {
 			reached[depth]++
 		}
 	}
-	values := make([]Value, n)
-	for i := range values {
+	numbers := make([][]Member, n)
+	for i := range numbers {
 		depth := i + 1
 		before := reached[max(i, 1)]
 		drop := reached[depth] - reached[depth+1]
 		if depth == n {
 			drop = 0 // there is nothing to drop out of
 		}
-		members := []Member{
-			{"name", Text(f.q.Steps[i].Name)}, {"actors", Int(reached[depth])},
+		numbers[i] = []Member{
+			{"actors", Int(reached[depth])},
 			{"conversion", RoundedRatio(reached[depth], reached[1])}, {"step_conversion", RoundedRatio(reached[depth], before)},
 			{"drop_off", Int(drop)},
 		}
 		if i > 0 {
-			members = append(members, Member{"from_previous", f.spans(outcomes, i-1, i)}, Member{"from_start", f.spans(outcomes, 0, i)})
+			numbers[i] = append(numbers[i], Member{"from_previous", f.spans(outcomes, i-1, i)}, Member{"from_start", f.spans(outcomes, 0, i)})
 		}
-		values[i] = Object(members...)
 	}
-	return List(values)
+	return numbers
 }
 
 // spans sums up the times between two events of the attempts that have both.

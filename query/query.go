@@ -38,11 +38,13 @@ type Common struct {
 	Replay      bool
 	Explain     bool
 	Page        Page       // what earlier answers showed
+	Format      Format     // as which the answer was asked for; FormatAny where that was left open
 	Now         event.Time // the clock, for the questions that look at it; set by who asks
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
 	name        string // what was parsed, for cursors
 	form        Form
+	clocked     bool // the answer depends on the clock
 }
 
 // Settings returns c: it makes every question that embeds Common answer for it.
@@ -102,6 +104,7 @@ type run struct {
 	asOf   event.Seq
 	cost   Cost
 	work   int // since the last look at the budgets
+	held   int // entries that an earlier part of the question keeps
 	opened map[*index.Segment]*sealed
 	view   *view
 	people *columnTest
@@ -111,6 +114,9 @@ type run struct {
 // clock is the moment at which the question is asked; that of a replay is when its position was
 // committed, so that it gives the same answer for ever.
 func (r *run) clock() (event.Time, error) {
+	if r.common.Page.Now != 0 {
+		return r.common.Page.Now, nil
+	}
 	if source, ok := r.source.(CommitClock); ok && r.common.Replay {
 		at, known, err := source.CommittedAt(r.asOf)
 		if known || err != nil {
@@ -145,7 +151,7 @@ func (r *run) overBudget(size int) error {
 		tooLarge.Notes = []string{"Took too long: narrow from and to, or filter more"}
 		return tooLarge
 	}
-	if size > entriesMax {
+	if size+r.held > entriesMax {
 		tooLarge.Notes = []string{"Needs too much memory: narrow from and to, filter more, or group by fewer columns"}
 		return tooLarge
 	}

@@ -1,5 +1,5 @@
 // Package api is the HTTP door for questions: it reads a question from a GET or a POST, asks it of
-// a project's snapshot, and writes the answer. It knows no question of its own and decides no
+// a project's snapshot, and writes the answer as JSON, as CSV or as a picture. It knows no question of its own and decides no
 // access: who may ask was settled before, and errors go back to the server, which writes them.
 //
 // The package starts no goroutines and writes nothing to disk.
@@ -119,10 +119,7 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 	if answer.Explain != nil {
 		answer.Explain.Cost.Elapsed = d.now().Sub(began)
 	}
-	ctx.SetContentType("application/json")
-	ctx.SetStatusCode(fasthttp.StatusOK)
-	ctx.SetBody(answer.AppendJSON(nil))
-	return nil
+	return write(ctx, name, question, answer)
 }
 
 func (d *Door) now() time.Time {

@@ -13,6 +13,7 @@ type tree struct {
 	Count    int
 	Actors   int
 	Children []tree
+	Previous *struct{ Count, Actors int }
 }
 
 // treeLines shows a tree as a table: one line per node, those below it indented.
@@ -31,10 +32,17 @@ func treeLines(root json.RawMessage) ([]string, error) {
 		case t.Kind == "page":
 			name += " null"
 		}
-		cells = append(cells, []string{strings.Repeat("  ", depth) + name, strconv.Itoa(t.Count), strconv.Itoa(t.Actors)})
+		line := []string{strings.Repeat("  ", depth) + name, strconv.Itoa(t.Count), strconv.Itoa(t.Actors)}
+		if t.Previous != nil {
+			line = append(line, strconv.Itoa(t.Previous.Count), strconv.Itoa(t.Previous.Actors))
+		}
+		cells = append(cells, line)
 		for _, child := range t.Children {
 			add(child, depth+1)
 		}
+	}
+	if t.Previous != nil {
+		cells[0] = append(cells[0], "was", "was_actors")
 	}
 	add(t, 0)
 	return aligned(cells), nil
