@@ -51,6 +51,10 @@ var rooms = map[string][]string{
 	"cmd/millimetric/*":     {"*"},
 	"bench":                 {"index/event", "index/event/eventtest", "ingest", "ingest/intake", "engine", "query"},
 	"bench/proof":           {"bench"},
+	"bench/launch":          {},
+	"bench/measure":         {"bench", "bench/history", "bench/launch", "bench/peers", "index/event"},
+	"bench/peers":           {"bench/history", "bench/launch", "index/event"},
+	"bench/history":         {"index/event", "ingest/classify", "ingest/privacy"},
 	"ingest/classify/*":     {},
 	"ingest/privacy/*":      {},
 }
@@ -62,7 +66,7 @@ var owners = map[string]struct {
 	reason string
 }{
 	"github.com/cockroachdb/pebble/v2":    {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
-	"github.com/valyala/fasthttp":         {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench"}, "HTTP"},
+	"github.com/valyala/fasthttp":         {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2": {[]string{"index/bitmap"}, "sets of rows and visitors"},
 	"github.com/klauspost/compress":       {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
 	"github.com/go-json-experiment/json":  {[]string{"ingest", "query", "query/querytest", "query/table", "query/api", "cmd/millimetric", "cmd/millimetric/*"}, "strict JSON of untrusted input"},
@@ -74,7 +78,7 @@ var owners = map[string]struct {
 	"github.com/jedib0t/go-pretty/v6":     {[]string{"cmd/millimetric/*"}, "tables on a terminal"},
 	"github.com/vbauerster/mpb/v8":        {[]string{"cmd/millimetric/*"}, "progress on a terminal"},
 	"golang.org/x/term":                   {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},
-	"golang.org/x/sys":                    {[]string{"cmd/millimetric", "bench"}, "limits of the process"},
+	"golang.org/x/sys":                    {[]string{"cmd/millimetric", "bench", "bench/measure"}, "limits of the process, caches of the system"},
 	"go.uber.org/goleak":                  {[]string{"engine", "engine/enginetest", "cmd/millimetric"}, "tests: no goroutine outlives its owner"},
 }
 
@@ -305,6 +309,9 @@ var (
 func TestDocumentsNameFilesThatExist(t *testing.T) {
 	var documents []string
 	err := fs.WalkDir(os.DirFS("."), ".", func(file string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "node_modules" {
+			return fs.SkipDir
+		}
 		if err == nil && strings.HasSuffix(file, ".md") {
 			documents = append(documents, file)
 		}

@@ -42,6 +42,19 @@ func newCalmClock(wall func() time.Time, elapsed func() time.Duration) *calmCloc
 	return &calmClock{wall: wall, elapsed: elapsed}
 }
 
+// begin tells what time it was for certain at some moment before. Where the server's clock is far ahead of
+// that, nobody can tell whether the server has rested for so long or its clock is wrong, as it may be
+// right after a machine has started: that is a jump, too.
+func (c *calmClock) begin(known event.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wall := c.wall().Round(0)
+	c.begun, c.at, c.last = true, wall, c.elapsed()
+	if known > 0 && wall.Sub(known.Std()) > calmDoubt {
+		c.at = known.Std()
+	}
+}
+
 func (c *calmClock) now() event.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -38,6 +38,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/maypok86/otter/v2"
 
+	"millimetric/index"
 	"millimetric/index/encode"
 	"millimetric/index/event"
 )
@@ -66,14 +67,16 @@ type Engine struct {
 
 	budget    budget
 	cache     *otter.Cache[pieceID, []byte]
-	retention *calmClock
+	retention *calmClock    // by which events are in no answer any more
+	ending    *calmClock    // by which they are destroyed
 	tables    atomic.Uint64 // that were begun: their names
 	liveBytes atomic.Int64  // of all live events, about
 	idBytes   atomic.Int64  // of all tables and filters of ids
 	log       logSizes
 	committed atomic.Uint64 // the last group that is shown
 	trimmed   atomic.Uint64 // the last group that is deleted
-	sealing   sync.Mutex    // one seal at a time: each holds a copy of its events in memory
+	sealing   sync.Mutex    // one seal at a time; guards builder
+	builder   index.Builder // of the segments of a seal, each in the memory of the last
 	merging   sync.Mutex    // one merge at a time
 	deadMu    sync.Mutex    // guards dead
 	dead      []thing       // to be deleted
@@ -128,6 +131,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 	if err := e.recover(); err != nil {
 		return nil, errors.Join(err, e.closeStore())
 	}
+	e.ending.begin(e.clock)
 	e.watchSpace()
 	e.running.Add(5)
 	go e.gather()
@@ -149,6 +153,7 @@ func newEngine(dir string, opt Options) *Engine {
 
 		budget:     newBudget(opt),
 		retention:  newCalmClock(opt.Now, opt.Elapsed),
+		ending:     newCalmClock(opt.Now, opt.Elapsed),
 		wakeSealer: make(chan struct{}, 1),
 		wakeMerger: make(chan struct{}, 1),
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"millimetric/index/event"
@@ -25,9 +24,15 @@ func floorOf(today int64, days int) event.Time {
 	return max(event.TimeMin, event.Time(today-int64(days))*dayMillis)
 }
 
-// today returns the UTC day, since 1970, by which retention goes.
+// today returns the UTC day, since 1970, by which events are in no answer any more.
 func (e *Engine) today() int64 {
 	return int64(e.retention.now() / dayMillis)
+}
+
+// endingDay returns the UTC day by which events are destroyed. It may be some days before today for a few
+// hours after a start: what isn't shown can be shown again once a clock is right, what is destroyed can't.
+func (e *Engine) endingDay() int64 {
+	return min(e.today(), int64(e.ending.now()/dayMillis))
 }
 
 // Retention returns the retention window of a project in days, 0 for ever.
@@ -37,6 +42,11 @@ func (e *Engine) Retention(number event.Project) int {
 		return 0
 	}
 	return known.(*project).newest().days
+}
+
+// Oldest returns the time before which a project's retention window keeps nothing.
+func (e *Engine) Oldest(number event.Project) event.Time {
+	return floorOf(e.today(), e.Retention(number))
 }
 
 // SetRetention sets the retention window of a project in days, 0 for ever, and returns once that is
@@ -77,7 +87,7 @@ func (e *Engine) SetRetention(ctx context.Context, number event.Project, days in
 func (e *Engine) retain(p *project) error {
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
-	before, today := p.newest(), e.today()
+	before, today := p.newest(), e.endingDay()
 	if p.broken != nil || before.days == 0 || p.retained == (retained{today, before.days}) {
 		return nil
 	}
@@ -99,11 +109,11 @@ func (e *Engine) retain(p *project) error {
 		}
 		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
 	}
-	if err := e.dropKeys(p, next.manifest, floor); err != nil {
-		return err
+	all, err := e.dropKeys(p, floor)
+	if err == nil && all {
+		p.retained = retained{today, before.days}
 	}
-	p.retained = retained{today, before.days}
-	return nil
+	return err
 }
 
 // retained says for which day and window a project has been looked through.
@@ -113,20 +123,44 @@ type retained struct {
 }
 
 // dropKeys destroys the cipher keys of buckets whose time is over and of which nothing is left. It goes
-// by what keys there are, so it makes good what a crash has left.
-func (e *Engine) dropKeys(p *project, m *manifest, floor event.Time) error {
+// by what keys there are, so it makes good what a crash has left. Of some a snapshot may be shown yet:
+// it reports whether there were none of these.
+func (e *Engine) dropKeys(p *project, floor event.Time) (all bool, err error) {
 	if e.opt.CipherBuckets == nil || e.opt.DropCipherKey == nil {
-		return nil
+		return true, nil
 	}
+	used, read := p.buckets()
+	all = true
 	for _, bucket := range e.opt.CipherBuckets(p.number) {
-		used := slices.ContainsFunc(m.segments, func(s segmentEntry) bool { return s.bucket == bucket })
-		if bucket < 0 || used || bucketEnd(bucket) > floor {
+		if bucket < 0 || used[bucket] || bucketEnd(bucket) > floor {
+			continue
+		}
+		if read[bucket] {
+			all = false
 			continue
 		}
 		if err := e.opt.DropCipherKey(p.number, bucket); err != nil {
-			return fmt.Errorf("drop cipher key of project %d, bucket %d: %w", p.number, bucket, err)
+			return false, fmt.Errorf("drop cipher key of project %d, bucket %d: %w", p.number, bucket, err)
 		}
 		e.ciphers.drop(cipherID{p.number, bucket})
 	}
-	return nil
+	return all, nil
+}
+
+// buckets returns those of which the newest state has segments, and those of which only older ones have
+// some that are being read.
+func (p *project) buckets() (used, read map[int32]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	used, read = map[int32]bool{}, map[int32]bool{}
+	for i, state := range p.states {
+		into := read
+		if i == len(p.states)-1 {
+			into = used
+		}
+		for j := range state.manifest.segments {
+			into[state.manifest.segments[j].bucket] = true
+		}
+	}
+	return used, read
 }

@@ -102,13 +102,13 @@ func (e *Engine) writeFrozen(p *project, before *sealed, f frozen) (*made, error
 	m, out := before.manifest.clone(), &made{}
 	w := &pieceWriter{e: e}
 	defer w.abandon()
-	rows, err := e.rowsOf(p, f, floorOf(e.today(), m.days))
+	rows, err := e.rowsOf(p, f, floorOf(e.endingDay(), m.days))
 	if err != nil {
 		return nil, err
 	}
 	m.gone += uint64(f.upTo-before.watermark) - uint64(len(rows))
 	for _, part := range partition(rows, m.days, e.budget.dayRows) {
-		entry, err := e.writeSegment(w, thing{p.number, part.bucket, p.stamp()}, index.Build(part.rows, index.BuildOptions{}))
+		entry, err := e.writeSegment(w, thing{p.number, part.bucket, p.stamp()}, e.builder.Build(part.rows, index.BuildOptions{}))
 		if err != nil {
 			return nil, err
 		}

@@ -1,20 +1,52 @@
 package query
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 
 	"millimetric/index"
+	"millimetric/index/event"
 )
 
 // blockVisitors is how many visitors a block has: what is kept of each of them for each of some hundred
 // groups stays in the second-level cache.
 const blockVisitors = 8 << 10
 
+// block is a block of visitors, with the segments that they are walked through.
+type block struct {
+	first   uint32
+	walkers []*walker // by their first events
+	// tangled are the visitors with rows in segments that overlap others in time, or with live events:
+	// those of all others come in order, segment by segment.
+	tangled visitorBits
+}
+
+// visitorBits is a set of visitors of a block.
+type visitorBits [wordsOfNumber]uint64
+
+func (b *visitorBits) add(visitor uint32)      { b[visitor/64] |= 1 << (visitor % 64) }
+func (b *visitorBits) has(visitor uint32) bool { return b[visitor/64]>>(visitor%64)&1 != 0 }
+
+// blockTaker takes what a pass finds, block by block. Live events come before all blocks, and their
+// visitors wait.
+type blockTaker interface {
+	// nextWaiting returns the first visitor that waits, noVisitor if none does.
+	nextWaiting() uint64
+	// begin begins a block: who of it waits is entered, and noted where b.tangled matters.
+	begin(b *block)
+	// end is called when all rows of the block were taken.
+	end(b *block) error
+}
+
 // walker is a segment that is walked block by block.
 type walker struct {
 	sealed *sealed
 	view   *view
-	run    int // the first that wasn't walked yet
+	from   int  // the first run of the block
+	run    int  // the first that wasn't walked yet
+	side   bool // it overlaps others in time
+	idle   bool // only the rows of tangled visitors are taken
 }
 
 // noVisitor is above all ordinals.
@@ -27,34 +59,51 @@ const noVisitor = 1 << 32
 //  2. A view holds one chunk of its segment, which several blocks may share. As blocks rise, no chunk
 //     is unpacked twice.
 //  3. Blocks in which nobody was met are passed over.
-func (r *run) eachBlock(p *pass, c *counter) error {
+func (r *run) eachBlock(p *pass, taker blockTaker) error {
 	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
 		return nil
 	}
 	if err := r.eachLive(p); err != nil {
 		return err
 	}
-	c.sortWaiting()
+	next := taker.nextWaiting()
 	walkers, err := r.walkers(p)
 	if err != nil {
 		return err
 	}
+	b := &block{walkers: walkers}
 	for {
-		next := c.nextWaiting()
 		for _, w := range walkers {
 			next = min(next, w.next())
 		}
 		if next == noVisitor {
 			return nil
 		}
-		first := uint32(next / blockVisitors * blockVisitors)
-		c.begin(first)
-		for _, w := range walkers {
-			if err := r.walkBlock(p, w, first); err != nil {
-				return err
+		if err := r.eachOfBlock(p, b, taker, uint32(next/blockVisitors*blockVisitors)); err != nil {
+			return err
+		}
+		next = taker.nextWaiting()
+	}
+}
+
+// eachOfBlock makes the pass over the visitors from first on.
+func (r *run) eachOfBlock(p *pass, b *block, taker blockTaker, first uint32) error {
+	b.first, b.tangled = first, visitorBits{}
+	for _, w := range b.walkers {
+		w.turn(first)
+		if w.side {
+			for _, ordinal := range w.sealed.runs.Ordinals[w.from:w.run] {
+				b.tangled.add(ordinal - first)
 			}
 		}
 	}
+	taker.begin(b)
+	for _, w := range b.walkers {
+		if err := r.walkBlock(p, b, w); err != nil {
+			return err
+		}
+	}
+	return taker.end(b)
 }
 
 // next returns the first visitor that wasn't walked yet, noVisitor if there is none.
@@ -63,6 +112,16 @@ func (w *walker) next() uint64 {
 		return noVisitor
 	}
 	return uint64(w.sealed.runs.Ordinals[w.run])
+}
+
+// turn moves the walker to the runs of a block.
+func (w *walker) turn(first uint32) {
+	w.from = w.run
+	if w.next() < uint64(first)+blockVisitors {
+		ordinals := w.sealed.runs.Ordinals[w.run:]
+		w.run += sort.Search(len(ordinals), func(i int) bool { return ordinals[i]-first >= blockVisitors })
+		w.view.block = first
+	}
 }
 
 // walkers opens the segments that may matter.
@@ -80,21 +139,62 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		if err := s.openRuns(); err != nil {
 			return nil, err
 		}
-		walkers = append(walkers, &walker{sealed: s, view: &view{run: r}})
+		walkers = append(walkers, &walker{sealed: s, view: &view{run: r}, idle: p.idle != nil && p.idle(segment)})
 	}
+	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
+	setAside(walkers)
 	return walkers, nil
 }
 
+// setAside finds segments that don't overlap in time, the greatest first, and marks the others: mostly
+// these are small ones of late events.
+func setAside(walkers []*walker) {
+	greatest := slices.Clone(walkers)
+	slices.SortStableFunc(greatest, func(a, b *walker) int { return cmp.Compare(b.sealed.segment.Rows(), a.sealed.segment.Rows()) })
+	var chain []*walker // by time
+	for _, w := range greatest {
+		first, last := w.sealed.segment.TimeRange()
+		at := sort.Search(len(chain), func(i int) bool { return chain[i].sealed.firstTime() > first })
+		w.side = at > 0 && chain[at-1].sealed.lastTime() >= first || at < len(chain) && chain[at].sealed.firstTime() <= last
+		if !w.side {
+			chain = slices.Insert(chain, at, w)
+		}
+	}
+}
+
+func (s *sealed) firstTime() event.Time {
+	first, _ := s.segment.TimeRange()
+	return first
+}
+
+func (s *sealed) lastTime() event.Time {
+	_, last := s.segment.TimeRange()
+	return last
+}
+
 // walkBlock takes the rows of a segment that belong to a block.
-func (r *run) walkBlock(p *pass, w *walker, first uint32) error {
-	if w.next() >= uint64(first)+blockVisitors {
+func (r *run) walkBlock(p *pass, b *block, w *walker) error {
+	if w.from == w.run {
 		return nil
 	}
 	runs := w.sealed.runs
-	count := sort.Search(len(runs.Ordinals)-w.run, func(i int) bool { return runs.Ordinals[w.run+i]-first >= blockVisitors })
-	from, to := int(runs.Starts[w.run]), int(runs.Starts[w.run+count])
+	if !w.idle {
+		return r.takeStretch(p, w, int(runs.Starts[w.from]), int(runs.Starts[w.run]))
+	}
+	for run := w.from; run < w.run; run++ {
+		if !b.tangled.has(runs.Ordinals[run] - b.first) {
+			continue
+		}
+		if err := r.takeStretch(p, w, int(runs.Starts[run]), int(runs.Starts[run+1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeStretch takes the rows of a segment from from up to to.
+func (r *run) takeStretch(p *pass, w *walker, from, to int) error {
 	v := w.view
-	v.block = first
 	for from < to {
 		if chunk := from / index.ChunkRows; v.sealed == nil || v.chunk != chunk {
 			v.turn(w.sealed, chunk)
@@ -105,6 +205,5 @@ func (r *run) walkBlock(p *pass, w *walker, first uint32) error {
 		}
 		from = end
 	}
-	w.run += count
 	return nil
 }

@@ -28,6 +28,7 @@ type counter struct {
 	met      blockSet // pairs of a group and a visitor of the block
 	metParts blockSet // pairs of a cell and a visitor of the block
 	waiting  []liveVisitor
+	sorted   bool // they are
 	paidTest *columnTest
 	slots    bucketSlots
 	groupOf  []uint32 // of the rows at hand
@@ -139,6 +140,10 @@ func (c *counter) takeLive(e *scanRow) {
 
 // nextWaiting returns the first visitor that waits, noVisitor if none does.
 func (c *counter) nextWaiting() uint64 {
+	if !c.sorted {
+		c.sortWaiting()
+		c.sorted = true
+	}
 	if len(c.waiting) == 0 {
 		return noVisitor
 	}
@@ -151,7 +156,8 @@ func (c *counter) sortWaiting() {
 }
 
 // begin begins a block with the live visitors in it.
-func (c *counter) begin(first uint32) {
+func (c *counter) begin(b *block) {
+	first := b.first
 	c.met.clear()
 	c.metParts.clear()
 	n := 0
@@ -166,6 +172,9 @@ func (c *counter) begin(first uint32) {
 	}
 	c.waiting = c.waiting[n:]
 }
+
+// end is part of blockTaker.
+func (c *counter) end(*block) error { return nil }
 
 // chooseAmong leaves the rows whose groups count.
 func (c *counter) chooseAmong(v *view, chosen []int32) []int32 {

@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"iter"
+	"maps"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -30,6 +31,19 @@ type Form struct {
 // For returns the form as one that asks a project: cursors that another project gave are refused.
 func (f Form) For(project event.Project) Form {
 	f.project = project
+	return f
+}
+
+// WithZone returns the form with a time zone where it names none. A cursor names one: it holds the whole
+// question.
+func (f Form) WithZone(zone string) Form {
+	_, named := f.fields["tz"]
+	if _, goesOn := f.fields["cursor"]; named || goesOn || zone == "" {
+		return f
+	}
+	fields := maps.Clone(f.fields)
+	fields["tz"] = field{text: zone}
+	f.fields = fields
 	return f
 }
 

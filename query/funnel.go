@@ -259,12 +259,20 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 func (q *Funnel) measure(r *run, clock event.Time) (*funnelResult, error) {
 	see := newSight(q, clock)
 	result := newFunnelResult(q, see)
+	if q.Actor == ActorVisitor && !see.entries {
+		return result, newFunnelBlocks(r, q, see, result).count()
+	}
+	return result, q.follow(r, see, result)
+}
+
+// follow follows actors whose events lie anywhere.
+func (q *Funnel) follow(r *run, see *sight, result *funnelResult) error {
 	lines, err := gather(r, gathering[funnelMark]{
 		from: see.scanFrom, to: see.scanTo,
 		keep: see.mark, order: compareMarks, weight: 1, size: see.size,
 	})
 	if err != nil {
-		return result, err
+		return err
 	}
 	flow := newFlow(q)
 	looked := 0
@@ -273,7 +281,7 @@ func (q *Funnel) measure(r *run, clock event.Time) (*funnelResult, error) {
 		if looked += len(marks) + 1; looked >= lookEvery {
 			looked = 0
 			if err := r.overBudget(see.size() + result.size()); err != nil {
-				return result, err
+				return err
 			}
 		}
 		touch := see.firstTouch(marks)
@@ -282,5 +290,5 @@ func (q *Funnel) measure(r *run, clock event.Time) (*funnelResult, error) {
 		}
 		lines[i].events = nil
 	}
-	return result, nil
+	return nil
 }

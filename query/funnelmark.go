@@ -19,6 +19,7 @@ type funnelMark struct {
 	visit  uint32 // its session_id, if the breakdown is by first touch
 	who    uint32 // its visitor and user, if actors are listed
 	begins bool   // an attempt begins here
+	opens  bool   // it is the first of its actor's that does, where that is known
 	viewed bool   // it is a page view, if the breakdown is by entry page
 	touch  touchKind
 }
@@ -59,6 +60,7 @@ type sight struct {
 	names     *numbering[string]
 	who       *numbering[uint64] // pairs of names: visitor and user
 	touched   bool               // the breakdown is by first touch
+	asks      bool               // some step or exclusion has filters
 	entries   bool               // and by its visit's entry page
 	untouched uint32             // the group of actors without one
 }
@@ -67,6 +69,7 @@ type sight struct {
 type stepTest struct {
 	bit   uint32
 	bar   bool
+	asks  bool // there is more to hold than the name
 	holds predicate
 }
 
@@ -115,7 +118,8 @@ func (s *sight) addTest(step *Step, bit uint32, bar bool) {
 		of = []Step{*step}
 	}
 	for _, one := range of {
-		s.tests[one.Event] = append(s.tests[one.Event], stepTest{bit: bit, bar: bar, holds: compile(one.Filters)})
+		s.asks = s.asks || len(one.Filters) > 0
+		s.tests[one.Event] = append(s.tests[one.Event], stepTest{bit: bit, bar: bar, asks: len(one.Filters) > 0, holds: compile(one.Filters)})
 	}
 }
 
@@ -145,6 +149,16 @@ func (s *sight) mark(e *scanRow) (m funnelMark, ok bool) {
 		ok = true
 	}
 	if ok {
+		m.seq = e.seq()
+	}
+	return m, ok
+}
+
+// markSteps makes the mark of an event in the range, without what it could be as a touch.
+func (s *sight) markSteps(e *scanRow) (m funnelMark, ok bool) {
+	m.time = e.time
+	s.meet(e, &m)
+	if ok = m.steps|m.bars != 0 || s.q.Order == OrderStrict; ok {
 		m.seq = e.seq()
 	}
 	return m, ok

@@ -13,6 +13,7 @@ type funnelResult struct {
 	q        *Funnel
 	see      *sight
 	outcomes []outcome
+	ones     []int64      // by group: the actors of depth 1, of whom nothing else is asked
 	times    []event.Time // of the events of all outcomes, one after the other
 	listed   []listed
 }
@@ -43,9 +44,13 @@ func (f *funnelResult) add(marks []funnelMark, trail []int32, touch *funnelMark)
 			o.group = touch.group
 		}
 	}
-	f.outcomes = append(f.outcomes, o)
-	for _, i := range trail {
-		f.times = append(f.times, marks[i].time)
+	if o.depth == 1 {
+		*at(&f.ones, o.group)++
+	} else {
+		f.outcomes = append(f.outcomes, o)
+		for _, i := range trail {
+			f.times = append(f.times, marks[i].time)
+		}
 	}
 	if list := f.q.List; list != nil && len(trail) >= list.Step && (!list.Dropped || len(trail) == list.Step) {
 		m := &marks[trail[list.Step-1]]
@@ -54,13 +59,15 @@ func (f *funnelResult) add(marks []funnelMark, trail []int32, touch *funnelMark)
 }
 
 // size counts entries: an outcome is two, and its times are sorted apart.
-func (f *funnelResult) size() int { return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) }
+func (f *funnelResult) size() int {
+	return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) + len(f.ones)
+}
 
 // answer makes the answer; before is what was in the previous period, nil where that wasn't asked for.
 func (f *funnelResult) answer(r *run, before *funnelResult) *Answer {
-	all := funnelGroup{now: f.outcomes}
+	all := &funnelGroup{now: f.whole()}
 	if before != nil {
-		all.then = before.outcomes
+		all.then = before.whole()
 	}
 	answer := &Answer{Head: []Member{{"steps", f.steps(before, all)}}}
 	cutGroups, cutActors := false, false
@@ -76,59 +83,6 @@ func (f *funnelResult) answer(r *run, before *funnelResult) *Answer {
 		answer.Cut = []Member{{"next", Text(f.q.Cursor(r.asOf, Page{Skip: f.q.Page.Skip + f.q.Limit}))}}
 	}
 	return answer
-}
-
-// funnelGroup is the actors of one group, in the range and in the period before.
-type funnelGroup struct {
-	text      string
-	now, then []outcome
-}
-
-// groups shows the groups of most actors; those still to come together are one more funnel.
-func (f *funnelResult) groups(r *run, before *funnelResult, answer *Answer) (members []Member, cut bool) {
-	at := map[string]int{}
-	var groups []funnelGroup
-	f.part(func(text string, of []outcome) {
-		at[text] = len(groups)
-		groups = append(groups, funnelGroup{text: text, now: of})
-	})
-	if before != nil {
-		before.part(func(text string, of []outcome) {
-			i, known := at[text]
-			if !known {
-				i = len(groups)
-				groups = append(groups, funnelGroup{text: text})
-			}
-			groups[i].then = of
-		})
-	}
-	by := *f.q.Breakdown
-	slices.SortFunc(groups, func(a, b funnelGroup) int {
-		return cmp.Or(cmp.Compare(len(b.now), len(a.now)), by.compare(a.text, b.text))
-	})
-	start := min(f.q.Page.Skip, len(groups))
-	end := min(start+f.q.Limit, len(groups))
-	var values []Value
-	for _, g := range groups[start:end] {
-		values = append(values, Object(Member{"group", by.value(g.text)}, Member{"steps", f.steps(before, g)}))
-	}
-	if end < len(groups) {
-		var other funnelGroup
-		for _, g := range groups[end:] {
-			other.now, other.then = append(other.now, g.now...), append(other.then, g.then...)
-		}
-		answer.Cut = r.cutAt(end, len(groups), Object(Member{"steps", f.steps(before, other)}))
-	}
-	return []Member{{"groups", List(values)}}, end < len(groups)
-}
-
-// part gives the outcomes of each group. It sorts them.
-func (f *funnelResult) part(group func(text string, of []outcome)) {
-	slices.SortFunc(f.outcomes, func(a, b outcome) int { return cmp.Compare(a.group, b.group) })
-	text := f.see.by.values[0].list
-	for of := range chunks(f.outcomes, func(a, b *outcome) bool { return a.group == b.group }) {
-		group(text[of[0].group], of)
-	}
 }
 
 // chunks cuts a list between neighbours that aren't alike.
@@ -165,11 +119,11 @@ func (f *funnelResult) actors() (members []Member, cut bool) {
 }
 
 // steps is the funnel of some actors; before is nil where there is no comparison.
-func (f *funnelResult) steps(before *funnelResult, of funnelGroup) Value {
-	now := f.numbers(of.now)
+func (f *funnelResult) steps(before *funnelResult, of *funnelGroup) Value {
+	now := f.numbers(&of.now)
 	var then [][]Member
 	if before != nil {
-		then = before.numbers(of.then)
+		then = before.numbers(&of.then)
 	}
 	values := make([]Value, len(now))
 	for i := range now {
@@ -183,9 +137,10 @@ func (f *funnelResult) steps(before *funnelResult, of funnelGroup) Value {
 }
 
 // numbers reckons what each step says of some actors.
-func (f *funnelResult) numbers(outcomes []outcome) [][]Member {
-	n := len(f.q.Steps)
+func (f *funnelResult) numbers(of *crowd) [][]Member {
+	n, outcomes := len(f.q.Steps), of.outcomes
 	reached := make([]int64, n+2) // by depth; nobody gets beyond the last
+	reached[1] = of.ones
 	for _, o := range outcomes {
 		for depth := 1; depth <= int(o.depth); depth++ {
 			reached[depth]++

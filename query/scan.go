@@ -21,6 +21,7 @@ type pass struct {
 	done  func()
 	one   *one                      // whom the pass is about; nil if many
 	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
+	idle  func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits

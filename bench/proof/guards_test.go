@@ -29,13 +29,13 @@ var guards = []guard{
 		"./engine/enginetest", "TestProofCrashLosesNothingAcknowledged",
 	},
 	{
-		"a repeat is not kept", "engine/live.go",
-		"return len(p.ids) == before", "return len(p.ids) == before && before < 0",
+		"a repeat is not kept", "engine/repeats.go",
+		"return known || !r.add(h)", "return (known || !r.add(h)) && r.at < 0",
 		"./engine/enginetest", "TestProofCrashLosesNothingAcknowledged",
 	},
 	{
 		"what isn't synced isn't shown", "engine/commit.go",
-		"		err := e.write(g)\n", "		for _, s := range g.shows {\n			s.project.current.Store(s.next)\n		}\n		err := e.write(g)\n",
+		"		err := e.write(g)\n", "		for _, s := range g.shows {\n			s.project.show(s.next)\n		}\n		err := e.write(g)\n",
 		"./engine/enginetest", "TestProofCrashLosesNothingAcknowledged",
 	},
 	{

@@ -33,6 +33,7 @@ func (s *server) caller(ctx *fasthttp.RequestCtx, grant auth.Grant) (caller inge
 		Site: ingest.Site{
 			Project: project.Number, Key: key,
 			Cookieless: project.Settings.Cookieless, InternalHosts: project.Settings.InternalHosts,
+			Oldest: s.oldest(project.Number),
 		},
 		Server: grant.Kind == auth.KindSecret,
 	}

@@ -118,6 +118,7 @@ func TestExitStatusesTellUsageFromFailure(t *testing.T) {
 		{"serve --bogus", 2, "--bogus"},
 		{"serve extra", 2, "extra"},
 		{"serve --min-free lots", 2, "--min-free"},
+		{"serve --memory 1MB", 2, "--memory"},
 		{"serve --trusted-proxy everyone", 2, "--trusted-proxy"},
 		{"serve --tls-cert x", 2, "--tls-key"},
 		{"keys mint --data " + dir, 2, "kind"},

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/engine"
 	"millimetric/engine/keyring"
@@ -33,6 +36,7 @@ type folder struct {
 	engine *engine.Engine
 	ring   *keyring.Keyring
 	book   *auth.Book
+	audit  *audit.Log
 	root   foundKey
 }
 
@@ -69,6 +73,7 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 		return nil, err
 	}
 	opt.Engine.Now, opt.Engine.CipherKey = opt.Now, f.ring.CipherKey
+	opt.Engine.CipherBuckets, opt.Engine.DropCipherKey = f.ring.CipherBuckets, f.ring.DropCipherKey
 	opt.Engine.Notify = func(n engine.Notice) {
 		if n.Urgent() {
 			opt.Log.Warn(n.String())
@@ -79,7 +84,10 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 	if f.engine, err = engine.Open(filepath.Join(opt.Dir, storeName), opt.Engine); err != nil {
 		return nil, err
 	}
-	f.book, err = auth.Open(auth.Options{Store: records{f.engine}, Pepper: f.ring.Pepper(), Now: opt.Now})
+	if f.book, err = auth.Open(auth.Options{Store: records{f.engine}, Pepper: f.ring.Pepper(), Now: opt.Now}); err != nil {
+		return nil, err
+	}
+	f.audit, err = openAudit(f, opt.Now)
 	return f, err
 }
 
@@ -120,6 +128,9 @@ func (f *folder) close() error {
 	if f.book != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		errs = append(errs, f.book.Flush(ctx))
+		if f.audit != nil {
+			errs = append(errs, f.audit.Upkeep(ctx, true))
+		}
 		cancel()
 	}
 	if f.engine != nil {
@@ -162,6 +173,37 @@ func (r records) PutRecords(ctx context.Context, list ...auth.Record) error {
 		out[i] = engine.Record(record)
 	}
 	return r.engine.PutRecords(ctx, out...)
+}
+
+// auditRecords lets the audit log keep its records there, too.
+type auditRecords struct{ engine *engine.Engine }
+
+func (r auditRecords) Records(kind string) ([]audit.Record, error) {
+	found, err := r.engine.Records(kind)
+	list := make([]audit.Record, len(found))
+	for i, record := range found {
+		list[i] = audit.Record(record)
+	}
+	return list, err
+}
+
+func (r auditRecords) PutRecords(ctx context.Context, list ...audit.Record) error {
+	out := make([]engine.Record, len(list))
+	for i, record := range list {
+		out[i] = engine.Record(record)
+	}
+	return r.engine.PutRecords(ctx, out...)
+}
+
+// openAudit opens the audit log. Its heads are signed under a key that follows from the keyring, and so
+// can't be made by who has the store alone.
+func openAudit(f *folder, now func() time.Time) (*audit.Log, error) {
+	pepper := f.ring.Pepper()
+	seed, err := hkdf.Key(sha256.New, pepper[:], nil, "millimetric audit head 1", 32)
+	if err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	return audit.Open(audit.Options{Store: auditRecords{f.engine}, Seed: [32]byte(seed), Now: now})
 }
 
 var errRootKey = fmt.Errorf("%w: the root key must be 64 hex digits", event.ErrInput)

@@ -87,7 +87,8 @@ const lengthChunked = -1
 // uploadRoute finds the route of a request that may bring many events.
 func (s *server) uploadRoute(header *fasthttp.RequestHeader) (route, bool) {
 	path, _, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
-	for _, r := range s.routes[string(path)] {
+	found, _ := s.routes.find(string(path))
+	for _, r := range found {
 		if r.browser && slices.Contains(r.methods, string(header.Method())) {
 			return r, true
 		}
@@ -138,7 +139,7 @@ func (s *server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 // allowUnread lets a page's script read why its request was refused, where the headers are known.
 func (s *server) allowUnread(ctx *fasthttp.RequestCtx) {
 	path, _, _ := bytes.Cut(ctx.Request.Header.RequestURI(), []byte{'?'})
-	routes := s.routes[string(path)]
+	routes, _ := s.routes.find(string(path))
 	if len(routes) == 0 || !routes[0].browser {
 		return
 	}

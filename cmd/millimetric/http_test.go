@@ -143,7 +143,7 @@ func TestEveryCodeOfTheServerHasACase(t *testing.T) {
 	}
 	for _, code := range []string{
 		"missing_bearer_token", "malformed_api_key", "invalid_api_key", "key_kind_mismatch", "origin_not_allowed", "insufficient_scope",
-		"invalid_payload", "invalid_params", "invalid_group_by", "not_found", "method_not_allowed", "unsupported_media_type",
+		"invalid_payload", "invalid_params", "invalid_group_by", "not_found", "method_not_allowed", "unsupported_media_type", "project_archived",
 	} {
 		if !seen[code] {
 			t.Errorf("no case shows %s", code)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/engine"
 	"millimetric/index/event"
@@ -53,12 +54,12 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	space, err := spaceOptions(values.one("min-free"))
+	store, err := storeOptions(values)
 	if err != nil {
 		return err
 	}
 	f, err := openFolder(folderOptions{
-		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: space,
+		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: store,
 	})
 	if err != nil {
 		return err
@@ -84,6 +85,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	var upkeep sync.WaitGroup
 	stopped, stop := context.WithCancel(ctx)
 	upkeep.Go(func() { f.keepUp(stopped, s.salts, log) })
+	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()
 	upkeep.Wait()
@@ -98,13 +100,20 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	if err != nil {
 		return nil, fmt.Errorf("make pipeline: %w", err)
 	}
+	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
-		book:    f.book,
-		ring:    f.ring,
-		salts:   salts,
-		intake:  &intake.Door{Pipeline: pipeline},
-		api:     &api.Door{Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now},
+		giveUp: giveUp,
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
+		audit:  f.audit,
+		book:   f.book,
+		ring:   f.ring,
+		salts:  salts,
+		intake: &intake.Door{Pipeline: pipeline},
+		api: &api.Door{
+			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
+		},
 		ready:   f.engine.Ready,
+		oldest:  f.engine.Oldest,
 		proxies: proxies,
 		log:     log,
 	}
@@ -129,6 +138,9 @@ func (f *folder) keepUp(ctx context.Context, salts *saltMemo, log *slog.Logger) 
 		salts.drop()
 		if err := f.ring.Rotate(); err != nil {
 			log.Error("salts whose time is over could not be destroyed; trying again in a minute", "cause", err)
+		}
+		if err := f.audit.Upkeep(ctx, false); err != nil && ctx.Err() == nil {
+			log.Warn("the audit log could not be kept up; trying again in a minute", "cause", err)
 		}
 		if err := f.book.Flush(ctx); err != nil && ctx.Err() == nil {
 			log.Warn("the last use of keys could not be noted; trying again in a minute", "cause", err)
@@ -168,10 +180,17 @@ The publishable key works from no origin yet. A project for a web site:
 	return err
 }
 
-// spaceOptions turns the setting into the engine's guard against a full disk.
-func spaceOptions(text string) (engine.Options, error) {
+// storeOptions turns settings into what the engine may need of memory, and its guard against a full
+// disk.
+func storeOptions(values settings) (engine.Options, error) {
+	memory, err := memoryBytes(values.one("memory"))
+	if err != nil {
+		return engine.Options{}, err
+	}
+	opt := engine.Options{MemoryBytes: memory / 100 * storePercent}
+	text := values.one("min-free")
 	if text == "" {
-		return engine.Options{}, nil
+		return opt, nil
 	}
 	n, err := parseBytes(text)
 	if err != nil {
@@ -180,7 +199,8 @@ func spaceOptions(text string) (engine.Options, error) {
 	if n == 0 {
 		n = -1
 	}
-	return engine.Options{FreeBytesMin: n, FreePercentMin: -1}, nil
+	opt.FreeBytesMin, opt.FreePercentMin = n, -1
+	return opt, nil
 }
 
 // tlsConfig reads the certificate; nil where none is set.

@@ -17,6 +17,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
@@ -32,50 +34,19 @@ type server struct {
 	salts   *saltMemo
 	intake  *intake.Door
 	api     *api.Door
-	ready   func() error // nil while events are taken
+	admin   *admin.Door
+	audit   *audit.Log
+	ready   func() error                   // nil while events are taken
+	oldest  func(event.Project) event.Time // what the retention window still keeps
 	proxies []netip.Prefix
 	log     *slog.Logger
-	routes  map[string][]route
+	routes  routes
 	http    *fasthttp.Server
 	ended   atomic.Bool // no more requests are taken
+	giveUp  func()      // has requests that take long end
 
 	connsMax int
 	reading  atomic.Int64 // questions under way
-}
-
-// route is one row of the route table.
-type route struct {
-	methods []string
-	path    string
-	kinds   []auth.Kind // the kinds of key it is open to; none where it needs no key
-	browser bool        // pages of other origins may call it
-	beacon  bool        // a publishable key may stand in the query string
-	handle  func(*server, *fasthttp.RequestCtx, auth.Grant) error
-}
-
-// routeTable is all that the server answers to.
-func routeTable() []route {
-	post := []string{"POST"}
-	read := []string{"GET", "POST"}
-	look := []string{"GET", "HEAD"}
-	senders := []auth.Kind{auth.KindPublishable, auth.KindSecret}
-	readers := []auth.Kind{auth.KindRead, auth.KindAccount}
-	return []route{
-		{methods: post, path: "/v1/track", kinds: senders, browser: true, handle: ingestWith((*intake.Door).Track)},
-		{methods: post, path: "/v1/batch", kinds: senders, browser: true, beacon: true, handle: ingestWith((*intake.Door).Batch)},
-		{methods: post, path: "/v1/identify", kinds: senders, browser: true, handle: ingestWith((*intake.Door).Identify)},
-		{methods: read, path: "/v1/query", kinds: readers, handle: askWith((*api.Door).Events)},
-		{methods: read, path: "/v1/stats", kinds: readers, handle: askWith((*api.Door).Stats)},
-		{methods: read, path: "/v1/sources", kinds: readers, handle: askWith((*api.Door).Sources)},
-		{methods: read, path: "/v1/paths", kinds: readers, handle: askWith((*api.Door).Paths)},
-		{methods: read, path: "/v1/live", kinds: readers, handle: askWith((*api.Door).Live)},
-		{methods: read, path: "/v1/attribution", kinds: readers, handle: askWith((*api.Door).Attribution)},
-		{methods: read, path: "/v1/sessions", kinds: readers, handle: askWith((*api.Door).Sessions)},
-		{methods: read, path: "/v1/funnel", kinds: readers, handle: askWith((*api.Door).Funnel)},
-		{methods: read, path: "/v1/retention", kinds: readers, handle: askWith((*api.Door).Retention)},
-		{methods: look, path: "/healthz", handle: (*server).healthz},
-		{methods: look, path: "/readyz", handle: (*server).readyz},
-	}
 }
 
 // Limits of the HTTP server; the bounds of bodies are the doors'.
@@ -98,10 +69,7 @@ const (
 
 // prepare fills in what follows from the rest.
 func (s *server) prepare() {
-	s.routes = map[string][]route{}
-	for _, r := range routeTable() {
-		s.routes[r.path] = append(s.routes[r.path], r)
-	}
+	s.routes = newRoutes(routeTable())
 	s.connsMax = connectionsMax()
 	s.http = &fasthttp.Server{
 		Handler:                      s.serveRequest,
@@ -138,6 +106,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener, secure *tls.Config)
 	case <-ctx.Done():
 	}
 	s.ended.Store(true)
+	s.giveUp()
 	bounded, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
 	err := s.http.ShutdownWithContext(bounded)
@@ -177,9 +146,9 @@ func (s *server) logPanic(ctx *fasthttp.RequestCtx, r any) {
 	if err, ok := r.(runtime.Error); ok {
 		what = err.Error()
 	}
-	path := string(ctx.URI().PathOriginal())
-	if _, known := s.routes[path]; !known {
-		path = "unknown"
+	path := "unknown"
+	if found, _ := s.routes.find(string(ctx.URI().PathOriginal())); found != nil {
+		path = found[0].path
 	}
 	s.log.Error("request failed", "panic", what, "path", path, "stack", string(debug.Stack()))
 }
@@ -200,9 +169,12 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 		return err
 	}
 	path := string(ctx.URI().PathOriginal())
-	routes := s.routes[path]
+	routes, named := s.routes.find(path)
 	if routes == nil {
 		return unknownPath(path)
+	}
+	for name, value := range named {
+		ctx.SetUserValue(name, value)
 	}
 	r, err := pick(ctx, routes)
 	browser := r.browser
@@ -223,6 +195,9 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 	grant, err := s.check(&ctx.Request.Header, r)
 	if browser && origin != "" && s.mayRead(grant, origin) {
 		allow(ctx, origin)
+	}
+	if r.audited {
+		return s.underAudit(ctx, r, grant, err)
 	}
 	if err != nil {
 		return err
@@ -260,7 +235,10 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 	if err != nil {
 		return auth.Grant{}, err
 	}
-	return s.book.Check(auth.Claim{Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds})
+	return s.book.Check(auth.Claim{
+		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope,
+		Sends: slices.Contains(r.kinds, auth.KindPublishable),
+	})
 }
 
 // keyOfQuery reads the key from a beacon's address.

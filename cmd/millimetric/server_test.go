@@ -245,7 +245,7 @@ func TestAPanicEndsOneRequestOnly(t *testing.T) {
 	boom := route{methods: []string{"GET"}, path: "/boom", handle: func(*server, *fasthttp.RequestCtx, auth.Grant) error {
 		panic("ann@mail.example")
 	}}
-	r.server.routes["/boom"] = []route{boom}
+	r.server.routes.whole["/boom"] = []route{boom}
 	res, body := r.call("GET", "/boom?email=ann@mail.example", nil, nil)
 	if res.StatusCode != 500 || body != `{"error":"internal_error"}` {
 		t.Errorf("%d %s", res.StatusCode, body)

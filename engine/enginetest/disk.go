@@ -54,9 +54,14 @@ func (c *cutter) op(op errorfs.Op) error {
 	}
 	c.left--
 	c.before()
-	keep := keeps[c.random.IntN(len(keeps))]
-	c.copies = append(c.copies, c.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: c.random}))
+	c.copies = append(c.copies, c.copy())
 	return nil
+}
+
+// copy is the disk as a cut would leave it.
+func (c *cutter) copy() *vfs.MemFS {
+	keep := keeps[c.random.IntN(len(keeps))]
+	return c.disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: c.random})
 }
 
 // liar is a disk that says that the log is synced when it isn't. It shows whether a test would

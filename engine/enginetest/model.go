@@ -1,13 +1,14 @@
 // Package enginetest tests the engine from outside: Model is a store so simple that it can be seen
-// to be right, Crash cuts the power at random moments and looks at what is left, Sweep lets every
-// operation of the disk fail in turn, Damage changes stored bytes and Blast single values. CipherKey
-// gives a store its cipher keys where no keyring is at hand. What these found is printed as proofs
-// (proof.go).
+// to be right, Ops does random things to both and compares them, Crash cuts the power at random
+// moments and looks at what is left, Sweep lets every operation of the disk fail in turn, Damage
+// changes stored bytes and Blast single values. CipherKey gives a store its cipher keys where no
+// keyring is at hand. What these found is printed as proofs (proof.go). Stages are the states in which
+// a store may be when it is asked.
 //
-// Crash starts goroutines that send events and waits for them; Damage and Blast start one for each
-// store that they look at, and leave it where it hangs. Their file systems are in memory. Sweep starts
-// child processes and goroutines that listen to them, and waits for all; its stores are on the real
-// disk, in a folder that it is given.
+// Crash and Ops start goroutines that send events and wait for them; Damage and Blast start one for
+// each store that they look at, and leave it where it hangs. Their file systems are in memory. Sweep
+// starts child processes and goroutines that listen to them, and waits for all; its stores are on the
+// real disk, in a folder that it is given.
 package enginetest
 
 import (
@@ -18,10 +19,14 @@ import (
 	"millimetric/index/event"
 )
 
-// Model is a naive store: a list of events and a set of IDs per project. It is for one goroutine.
+// Model is a naive store: per project a list of events, a set of IDs and a retention window. It is for
+// one goroutine.
 type Model struct {
 	events map[event.Project][]event.Event
 	ids    map[modelID]bool
+	today  int64 // since 1970, by which retention goes
+	days   map[event.Project]int
+	gone   map[event.Project][]bool // of events that were out of the window at some time
 }
 
 type modelID struct {
@@ -31,7 +36,10 @@ type modelID struct {
 
 // NewModel returns an empty store.
 func NewModel() *Model {
-	return &Model{events: map[event.Project][]event.Event{}, ids: map[modelID]bool{}}
+	return &Model{
+		events: map[event.Project][]event.Event{}, ids: map[modelID]bool{},
+		days: map[event.Project]int{}, gone: map[event.Project][]bool{},
+	}
 }
 
 // Append keeps the events whose IDs are new. It leaves events alone.
@@ -44,7 +52,83 @@ func (m *Model) Append(project event.Project, events []event.Event) {
 		m.ids[key] = true
 		e.Seq = event.Seq(len(m.events[project]) + 1)
 		m.events[project] = append(m.events[project], e)
+		m.gone[project] = append(m.gone[project], e.Time < m.Floor(project))
 	}
+}
+
+// New returns how many of the events Append would keep.
+func (m *Model) New(project event.Project, events []event.Event) (n int) {
+	met := map[string]bool{}
+	for _, e := range events {
+		if e.ID != "" && (m.ids[modelID{project, e.ID}] || met[e.ID]) {
+			continue
+		}
+		met[e.ID] = true
+		n++
+	}
+	return n
+}
+
+const dayMillis = 24 * 3600 * 1000
+
+// Now tells the model what day it is.
+func (m *Model) Now(now event.Time) {
+	m.today = int64(now / dayMillis)
+	for project := range m.events {
+		m.expire(project)
+	}
+}
+
+// SetRetention sets the retention window of a project in days, 0 for ever.
+func (m *Model) SetRetention(project event.Project, days int) {
+	m.days[project] = days
+	m.expire(project)
+}
+
+// Floor returns the time before which no event of a project may be shown.
+func (m *Model) Floor(project event.Project) event.Time {
+	if m.days[project] == 0 {
+		return event.TimeMin
+	}
+	return max(event.TimeMin, event.Time(m.today-int64(m.days[project]))*dayMillis)
+}
+
+// expire notes which events are out of the window: they may be gone for good, even where it grows.
+func (m *Model) expire(project event.Project) {
+	floor := m.Floor(project)
+	for i := range m.events[project] {
+		if m.events[project][i].Time < floor {
+			m.gone[project][i] = true
+		}
+	}
+}
+
+// Compare says how what a store shows of a project differs from what it must show, "" where it
+// doesn't: events by position, all that are in the window, less some that once weren't.
+func (m *Model) Compare(project event.Project, asOf event.Seq, events []event.Event) string {
+	all := m.events[project]
+	if int(asOf) != len(all) {
+		return fmt.Sprintf("as of %d, want %d", asOf, len(all))
+	}
+	floor := m.Floor(project)
+	for i := range all {
+		switch {
+		case len(events) > 0 && events[0].Seq == all[i].Seq:
+			if events[0] != all[i] {
+				return fmt.Sprintf("event %d is %+v, want %+v", i+1, events[0], all[i])
+			}
+			if all[i].Time < floor {
+				return fmt.Sprintf("event %d of time %d is shown, the window begins at %d", i+1, all[i].Time, floor)
+			}
+			events = events[1:]
+		case all[i].Time >= floor && !m.gone[project][i]:
+			return fmt.Sprintf("event %d of time %d is missing, the window begins at %d", i+1, all[i].Time, floor)
+		}
+	}
+	if len(events) > 0 {
+		return fmt.Sprintf("event %d comes after %d", events[0].Seq, len(all))
+	}
+	return ""
 }
 
 // Snapshot returns the project as it is now.
@@ -52,7 +136,7 @@ func (m *Model) Snapshot(project event.Project) *ModelSnapshot {
 	return &ModelSnapshot{events: slices.Clone(m.events[project])}
 }
 
-// ModelSnapshot is one project of a Model at one moment.
+// ModelSnapshot is one project of a Model at one moment, whatever its retention window.
 type ModelSnapshot struct{ events []event.Event }
 
 // AsOf returns the position of the last event.

@@ -3,6 +3,7 @@ package keyring
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,8 +74,22 @@ func (k *Keyring) KnownCipherKey(project event.Project, bucket int32) ([32]byte,
 	return known, nil
 }
 
+// CipherBuckets lists the buckets of a project that have cipher keys, in rising order.
+func (k *Keyring) CipherBuckets(project event.Project) []int32 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	var buckets []int32
+	for id := range k.held.Ciphers {
+		if id.project == project {
+			buckets = append(buckets, id.bucket)
+		}
+	}
+	slices.Sort(buckets)
+	return buckets
+}
+
 // DropCipherKey destroys a cipher key, and with it all that was encrypted under it. It returns once
-// the file without the key has taken the place of the old one. Asked for again, another is made.
+// the file without the key has taken the place of the old one, and the old one's bytes are overwritten. Asked for again, another is made.
 func (k *Keyring) DropCipherKey(project event.Project, bucket int32) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -84,7 +99,7 @@ func (k *Keyring) DropCipherKey(project event.Project, bucket int32) error {
 	}
 	next := k.held.clone()
 	delete(next.Ciphers, id)
-	if err := k.replace(next); err != nil {
+	if err := k.destroyRest(next); err != nil {
 		return fmt.Errorf("drop cipher key of project %d, bucket %d: %w", project, bucket, err)
 	}
 	return nil
@@ -101,7 +116,7 @@ func (k *Keyring) Rewrap(root [32]byte) error {
 	defer k.mu.Unlock()
 	old := k.cipher
 	k.cipher = fresh
-	if err := k.write(k.held); err != nil {
+	if err := k.destroy(k.held); err != nil {
 		k.cipher = old
 		return fmt.Errorf("rewrap keyring: %w", err)
 	}

@@ -1,9 +1,13 @@
 package keyring
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +71,66 @@ func TestADroppedCipherKeyIsGoneFromTheFileAndNeverComesBack(t *testing.T) {
 	}
 	if b.cipherKey(1, 7) == dropped || b.cipherKey(1, -1) != kept {
 		t.Error("a dropped key came back, or the wrong one was dropped")
+	}
+}
+
+// The file that is replaced stays open, as a copy of its blocks on a disk would stay: what can be read
+// of it must be gone.
+func TestTheFileThatHeldWhatHadToGoIsOverwritten(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		act  func(b *bench) error
+	}{
+		{"a cipher key", func(b *bench) error { return b.ring.DropCipherKey(1, 7) }},
+		{"a root key", func(b *bench) error { return b.ring.Rewrap([32]byte{8}) }},
+		{"a day's salts", func(b *bench) error { b.clock.set(testDay+1, 0); return b.ring.Rotate() }},
+		{"a lease", func(b *bench) error { return b.ring.EndLease("log") }},
+	} {
+		b := &bench{t: t, fs: vfs.Default, dir: t.TempDir(), clock: &clock{}}
+		b.clock.set(testDay, 12*time.Hour)
+		b.reopen()
+		b.salt(testDay-1, "log")
+		b.cipherKey(1, 7)
+		name := b.fs.PathJoin(b.dir, fileName)
+		held, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer held.Close()
+		before, err := os.ReadFile(name)
+		if err == nil {
+			err = c.act(b)
+		}
+		after, wrong := io.ReadAll(held)
+		if err != nil || wrong != nil || len(after) != len(before) {
+			t.Fatalf("%s: %v, %v: %d bytes of %d", c.name, err, wrong, len(after), len(before))
+		}
+		if bytes.Count(after, []byte{0}) != len(after) {
+			t.Errorf("%s: the replaced file still holds what it held", c.name)
+		}
+		if entries, err := os.ReadDir(b.dir); err != nil || len(entries) != 1 {
+			t.Errorf("%s: the folder holds %v, %v", c.name, entries, err)
+		}
+	}
+}
+
+func TestBucketsAreThoseThatHaveKeys(t *testing.T) {
+	b := start(t)
+	for _, bucket := range []int32{24_000, -1, 24_001} {
+		b.cipherKey(3, bucket)
+	}
+	b.cipherKey(4, 24_002)
+	if err := b.ring.DropCipherKey(3, 24_001); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := b.ring.CipherBuckets(3); !slices.Equal(got, []int32{-1, 24_000}) {
+			t.Errorf("buckets: %v", got)
+		}
+		b.reopen()
+	}
+	if got := b.ring.CipherBuckets(5); len(got) != 0 {
+		t.Errorf("buckets of nobody: %v", got)
 	}
 }
 

@@ -166,6 +166,8 @@ func (k *Keyring) read() (held contents, err error) {
 //  1. The new bytes go to a file of their own and are synced: no later step can expose half of them.
 //  2. That file takes the old one's name, which is one step for readers.
 //  3. The folder is synced: from here on the old file can't come back, and callers may rely on it.
+//
+// destroy is the same where the old file holds what nobody may have any more.
 func (k *Keyring) write(held contents) error {
 	text, err := k.cipher.encode(held)
 	if err != nil {
@@ -179,6 +181,29 @@ func (k *Keyring) write(held contents) error {
 		return err
 	}
 	return syncFolder(k.fs, k.dir)
+}
+
+// destroy is write, and then overwrites the bytes of the file that was replaced: without a name, they
+// would lie on the disk until something else needs their place. It comes last, as before step 3 a
+// cut of the power could bring back the old file. A file system that never writes in place keeps
+// them all the same; see the package comment.
+func (k *Keyring) destroy(held contents) (err error) {
+	old, err := k.fs.OpenReadWrite(k.fs.PathJoin(k.dir, fileName), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, old.Close()) }()
+	was, err := old.Stat()
+	if err != nil {
+		return err
+	}
+	if err := k.write(held); err != nil {
+		return err
+	}
+	if _, err := old.WriteAt(make([]byte, was.Size()), 0); err != nil {
+		return fmt.Errorf("overwrite the replaced keyring: %w", err)
+	}
+	return old.Sync()
 }
 
 // makeFolder makes the data folder last: without the sync of its parent, a cut of the power could

@@ -5,9 +5,10 @@
 // A salt is the reason why an address can be forgotten: once it is gone, nobody can tell whose
 // visit it was. So salts must really go. They live here, in one small encrypted file that is
 // replaced as a whole, and not in the store of events, whose logs and checkpoints would keep old
-// copies. What the file system or the disk itself may keep of a replaced file is beyond this
-// package; the root key, held elsewhere, is what stands between such a copy and a reader. The same
-// holds for cipher keys: what was encrypted under one is gone with it, wherever copies lie.
+// copies. Where something had to go, the replaced file is overwritten, too. What a file system that
+// never writes in place, or the disk itself, may keep of it is beyond this package; the root key, held
+// elsewhere, is what stands between such a copy and a reader. The same holds for cipher keys: what was
+// encrypted under one is gone with it, wherever copies lie.
 //
 // The package holds no events and no API keys, and it starts no goroutines: the salts of a day that
 // has ended go at the first call of Rotate or Salt after it. Only the file "keyring" (and, while it
@@ -206,7 +207,10 @@ func (c *contents) salt(now event.Time, project event.Project, day int64, name s
 func (k *Keyring) prepare(now event.Time, day int64, name string) error {
 	next := k.held.clone()
 	today := dayOf(now)
-	next.expire(now)
+	replace := k.replace
+	if next.expire(now) {
+		replace = k.destroyRest
+	}
 	if next.Today == nil {
 		next.Today = &master{Made: today, Secret: newSecret()}
 	}
@@ -222,7 +226,7 @@ func (k *Keyring) prepare(now event.Time, day int64, name string) error {
 		l.Used = now
 		next.Leases[name] = l
 	}
-	if err := k.replace(next); err != nil {
+	if err := replace(next); err != nil {
 		return fmt.Errorf("make salt: %w", err)
 	}
 	return nil
@@ -237,7 +241,7 @@ func (k *Keyring) EndLease(name string) error {
 	}
 	next := k.held.clone()
 	delete(next.Leases, name)
-	if err := k.replace(next); err != nil {
+	if err := k.destroyRest(next); err != nil {
 		return fmt.Errorf("end lease: %w", err)
 	}
 	return nil
@@ -253,7 +257,7 @@ func (k *Keyring) Rotate() error {
 	if !next.expire(now) {
 		return nil
 	}
-	if err := k.replace(next); err != nil {
+	if err := k.destroyRest(next); err != nil {
 		return fmt.Errorf("destroy salts: %w", err)
 	}
 	return nil
@@ -286,6 +290,15 @@ func (l lease) over(now event.Time) bool {
 // replace makes next the keyring's contents: on disk first, then in memory. The caller holds the lock.
 func (k *Keyring) replace(next contents) error {
 	if err := k.write(next); err != nil {
+		return err
+	}
+	k.held = next
+	return nil
+}
+
+// destroyRest is replace where next leaves out what nobody may have any more.
+func (k *Keyring) destroyRest(next contents) error {
+	if err := k.destroy(next); err != nil {
 		return err
 	}
 	k.held = next

@@ -30,13 +30,14 @@ func (c *clock) set(day int64, within time.Duration) {
 type bench struct {
 	t     *testing.T
 	fs    vfs.FS
+	dir   string
 	clock *clock
 	ring  *Keyring
 }
 
 func start(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, fs: vfs.NewMem(), clock: &clock{}}
+	b := &bench{t: t, fs: vfs.NewMem(), dir: "data", clock: &clock{}}
 	b.clock.set(testDay, 12*time.Hour)
 	b.reopen()
 	return b
@@ -44,7 +45,7 @@ func start(t *testing.T) *bench {
 
 func (b *bench) reopen() {
 	b.t.Helper()
-	ring, err := Open(b.fs, "data", [32]byte{7}, Options{Now: b.clock.now})
+	ring, err := Open(b.fs, b.dir, [32]byte{7}, Options{Now: b.clock.now})
 	if err != nil {
 		b.t.Fatal(err)
 	}

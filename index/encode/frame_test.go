@@ -197,3 +197,25 @@ func FuzzFramesNeverPanic(f *testing.F) {
 		}
 	})
 }
+
+func TestOnlyLowerCaseDigitsMakeAnID(t *testing.T) {
+	for _, id := range []string{"0123456789abcdef0123456789abcdef", "01234567-89ab-cdef-fedc-ba9876543210"} {
+		for at := range len(id) {
+			for c := range 256 {
+				bad := id[:at] + string([]byte{byte(c)}) + id[at+1:]
+				isDigit := c >= '0' && c <= '9' || c >= 'a' && c <= 'f'
+				want := isDigit
+				if id[at] == '-' {
+					want = c == '-'
+				}
+				kind, short := squeezeID(bad)
+				if (kind != squeezedText) != want {
+					t.Fatalf("%q is of kind %q", bad, kind)
+				}
+				if want && idText(kind, string(short[:])) != bad {
+					t.Fatalf("%q comes back as %q", bad, idText(kind, string(short[:])))
+				}
+			}
+		}
+	}
+}

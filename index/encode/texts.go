@@ -16,7 +16,9 @@ const (
 	textsHex      = 2 // all are 32 lower-case hex digits
 	textsUUID     = 3 // all are lower-case UUIDs
 
-	idBytes = 16
+	idBytes   = 16
+	hexBytes  = 32 // of the text of an id
+	uuidBytes = 36
 )
 
 // TextBlockBytes is where a block of a list ends, DictBlockBytes where one of a dict does. Blocks of
@@ -47,49 +49,54 @@ type Texts struct {
 // AppendTexts encodes texts, whose bytes together must stay below FrameBytesMax. squeeze says that
 // they may be ids. fixed reports that they were, all of one kind: such bytes can't be compressed.
 func AppendTexts(dst []byte, texts []string, squeeze bool) (out []byte, fixed bool) {
-	form := byte(textsPlain)
-	if squeeze {
-		form = formOf(texts)
+	if !squeeze {
+		return appendList(dst, textsPlain, texts), false
 	}
+	if out, fixed = appendIDs(dst, texts); fixed {
+		return out, true
+	}
+	squeezed := make([]string, len(texts))
+	ids := 0
+	for i, t := range texts {
+		if squeezed[i] = Squeeze(t); squeezed[i][0] != squeezedText {
+			ids++
+		}
+	}
+	if ids == 0 {
+		return appendList(dst, textsPlain, texts), false
+	}
+	return appendList(dst, textsSqueezed, squeezed), false
+}
+
+// appendIDs appends texts if all are ids of one kind.
+func appendIDs(dst []byte, texts []string) (out []byte, ok bool) {
+	if len(texts) == 0 {
+		return dst, false
+	}
+	kind, form := byte(squeezedHex), byte(textsHex)
+	if len(texts[0]) == uuidBytes {
+		kind, form = squeezedUUID, textsUUID
+	}
+	out = binary.AppendUvarint(append(dst, form), uint64(len(texts)))
+	for _, t := range texts {
+		own, id := squeezeID(t)
+		if own != kind {
+			return dst, false
+		}
+		out = append(out, id[:]...)
+	}
+	return out, true
+}
+
+func appendList(dst []byte, form byte, texts []string) []byte {
 	dst = binary.AppendUvarint(append(dst, form), uint64(len(texts)))
-	if form == textsSqueezed {
-		squeezed := make([]string, len(texts))
-		for i, t := range texts {
-			squeezed[i] = Squeeze(t)
-		}
-		texts = squeezed
-	}
-	if form == textsHex || form == textsUUID {
-		for _, t := range texts {
-			_, id := squeezeID(t)
-			dst = append(dst, id[:]...)
-		}
-		return dst, true
-	}
 	for _, t := range texts {
 		dst = binary.AppendUvarint(dst, uint64(len(t)))
 	}
 	for _, t := range texts {
 		dst = append(dst, t...)
 	}
-	return dst, false
-}
-
-func formOf(texts []string) byte {
-	kinds := [256]int{}
-	for _, t := range texts {
-		kind, _ := squeezeID(t)
-		kinds[kind]++
-	}
-	switch len(texts) {
-	case kinds[squeezedText]:
-		return textsPlain
-	case kinds[squeezedHex]:
-		return textsHex
-	case kinds[squeezedUUID]:
-		return textsUUID
-	}
-	return textsSqueezed
+	return dst
 }
 
 // ParseTexts takes src apart; the texts don't alias it.
@@ -182,35 +189,51 @@ const dashes = 1<<8 | 1<<13 | 1<<18 | 1<<23
 
 // squeezeID returns what kind of id a text is, and its bytes.
 func squeezeID(id string) (kind byte, short [idBytes]byte) {
+	var digits [4]uint64 // eight of each
 	switch len(id) {
-	case 32:
+	case hexBytes:
 		kind = squeezedHex
-	case 36:
+		digits = [4]uint64{eight(id), eight(id[8:]), eight(id[16:]), eight(id[24:])}
+	case uuidBytes:
+		if id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+			return squeezedText, short
+		}
 		kind = squeezedUUID
+		digits = [4]uint64{eight(id), four(id[9:]) | four(id[14:])<<32, four(id[19:]) | four(id[24:])<<32, eight(id[28:])}
 	default:
 		return squeezedText, short
 	}
-	nibble := 0
-	for i := range len(id) {
-		if kind == squeezedUUID && dashes>>i&1 == 1 {
-			if id[i] != '-' {
-				return squeezedText, short
-			}
-			continue
-		}
-		c := id[i]
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		default:
-			return squeezedText, short
-		}
-		short[nibble>>1] |= c << (4 * (^nibble & 1))
-		nibble++
+	whole := true
+	for i, d := range digits {
+		value, ok := hexValue(d)
+		binary.LittleEndian.PutUint32(short[4*i:], value)
+		whole = whole && ok
+	}
+	if !whole {
+		return squeezedText, [idBytes]byte{}
 	}
 	return kind, short
+}
+
+// eight and four return the first bytes of a text as one number, the first of them lowest.
+func eight(s string) uint64 { return four(s) | four(s[4:])<<32 }
+
+func four(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24
+}
+
+// hexValue returns what eight lower-case hex digits stand for, two to a byte. It looks at all eight at
+// once; an id is a quarter of what a segment is built of.
+func hexValue(text uint64) (value uint32, ok bool) {
+	const ones = 0x0101010101010101
+	letters := text >> 6 & ones // 1 for each byte that can be a letter only
+	low := text & (0x0f * ones)
+	digits := low + 9*letters
+	// A digit is 0x3?, a letter 0x6?; letters, and only these, stand for ten and more, but less than sixteen.
+	ok = text == low|(0x30*ones+0x30*letters) && digits&(0xf0*ones) == 0 && (digits+6*ones)>>4&ones == letters
+	pairs := (digits<<4 | digits>>8) & 0x00ff00ff00ff00ff
+	pairs = (pairs | pairs>>8) & 0x0000ffff0000ffff
+	return uint32(pairs | pairs>>16), ok
 }
 
 // Unsqueeze undoes Squeeze. ok is false for what Squeeze never makes.

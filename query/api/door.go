@@ -43,6 +43,9 @@ type Door struct {
 	// explained answers; nil is the year 1.
 	Now    func() time.Time
 	Budget time.Duration // of one question; 0 is 30 seconds
+	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
+	// nothing.
+	Zone func(event.Project) string
 }
 
 // Events answers /v1/query.
@@ -95,6 +98,9 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 	form, err := readForm(ctx)
 	if err != nil {
 		return err
+	}
+	if d.Zone != nil {
+		form = form.WithZone(d.Zone(project))
 	}
 	question, err := query.Parse(name, form.For(project))
 	if err != nil {

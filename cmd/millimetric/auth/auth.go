@@ -56,17 +56,13 @@ type Project struct {
 	Created  time.Time     `json:"created"`
 	Origins  []string      `json:"origins,omitempty"` // in normal form
 	Settings Settings      `json:"settings"`
-}
-
-// Settings are a project's choices.
-type Settings struct {
-	Cookieless    bool     `json:"cookieless,omitempty"`     // a missing visitor id becomes one of the day
-	InternalHosts []string `json:"internal_hosts,omitempty"` // more hosts that count as the site itself
+	Archived *time.Time    `json:"archived,omitempty"` // since when it takes no events; what it has can be read
 }
 
 // Key is all that is known of a key but its secret.
 type Key struct {
-	Prefix   string     `json:"prefix"` // looks the key up; safe to show
+	Prefix   string     `json:"prefix"`         // looks the key up; safe to show
+	Name     string     `json:"name,omitempty"` // what it is for, in its owner's words
 	Kind     Kind       `json:"kind"`
 	Env      string     `json:"env"`
 	Hash     []byte     `json:"hash"`
@@ -76,6 +72,8 @@ type Key struct {
 	Expires  *time.Time `json:"expires,omitempty"`
 	Revoked  *time.Time `json:"revoked,omitempty"`
 	LastUsed *time.Time `json:"last_used,omitempty"`
+	Scopes   []string   `json:"scopes,omitempty"` // what it may do beyond its kind
+	Narrowing
 }
 
 // Options are what a book takes from outside.
@@ -99,9 +97,10 @@ type Book struct {
 // index is the whole book, for look-ups. It is never changed once published.
 type index struct {
 	accounts []Account
-	projects map[string]*Project // by id
-	keys     map[string]*entry   // by prefix
-	origins  map[string]bool     // allowed by any project
+	projects map[string]*Project      // by id
+	keys     map[string]*entry        // by prefix
+	origins  map[string]bool          // allowed by any project
+	zones    map[event.Project]string // of those that have one
 }
 
 // entry is a key and when it was last used; the latter is shared by all indexes that hold the key.
@@ -156,8 +155,11 @@ func load[T any](store Store, kind string, add func(*T)) error {
 
 // publish makes ix what checks read from now on.
 func (b *Book) publish(ix *index) {
-	ix.origins = map[string]bool{}
+	ix.origins, ix.zones = map[string]bool{}, map[event.Project]string{}
 	for _, p := range ix.projects {
+		if p.Settings.TZ != "" {
+			ix.zones[p.Number] = p.Settings.TZ
+		}
 		for _, origin := range p.Origins {
 			ix.origins[origin] = true
 		}
@@ -170,14 +172,18 @@ type Claim struct {
 	Key    string // as sent; "" where none was
 	Origin string // the Origin header; "" where none was sent
 	Route  []Kind // the kinds of key that the route is open to
+	Name   string // of the route
+	Sends  bool   // the route takes events
+	Scope  string // that a read key needs for the route; "" for none
 }
 
-// Grant is what a key gives.
+// Grant is what a key gives. Where a key is refused, it says what is known of it.
 type Grant struct {
 	Kind    Kind
 	Prefix  string
 	Account string
 	Project *Project // the key's own; nil for account keys. Shared: not to be changed.
+	Narrowing
 }
 
 // Check turns a claim into a grant, or says why not. The order of the checks is part of the API, so
@@ -193,13 +199,16 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 	ix := b.index.Load()
 	now := b.now()
 	found, ok := b.find(ix, shown)
-	if !ok || found.Revoked != nil || found.Expires != nil && !now.Before(*found.Expires) {
+	if !ok {
 		return Grant{}, refuse(CodeInvalidKey)
+	}
+	if found.Revoked != nil || found.Expires != nil && !now.Before(*found.Expires) {
+		return Grant{Prefix: found.Prefix, Account: found.Account}, refuse(CodeInvalidKey)
 	}
 	if found.Kind != shown.kind || found.Env != shown.env {
 		return Grant{}, refuse(CodeKindMismatch)
 	}
-	grant := Grant{Kind: found.Kind, Prefix: found.Prefix, Account: found.Account}
+	grant := Grant{Kind: found.Kind, Prefix: found.Prefix, Account: found.Account, Narrowing: found.Narrowing}
 	if found.Project != "" {
 		if grant.Project = ix.projects[found.Project]; grant.Project == nil {
 			return Grant{}, refuse(CodeInvalidKey)
@@ -209,8 +218,11 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 	if found.Kind == KindPublishable && !originHolds(grant.Project, claim.Origin, open) {
 		return grant, refuse(CodeOriginNotAllowed)
 	}
-	if !open {
+	if !open || !found.Route(claim.Name) || claim.Scope != "" && found.Kind == KindRead && !slices.Contains(found.Scopes, claim.Scope) {
 		return grant, refuse(CodeInsufficientScope)
+	}
+	if claim.Sends && grant.Project.Archived != nil {
+		return grant, refuse(CodeProjectArchived)
 	}
 	found.touch(now)
 	return grant, nil

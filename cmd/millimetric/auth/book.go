@@ -35,9 +35,12 @@ type NewProject struct {
 type NewKey struct {
 	Kind    Kind
 	Env     string // "live" where it is empty
+	Name    string // what it is for; may be empty
 	Account string
 	Project string // its project's id; empty for account keys
 	Expires *time.Time
+	Scopes  []string
+	Narrow  Narrowing
 }
 
 // Minted is a key right after it was made: the only moment at which its text is known.
@@ -95,35 +98,19 @@ func (b *Book) CreateProject(ctx context.Context, want NewProject) (Project, []M
 func (ix *index) newProject(want NewProject) (Project, error) {
 	fields := event.FieldErrors{}
 	name := strings.TrimSpace(want.Name)
-	if name == "" || utf8.RuneCountInString(name) > NameMax {
-		fields.Add("name", fmt.Sprintf("Must have 1 to %d characters", NameMax))
-	}
+	checkName(name, fields)
 	slug := want.Slug
 	if slug == "" {
 		slug = Slug(name)
 	}
-	if slug != Slug(slug) || slug == "" {
-		fields.Add("slug", fmt.Sprintf("Must be 1 to %d letters a-z, digits and single dashes", SlugMax))
-	} else if ix.projectBySlug(want.Account, slug) != nil {
-		fields.Add("slug", fmt.Sprintf("%q is taken", slug))
-	}
-	if len(want.Origins) > OriginsMax {
-		fields.Add("origins", fmt.Sprintf("Must be at most %d", OriginsMax))
-	}
-	var origins []string
-	for i, text := range want.Origins {
-		origin, err := NormalOrigin(text)
-		if err != nil {
-			fields.Add(fmt.Sprintf("origins.%d", i), err.Error())
-		} else if !slices.Contains(origins, origin) {
-			origins = append(origins, origin)
-		}
-	}
+	ix.checkSlug(want.Account, slug, fields)
+	origins := normalOrigins(want.Origins, fields)
+	want.Settings.check(fields)
 	if !slices.ContainsFunc(ix.accounts, func(a Account) bool { return a.ID == want.Account }) {
 		fields.Add("account", "Not found")
 	}
-	if len(fields) > 0 {
-		return Project{}, &event.Error{Kind: event.ErrInput, Code: event.CodeInvalidPayload, Fields: fields}
+	if err := refusal(fields); err != nil {
+		return Project{}, err
 	}
 	number := event.Project(1)
 	for _, p := range ix.projects {
@@ -131,6 +118,37 @@ func (ix *index) newProject(want NewProject) (Project, error) {
 	}
 	return Project{ID: "prj_" + newHex(8), Number: number, Slug: slug, Name: name,
 		Account: want.Account, Origins: origins, Settings: want.Settings}, nil
+}
+
+func checkName(name string, fields event.FieldErrors) {
+	if name == "" || utf8.RuneCountInString(name) > NameMax {
+		fields.Add("name", fmt.Sprintf("Must have 1 to %d characters", NameMax))
+	}
+}
+
+func (ix *index) checkSlug(account, slug string, fields event.FieldErrors) {
+	if slug != Slug(slug) || slug == "" {
+		fields.Add("slug", fmt.Sprintf("Must be 1 to %d letters a-z, digits and single dashes", SlugMax))
+	} else if ix.projectBySlug(account, slug) != nil {
+		fields.Add("slug", fmt.Sprintf("%q is taken", slug))
+	}
+}
+
+// normalOrigins gives origins their normal form, each once.
+func normalOrigins(texts []string, fields event.FieldErrors) (origins []string) {
+	if len(texts) > OriginsMax {
+		fields.Add("origins", fmt.Sprintf("Must be at most %d", OriginsMax))
+		return nil
+	}
+	for i, text := range texts {
+		origin, err := NormalOrigin(text)
+		if err != nil {
+			fields.Add(fmt.Sprintf("origins.%d", i), err.Error())
+		} else if !slices.Contains(origins, origin) {
+			origins = append(origins, origin)
+		}
+	}
+	return origins
 }
 
 // Slug makes a name fit for URLs and command lines: "My Shop!" becomes "my-shop".
@@ -172,8 +190,10 @@ func (b *Book) Mint(ctx context.Context, want NewKey) (Minted, error) {
 	if !slices.ContainsFunc(next.accounts, func(a Account) bool { return a.ID == want.Account }) {
 		fields.Add("account", "Not found")
 	}
-	if len(fields) > 0 {
-		return Minted{}, &event.Error{Kind: event.ErrInput, Code: event.CodeInvalidPayload, Fields: fields}
+	sketch := Key{Kind: want.Kind, Name: want.Name, Scopes: want.Scopes, Narrowing: want.Narrow}
+	sketch.checkKey(fields)
+	if err := refusal(fields); err != nil {
+		return Minted{}, err
 	}
 	minted := b.mint(want)
 	next.add(minted)
@@ -193,7 +213,8 @@ func (b *Book) mint(want NewKey) Minted {
 	secret := newSecret()
 	hash := hashSecret(b.pepper, secret)
 	key := Key{Prefix: prefix, Kind: want.Kind, Env: env, Hash: hash[:],
-		Account: want.Account, Project: want.Project, Created: b.now().UTC(), Expires: want.Expires}
+		Account: want.Account, Project: want.Project, Created: b.now().UTC(), Expires: want.Expires,
+		Name: want.Name, Scopes: want.Scopes, Narrowing: want.Narrow}
 	return Minted{Key: key, Text: string(want.Kind) + "_" + env + "_" + prefix + "_" + secret}
 }
 

@@ -165,6 +165,7 @@ const (
 	CodeKindMismatch      = "key_kind_mismatch"
 	CodeOriginNotAllowed  = "origin_not_allowed"
 	CodeInsufficientScope = "insufficient_scope"
+	CodeProjectArchived   = "project_archived"
 )
 
 func refuse(code string) *event.Error { return &event.Error{Kind: event.ErrDenied, Code: code} }

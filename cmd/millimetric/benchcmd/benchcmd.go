@@ -1,9 +1,8 @@
 // Package benchcmd is the bench command: it starts this same program as a server, and as an empty
 // handler to compare with, has the bench package drive both, and prints what came out.
 //
-// It measures nothing itself. It starts one goroutine per child process, which reads the child's
-// messages and ends with it. On disk it makes a data folder for each round, which it removes, and
-// writes the report where --write says.
+// It measures nothing itself and starts no goroutines. On disk it makes a data folder for each round,
+// which it removes, and writes the report where --write says.
 package benchcmd
 
 import (

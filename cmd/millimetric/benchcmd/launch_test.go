@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -113,7 +114,7 @@ func TestTheEmptyHandlerAnswersAndStops(t *testing.T) {
 	cmd.SetArgs(nil)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.ExecuteContext(ctx) }()
-	address := addressPattern.FindString(<-said)
+	address := regexp.MustCompile(`http://[0-9.:]+`).FindString(<-said)
 	client := &http.Client{Timeout: 10 * time.Second}
 	resp, err := client.Post(address+"/v1/batch", "application/json", strings.NewReader(`{"events":[]}`))
 	if err != nil {

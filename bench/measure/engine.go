@@ -1,0 +1,5 @@
+package main
+
+import "context"
+
+func measureEngine(ctx context.Context, s settings) error { return nil }

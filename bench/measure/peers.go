@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"millimetric/bench"
+	"millimetric/bench/launch"
+	"millimetric/bench/peers"
+)
+
+// timing is how long some runs took.
+type timing struct{ median, least, most time.Duration }
+
+func timingOf(times []time.Duration) timing {
+	if len(times) == 0 {
+		return timing{}
+	}
+	sorted := slices.Sorted(slices.Values(times))
+	n := len(sorted)
+	return timing{median: (sorted[(n-1)/2] + sorted[n/2]) / 2, least: sorted[0], most: sorted[n-1]}
+}
+
+// line is what a question took.
+type line struct {
+	target
+	server     timing
+	chilled    timing   // cold
+	tables     []timing // in the order of the stage's tables
+	coldTables []timing
+}
+
+// size is one history, with all questions asked about it.
+type size struct {
+	events      int
+	lines       []line
+	memory      launch.Memory // of the server over the set
+	tables      []table
+	tableMemory []launch.Memory
+	how         string // the caches were dropped
+}
+
+// layouts are those that the questions are put to.
+var layouts = []peers.Layout{peers.ByDay, peers.ByVisitor, peers.ByArrival}
+
+// measurePeers times the questions on each size of history, after the answers were found to agree.
+func measurePeers(ctx context.Context, s settings) error {
+	machine, err := bench.MachineOf(s.dir)
+	if err != nil {
+		return err
+	}
+	var sizes []size
+	for _, events := range s.events {
+		z, err := s.measureSize(ctx, events)
+		if err != nil {
+			return err
+		}
+		sizes = append(sizes, z)
+	}
+	text := peersReport(s, machine, sizes)
+	fmt.Fprint(s.out, text)
+	if s.write == "" {
+		return nil
+	}
+	return bench.WriteSection(s.write, "peers", "Questions, beside ClickHouse and DuckDB", text)
+}
+
+func (s settings) measureSize(ctx context.Context, events int) (z size, err error) {
+	st, err := s.prepare(ctx, events, layouts)
+	defer func() { err = errors.Join(err, st.close()) }()
+	if err != nil {
+		return z, err
+	}
+	user, err := st.busiest()
+	if err != nil {
+		return z, err
+	}
+	z.events, z.tables = events, st.tables
+	for _, t := range targets(st.shape, user) {
+		z.lines = append(z.lines, line{target: t})
+	}
+	if err := z.agree(ctx, s, st); err != nil {
+		return z, err
+	}
+	if err := st.renew(ctx, s); err != nil {
+		return z, err
+	}
+	if err := z.warm(ctx, s, st); err != nil {
+		return z, err
+	}
+	return z, z.chill(ctx, s, st)
+}
+
+// agree refuses to time answers that differ.
+func (z *size) agree(ctx context.Context, s settings, st *stage) error {
+	s.say("compare the answers")
+	for i := range z.lines {
+		l := &z.lines[i]
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if l.alone {
+			continue
+		}
+		rows, differences, err := compare(st, &l.question)
+		if err != nil {
+			return err
+		}
+		if len(differences) > 0 {
+			return fmt.Errorf("answers differ, so nothing is timed:\n%s", strings.Join(differences, "\n"))
+		}
+		if rows == 0 {
+			return fmt.Errorf("%s has an empty answer: there is nothing to be timed", l.question.ID)
+		}
+	}
+	return nil
+}
+
+// renew starts the server and the databases anew, so that what they took to load isn't counted.
+func (st *stage) renew(ctx context.Context, s settings) error {
+	if err := st.renewServer(ctx, s); err != nil {
+		return err
+	}
+	return st.renewPeers(s)
+}
+
+func (st *stage) renewServer(ctx context.Context, s settings) error {
+	if err := st.server.stop(); err != nil {
+		return err
+	}
+	return st.server.start(ctx, s)
+}
+
+func (st *stage) renewPeers(s settings) error {
+	for i, p := range st.peers {
+		if err := p.Close(); err != nil {
+			return err
+		}
+		again, err := peers.Open(p.Kind, s.script, filepath.Join(filepath.Dir(st.parquet), string(p.Kind)))
+		if err != nil {
+			return err
+		}
+		st.peers[i] = again
+		for k := range st.tables {
+			if st.tables[k].Kind == p.Kind {
+				st.tables[k].peer = again
+			}
+		}
+	}
+	return nil
+}
+
+// idleRuns are asked first and don't count.
+const idleRuns = 2
+
+// warm asks every question several times, of the server and of each table.
+func (z *size) warm(ctx context.Context, s settings, st *stage) error {
+	for i := range z.lines {
+		l := &z.lines[i]
+		s.say("%s: %s", l.question.ID, l.question.Text)
+		request, err := l.question.Request()
+		if err != nil {
+			return err
+		}
+		var times []time.Duration
+		for n := range s.runs + idleRuns {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			_, took, err := st.server.call(st.server.keys.RK, l.question.Path, request)
+			if err != nil {
+				return fmt.Errorf("%s: %w", l.question.ID, err)
+			}
+			if n >= idleRuns {
+				times = append(times, took)
+			}
+		}
+		l.server = timingOf(times)
+	}
+	var err error
+	if z.memory, err = st.server.child.Memory(); err != nil {
+		return err
+	}
+	return z.warmTables(ctx, s, st)
+}
+
+func (z *size) warmTables(ctx context.Context, s settings, st *stage) error {
+	for _, t := range st.tables {
+		s.say("%s, table %s", t.Kind, t.Table)
+		for i := range z.lines {
+			l := &z.lines[i]
+			if l.alone {
+				l.tables = append(l.tables, timing{})
+				continue
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			reply, err := t.peer.Ask(l.question.SQL(t.Layout, st.base()), s.runs+1)
+			if err != nil {
+				return err
+			}
+			l.tables = append(l.tables, timingOf(reply.Times[1:]))
+		}
+		memory, err := t.peer.Memory()
+		if err != nil {
+			return err
+		}
+		z.tableMemory = append(z.tableMemory, memory)
+	}
+	return nil
+}
+
+// chill asks every question of a process that was just started, with nothing of the files in memory.
+func (z *size) chill(ctx context.Context, s settings, st *stage) (err error) {
+	for i := range z.lines {
+		l := &z.lines[i]
+		if s.cold > 0 {
+			s.say("%s, cold", l.question.ID)
+		}
+		var server []time.Duration
+		tables := make([][]time.Duration, len(st.tables))
+		for range s.cold {
+			if z.how, err = dropCaches(s.dir); err != nil {
+				return err
+			}
+			took, err := st.coldServer(ctx, s, l)
+			if err != nil {
+				return err
+			}
+			server = append(server, took)
+			if err := st.coldTables(ctx, s, l, tables); err != nil {
+				return err
+			}
+		}
+		l.chilled = timingOf(server)
+		for _, times := range tables {
+			l.coldTables = append(l.coldTables, timingOf(times))
+		}
+	}
+	return nil
+}
+
+func (st *stage) coldServer(ctx context.Context, s settings, l *line) (time.Duration, error) {
+	if err := st.server.stop(); err != nil {
+		return 0, err
+	}
+	if _, err := dropCaches(s.dir); err != nil {
+		return 0, err
+	}
+	if err := st.server.start(ctx, s); err != nil {
+		return 0, err
+	}
+	request, err := l.question.Request()
+	if err != nil {
+		return 0, err
+	}
+	_, took, err := st.server.call(st.server.keys.RK, l.question.Path, request)
+	return took, err
+}
+
+func (st *stage) coldTables(ctx context.Context, s settings, l *line, times [][]time.Duration) error {
+	if l.alone {
+		return nil
+	}
+	for i := range st.tables {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := st.renewPeers(s); err != nil {
+			return err
+		}
+		if _, err := dropCaches(s.dir); err != nil {
+			return err
+		}
+		t := &st.tables[i]
+		reply, err := t.peer.Ask(l.question.SQL(t.Layout, st.base()), 1)
+		if err != nil {
+			return err
+		}
+		times[i] = append(times[i], reply.Times...)
+	}
+	return nil
+}

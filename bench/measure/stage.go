@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"millimetric/bench/history"
+	"millimetric/bench/peers"
+)
+
+// stage is one history in the server and in the databases.
+type stage struct {
+	shape   history.Shape
+	server  *server
+	peers   []*peers.Peer
+	parquet string
+	loaded  loaded
+	settle  time.Duration // from the last acknowledged event until all was sealed and merged
+	noticed bool          // the server could be told to seal
+	tables  []table
+}
+
+// table is a layout, as it was loaded.
+type table struct {
+	peers.Layout
+	peer         *peers.Peer
+	load, finish time.Duration
+	bytes, ids   float64
+}
+
+func (s settings) shape(events int) history.Shape {
+	return history.Shape{Seed: s.seed, Events: events, Days: s.days}
+}
+
+// prepare loads a history into everything. The caller closes the stage, also after an error.
+func (s settings) prepare(ctx context.Context, events int, layouts []peers.Layout) (*stage, error) {
+	st := &stage{shape: s.shape(events)}
+	return st, errors.Join(st.loadServer(ctx, s), st.loadPeers(s, layouts))
+}
+
+func (st *stage) loadServer(ctx context.Context, s settings) (err error) {
+	s.say("load %d events into the server", st.shape.Events)
+	if st.server, err = newServer(ctx, s, fmt.Sprintf("server-%d", st.shape.Events)); err != nil {
+		return err
+	}
+	h, err := history.New(st.shape)
+	if err != nil {
+		return err
+	}
+	if st.loaded, err = st.server.load(ctx, h); err != nil {
+		return err
+	}
+	s.say("taken in %v, %d refusals; seal and merge", st.loaded.took.Round(time.Millisecond), st.loaded.refused)
+	st.settle, err = st.server.compact()
+	if errors.Is(err, errAbsent) {
+		s.say("the server can't be told to seal and merge; figures are of the state that it is in by itself")
+		err = nil
+	} else {
+		st.noticed = err == nil
+	}
+	if err != nil {
+		return err
+	}
+	kept, err := st.server.count()
+	if err == nil && kept != st.shape.Events {
+		err = fmt.Errorf("%d events were sent and %d are counted", st.shape.Events, kept)
+	}
+	return err
+}
+
+func (st *stage) loadPeers(s settings, layouts []peers.Layout) error {
+	folder := filepath.Join(s.dir, fmt.Sprintf("peers-%d", st.shape.Events))
+	kinds := map[peers.Kind]*peers.Peer{}
+	for _, kind := range []peers.Kind{peers.DuckDB, peers.ClickHouse} {
+		p, err := peers.Open(kind, s.script, filepath.Join(folder, string(kind)))
+		if err != nil {
+			return err
+		}
+		kinds[kind], st.peers = p, append(st.peers, p)
+	}
+	h, err := history.New(st.shape)
+	if err != nil {
+		return err
+	}
+	s.say("write the events as Parquet")
+	if st.parquet, err = peers.Export(h, kinds[peers.DuckDB], folder); err != nil {
+		return err
+	}
+	for _, l := range layouts {
+		s.say("load %s, table %s", l.Kind, l.Table)
+		t, err := loadTable(kinds[l.Kind], l, st.parquet)
+		if err != nil {
+			return err
+		}
+		st.tables = append(st.tables, t)
+	}
+	return nil
+}
+
+func loadTable(p *peers.Peer, l peers.Layout, parquet string) (table, error) {
+	prepare, load, finish := l.Create(parquet)
+	t := table{Layout: l, peer: p}
+	if _, err := p.Run(prepare...); err != nil {
+		return t, err
+	}
+	times, err := p.Run(load...)
+	if err != nil {
+		return t, err
+	}
+	t.load = sum(times)
+	if times, err = p.Run(finish...); err != nil {
+		return t, err
+	}
+	t.finish = sum(times)
+	t.bytes, t.ids, err = l.Bytes(p)
+	return t, err
+}
+
+func sum(times []time.Duration) (all time.Duration) {
+	for _, t := range times {
+		all += t
+	}
+	return all
+}
+
+func (st *stage) close() error {
+	var errs []error
+	for _, p := range st.peers {
+		errs = append(errs, p.Close())
+	}
+	if st.server != nil && st.server.child != nil {
+		errs = append(errs, st.server.stop())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,97 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+)
+
+// blockLists keeps what each visitor of a block did, in the order in which it was met. Its memory is used
+// again for the next block; T should hold no pointers, as it isn't cleared.
+type blockLists[T any] struct {
+	last  [blockVisitors]int32 // by visitor: number of his last node plus one, 0 for none
+	nodes []listNode[T]
+	met   []uint32 // visitors that have nodes
+	line  []T
+}
+
+type listNode[T any] struct {
+	value  T
+	before int32 // number of the visitor's node before it plus one, 0 for none
+}
+
+func (l *blockLists[T]) add(visitor uint32, value T) {
+	before := l.last[visitor]
+	if before == 0 {
+		l.met = append(l.met, visitor)
+	}
+	l.nodes = append(l.nodes, listNode[T]{value: value, before: before})
+	l.last[visitor] = int32(len(l.nodes))
+}
+
+// latest returns what was added last of a visitor, nil where nothing was.
+func (l *blockLists[T]) latest(visitor uint32) *T {
+	if at := l.last[visitor]; at != 0 {
+		return &l.nodes[at-1].value
+	}
+	return nil
+}
+
+// of returns all of a visitor, in the order of compare. It is valid until the next call.
+func (l *blockLists[T]) of(visitor uint32, compare func(a, b T) int) []T {
+	l.line = l.line[:0]
+	for at := l.last[visitor]; at != 0; at = l.nodes[at-1].before {
+		l.line = append(l.line, l.nodes[at-1].value)
+	}
+	slices.Reverse(l.line)
+	// Most come in order.
+	if len(l.line) > 1 && !slices.IsSortedFunc(l.line, compare) {
+		slices.SortFunc(l.line, compare)
+	}
+	return l.line
+}
+
+// clear empties the lists.
+func (l *blockLists[T]) clear() {
+	for _, visitor := range l.met {
+		l.last[visitor] = 0
+	}
+	l.nodes, l.met = l.nodes[:0], l.met[:0]
+}
+
+// waiting are values of live events that wait for the blocks of their visitors.
+type waiting[T any] struct {
+	list   []waitingValue[T]
+	sorted bool
+}
+
+type waitingValue[T any] struct {
+	visitor uint32
+	value   T
+}
+
+func (w *waiting[T]) add(visitor uint32, value T) {
+	w.list = append(w.list, waitingValue[T]{visitor, value})
+}
+
+// next returns the first visitor that waits, noVisitor if none does. All must have been added before.
+func (w *waiting[T]) next() uint64 {
+	if !w.sorted {
+		w.sorted = true
+		slices.SortStableFunc(w.list, func(a, b waitingValue[T]) int { return cmp.Compare(a.visitor, b.visitor) })
+	}
+	if len(w.list) == 0 {
+		return noVisitor
+	}
+	return uint64(w.list[0].visitor)
+}
+
+// enter moves those of a block into its lists.
+func (w *waiting[T]) enter(b *block, lists *blockLists[T]) {
+	n := 0
+	for ; n < len(w.list) && w.list[n].visitor-b.first < blockVisitors; n++ {
+		visitor := w.list[n].visitor - b.first
+		b.tangled.add(visitor)
+		lists.add(visitor, w.list[n].value)
+	}
+	w.list = w.list[n:]
+}
