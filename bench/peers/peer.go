@@ -4,8 +4,8 @@
 // Each question stands here once as a request and once as SQL, with what the two mean differently
 // worked around in the SQL and said beside it. Nothing here judges speed; the caller does.
 //
-// It starts one process per open Peer and no goroutines. A peer's tables lie in the folder that it is
-// given; Export writes the events there, too.
+// It starts one process per open Peer and no goroutines. Files reach the disk in the folder that a peer is
+// given: its tables, and what Export writes.
 package peers
 
 import (
