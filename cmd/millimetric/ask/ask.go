@@ -82,7 +82,7 @@ type question struct {
 	tables func(envelope []member) ([][][]member, error)
 	// columns are those shown in a table, all where there are none named.
 	columns []string
-	// measure is the column that bars are drawn of, "" for none.
+	// measure is the column that bars are drawn of, "" for none; with a dot, the end of its name.
 	measure string
 	// nested says that the objects in rows are columns of their own.
 	nested bool
@@ -145,7 +145,7 @@ var questions = []question{
 			{"events", "names of the events that paths go over (default $pageview, shown by path)"},
 			{"scope", "visit (the default): within one; window: within --window, across visits"},
 			{"window", "how far from the anchor, such as 30m or 7d (the default); needs --scope window"},
-			limitParam,
+			compareParam, limitParam,
 		},
 		switches: []param{{"first_only", "only the first anchor of each visitor"}},
 	},
@@ -154,6 +154,7 @@ var questions = []question{
 		example: "  millimetric live\n  millimetric live --window 30m --where 'country eq DE'",
 		params:  []param{{"window", "how far back now reaches, such as 90s or 1h (default 5m)"}, limitParam},
 		now:     true,
+		measure: "actors",
 	},
 	{
 		name: "attribution", short: "Give the credit for conversions to what brought them",
@@ -169,10 +170,12 @@ var questions = []question{
 			{"touch_filters", "JSON list of filters for the touches; --filters and --where are for the conversions"},
 			{"lookback", "how long before the conversion a touch may lie, such as 12h; 0 is no limit (default 30d)"},
 			{"half_life", "in time_decay, the age at which a touch weighs half (default 7d)"},
+			compareParam, cursorParam,
 			limitParam,
 		},
-		nested: true,
-		notes:  []string{"totals", "unattributed", "other", "groups_total"},
+		measure: ".conversions",
+		nested:  true,
+		notes:   []string{"totals", "unattributed", "other", "groups_total"},
 	},
 	{
 		name: "sessions", short: "Count visits, or list them, newest first",
@@ -182,6 +185,7 @@ var questions = []question{
 		params: []param{
 			{"group_by", "fields of the entry, such as source or entry.properties.plan, and entry_path and exit_path"},
 			{"interval", "hour, day, week or month: one row for each"},
+			compareParam, cursorParam,
 			limitParam,
 		},
 		switches: []param{{"list", "list single visits"}},
@@ -206,6 +210,7 @@ var questions = []question{
 			{"breakdown", "column, properties.<name> or first_touch.<column>: one funnel for each value"},
 			{"maturity", "all (the default) or mature: only attempts that began a window ago"},
 			{"list", `list the actors, too: {"reached":2} or {"dropped":1}`},
+			compareParam, cursorParam,
 			{"limit", "how many groups, and how many actors of the list"},
 		},
 		measure: "actors", tables: funnelTables,
@@ -221,6 +226,7 @@ var questions = []question{
 			{"periods", "how many periods (default 8, at most 52)"},
 			{"mode", "exact (the default), or unbounded: back in that period or any later one"},
 			{"birth_in", "range (the default: the first in the range), or ever: the first of all"},
+			compareParam,
 		},
 		tables: retentionTables,
 	},
@@ -245,7 +251,28 @@ func commands(now func() time.Time) []*cobra.Command {
 // look is how an answer is to be printed.
 type look struct {
 	json bool
+	csv  bool
+	svg  string // the file that a picture is written to; "" for none, "-" for the output
 	bars bool
+}
+
+// accept is the media type to ask the server for.
+func (l look) accept() (string, error) {
+	chosen := 0
+	for _, on := range []bool{l.json, l.csv, l.svg != ""} {
+		if on {
+			chosen++
+		}
+	}
+	switch {
+	case chosen > 1:
+		return "", usage("--json, --csv and --svg exclude each other")
+	case l.csv:
+		return mediaCSV, nil
+	case l.svg != "":
+		return mediaSVG, nil
+	}
+	return mediaJSON, nil
 }
 
 func (q question) command(now func() time.Time) *cobra.Command {
@@ -275,8 +302,14 @@ func (q question) command(now func() time.Time) *cobra.Command {
 	server := flags.String("server", cmp.Or(os.Getenv("MILLIMETRIC_SERVER"), "http://127.0.0.1:8787"), "address of the server [MILLIMETRIC_SERVER]")
 	var as look
 	flags.BoolVar(&as.json, "json", false, "print the server's answer as it is")
+	flags.BoolVar(&as.csv, "csv", false, "print the answer as CSV")
+	flags.StringVar(&as.svg, "svg", "", "write a picture of the answer to this file; - for the output")
 	flags.BoolVar(&as.bars, "bars", false, "draw bars where the output is no terminal too")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		accept, err := as.accept()
+		if err != nil {
+			return err
+		}
 		values, err := q.values(cmd, *where, now())
 		if err != nil {
 			return err
@@ -285,11 +318,14 @@ func (q question) command(now func() time.Time) *cobra.Command {
 		if key == "" {
 			return usage("set %s to a read key (rk_…) of the project", keyVariable)
 		}
-		answer, err := fetch(cmd.Context(), *server, q.name, key, values)
+		got, err := fetch(cmd.Context(), *server, q.name, key, accept, values)
 		if err != nil {
 			return err
 		}
-		return q.print(cmd.OutOrStdout(), answer, values, as)
+		if accept != mediaJSON {
+			return got.save(cmd.OutOrStdout(), cmd.ErrOrStderr(), as)
+		}
+		return q.print(cmd.OutOrStdout(), got.body, values, as)
 	}
 	return cmd
 }
