@@ -60,7 +60,7 @@ const noVisitor = 1 << 32
 //     is unpacked twice.
 //  3. Blocks in which nobody was met are passed over.
 func (r *run) eachBlock(p *pass, taker blockTaker) error {
-	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+	if !r.reach(p) {
 		return nil
 	}
 	if err := r.eachLive(p); err != nil {

@@ -70,7 +70,7 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 			c.take(v, chosen)
 		},
 	}
-	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+	if !r.reach(p) {
 		return nil
 	}
 	switch {

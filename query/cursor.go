@@ -67,13 +67,11 @@ func (c *Common) Cursor(asOf event.Seq, page Page) string {
 	return cursorWord(c.form.project, append(content, '}'))
 }
 
-// pagesNow is the clock of further pages: that of the first one, where the answer depends on it.
+// pagesNow is the clock of further pages: that of the first one, where the answer depends on it. Who answers
+// such a question sets Now to what its clock shows.
 func (c *Common) pagesNow() event.Time {
-	switch {
-	case !c.clocked:
+	if !c.clocked {
 		return 0
-	case c.Replay:
-		return c.Page.Now
 	}
 	return c.Now
 }

@@ -234,6 +234,7 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.Now = clock
 	now, err := q.measure(r, clock)
 	if err != nil {
 		return nil, err
@@ -259,6 +260,7 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 func (q *Funnel) measure(r *run, clock event.Time) (*funnelResult, error) {
 	see := newSight(q, clock)
 	result := newFunnelResult(q, see)
+	r.reads(see.scanFrom, see.scanTo)
 	if q.Actor == ActorVisitor && !see.entries {
 		return result, newFunnelBlocks(r, q, see, result).count()
 	}

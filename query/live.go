@@ -31,10 +31,6 @@ func parseLive(r *reader) Question {
 		}
 		q.Window = window
 	}
-	if q.Replay {
-		// The clock of a replay is that of its position, which sources don't tell.
-		r.errs.Add("as_of", "Doesn't go with live, which is about now")
-	}
 	q.Limit = r.limit("limit", liveLimit, liveLimitMax)
 	return q
 }
@@ -49,6 +45,11 @@ func (q *Live) own() []Member {
 }
 
 func (q *Live) answer(r *run) (*Answer, error) {
+	clock, err := r.clock()
+	if err != nil {
+		return nil, err
+	}
+	q.Now = clock
 	who, err := r.actors()
 	if err != nil {
 		return nil, err

@@ -90,6 +90,9 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		return nil, err
 	}
 	answer.AsOf = r.asOf
+	if answer.Lost, err = r.losses(); err != nil {
+		return nil, err
+	}
 	if common.Explain {
 		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.sum()}
 	}
@@ -105,6 +108,9 @@ type run struct {
 	cost   Cost
 	work   int // since the last look at the budgets
 	held   int // entries that an earlier part of the question keeps
+
+	readFrom, readTo event.Time // what the answer depends on; nothing where it is empty
+
 	opened map[*index.Segment]*sealed
 	view   *view
 	people *columnTest
@@ -112,16 +118,21 @@ type run struct {
 }
 
 // clock is the moment at which the question is asked; that of a replay is when its position was
-// committed, so that it gives the same answer for ever.
+// committed, so that it gives the same answer for ever. Before the first event time stands still.
 func (r *run) clock() (event.Time, error) {
 	if r.common.Page.Now != 0 {
 		return r.common.Page.Now, nil
 	}
-	if source, ok := r.source.(CommitClock); ok && r.common.Replay {
-		at, known, err := source.CommittedAt(r.asOf)
-		if known || err != nil {
-			return at, err
-		}
+	source, ok := r.source.(CommitClock)
+	if !ok || !r.common.Replay {
+		return r.common.Now, nil
+	}
+	at, known, err := source.CommittedAt(r.asOf)
+	switch {
+	case known || err != nil:
+		return at, err
+	case r.asOf == 0:
+		return 0, nil
 	}
 	return r.common.Now, nil
 }

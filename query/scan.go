@@ -46,7 +46,7 @@ func (r *run) walk(from, to event.Time, size func() int, visit func(*scanRow)) e
 
 // each makes a pass: over the live events, then over the segments, those that end last first.
 func (r *run) each(p *pass) error {
-	if p.from = max(p.from, r.source.Floor()); p.from >= p.to {
+	if !r.reach(p) {
 		return nil
 	}
 	if err := r.eachLive(p); err != nil {

@@ -110,7 +110,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		salts:  salts,
 		intake: &intake.Door{Pipeline: pipeline},
 		api: &api.Door{
-			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
+			Snapshot: func(p event.Project) query.Source { return f.snapshot(p) }, Now: now, Zone: f.book.Zone,
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,

@@ -50,12 +50,12 @@ var (
 	rangeParams = []param{
 		{"from", "first moment of the range, ISO 8601; a date alone is its midnight (default: 29 days before today)"},
 		{"to", "first moment after the range (default: the end of today)"},
-		{"as_of", "answer as of this position, as an earlier answer gave it"},
 	}
 	commonParams = []param{
 		{"tz", "time zone of the range and of intervals, such as Europe/Berlin (default UTC)"},
 		{"filters", "JSON list of filters"},
 		{"actor", "who is counted: visitor, user, person or session (default visitor)"},
+		{"as_of", "answer as of this position, as an earlier answer gave it"},
 		{"project_id", "project that is asked about; an account key (ak_…) must name one"},
 		{"project_slug", "the same, by its slug"},
 	}
