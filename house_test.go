@@ -65,21 +65,22 @@ var owners = map[string]struct {
 	rooms  []string
 	reason string
 }{
-	"github.com/cockroachdb/pebble/v2":    {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
-	"github.com/valyala/fasthttp":         {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
-	"github.com/RoaringBitmap/roaring/v2": {[]string{"index/bitmap"}, "sets of rows and visitors"},
-	"github.com/klauspost/compress":       {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
-	"github.com/go-json-experiment/json":  {[]string{"ingest", "query", "query/querytest", "query/table", "query/api", "cmd/millimetric", "cmd/millimetric/*"}, "strict JSON of untrusted input"},
-	"github.com/phuslu/iploc":             {[]string{"ingest/privacy"}, "address to country"},
-	"github.com/mileusna/useragent":       {[]string{"ingest/privacy"}, "agent to device"},
-	"github.com/maypok86/otter/v2":        {[]string{"ingest/privacy", "engine"}, "bounded caches: of parsed agents, of decrypted pieces"},
-	"golang.org/x/net":                    {[]string{"ingest/classify"}, "public suffix list"},
-	"github.com/spf13/cobra":              {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "command line"},
-	"github.com/jedib0t/go-pretty/v6":     {[]string{"cmd/millimetric/*"}, "tables on a terminal"},
-	"github.com/vbauerster/mpb/v8":        {[]string{"cmd/millimetric/*"}, "progress on a terminal"},
-	"golang.org/x/term":                   {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},
-	"golang.org/x/sys":                    {[]string{"cmd/millimetric", "bench", "bench/measure"}, "limits of the process, caches of the system"},
-	"go.uber.org/goleak":                  {[]string{"engine", "engine/enginetest", "cmd/millimetric"}, "tests: no goroutine outlives its owner"},
+	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
+	"github.com/valyala/fasthttp":            {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
+	"github.com/RoaringBitmap/roaring/v2":    {[]string{"index/bitmap"}, "sets of rows and visitors"},
+	"github.com/klauspost/compress":          {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
+	"github.com/go-json-experiment/json":     {[]string{"ingest", "query", "query/querytest", "query/table", "query/api", "cmd/millimetric", "cmd/millimetric/*"}, "strict JSON of untrusted input"},
+	"github.com/phuslu/iploc":                {[]string{"ingest/privacy"}, "address to country"},
+	"github.com/mileusna/useragent":          {[]string{"ingest/privacy"}, "agent to device"},
+	"github.com/maypok86/otter/v2":           {[]string{"ingest/privacy", "engine"}, "bounded caches: of parsed agents, of decrypted pieces"},
+	"golang.org/x/net":                       {[]string{"ingest/classify"}, "public suffix list"},
+	"github.com/spf13/cobra":                 {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "command line"},
+	"github.com/modelcontextprotocol/go-sdk": {[]string{"cmd/millimetric/mcp"}, "the Model Context Protocol"},
+	"github.com/jedib0t/go-pretty/v6":        {[]string{"cmd/millimetric/*"}, "tables on a terminal"},
+	"github.com/vbauerster/mpb/v8":           {[]string{"cmd/millimetric/*"}, "progress on a terminal"},
+	"golang.org/x/term":                      {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},
+	"golang.org/x/sys":                       {[]string{"cmd/millimetric", "bench", "bench/measure"}, "limits of the process, caches of the system"},
+	"go.uber.org/goleak":                     {[]string{"engine", "engine/enginetest", "cmd/millimetric"}, "tests: no goroutine outlives its owner"},
 }
 
 // source is one Go file of the project.

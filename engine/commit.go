@@ -131,7 +131,7 @@ func (e *Engine) findRepeats(g *group) {
 		}
 	}
 	for _, p := range e.touched {
-		err := p.broken
+		err := p.damage()
 		if err == nil {
 			err = p.repeats.ask()
 		}
@@ -162,7 +162,10 @@ func (e *Engine) project(number event.Project) *project {
 		if err != nil {
 			panic(fmt.Sprintf("engine: a project without having prepared: %v", err))
 		}
-		p = newProject(number, key)
+		p = newProject(number, key, e.nearVisitors)
+		if why := e.missing(number); why != nil {
+			e.breakOff(p, why)
+		}
 		e.projects[number] = p
 		e.shown.Store(number, p)
 	}

@@ -22,14 +22,16 @@
 // there. The same holds for a commit that is stuck for long.
 //
 // Locks are taken in this order: merging, a project's upkeep, the gate or a project's ordinals, a
-// project's mu; mu of the queue and deadMu are taken last. The gathering goroutine takes none of the
-// first three.
+// project's mu; mu of the queue, deadMu, that of rotten and those of memory are taken last. The gathering goroutine takes
+// none of the first three.
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -65,21 +67,29 @@ type Engine struct {
 	shown   sync.Map // event.Project → *project, for readers
 	hashers sync.Map // event.Project → *hashers
 
-	budget    budget
-	cache     *otter.Cache[pieceID, []byte]
-	retention *calmClock    // by which events are in no answer any more
-	ending    *calmClock    // by which they are destroyed
-	tables    atomic.Uint64 // that were begun: their names
-	liveBytes atomic.Int64  // of all live events, about
-	idBytes   atomic.Int64  // of all tables and filters of ids
-	log       logSizes
-	committed atomic.Uint64 // the last group that is shown
-	trimmed   atomic.Uint64 // the last group that is deleted
-	sealing   sync.Mutex    // one seal at a time; guards builder
-	builder   index.Builder // of the segments of a seal, each in the memory of the last
-	merging   sync.Mutex    // one merge at a time
-	deadMu    sync.Mutex    // guards dead
-	dead      []thing       // to be deleted
+	budget budget
+	// Memory for what is looked up in runs of ids and of visitors, of all projects together.
+	idFilters      *memory
+	visitorFilters *memory
+	nearVisitors   *memory
+	cache          *otter.Cache[pieceID, []byte]
+	retention      *calmClock    // by which events are in no answer any more
+	ending         *calmClock    // by which they are destroyed
+	tables         atomic.Uint64 // that were begun: their names
+	liveBytes      atomic.Int64  // of all live events, about
+	idBytes        atomic.Int64  // of all tables and filters of ids
+	log            logSizes
+	committed      atomic.Uint64 // the last group that is shown
+	trimmed        atomic.Uint64 // the last group that is deleted
+	sealing        sync.Mutex    // one seal at a time; guards builder and idle
+	builder        index.Builder // of the segments of a seal, each in the memory of the last
+	idle           int           // looks of the sealer since builder was used
+	merging        sync.Mutex    // one merge at a time
+	deadMu         sync.Mutex    // guards dead
+	dead           []thing       // to be deleted
+
+	gaps   []gap // see missing; it doesn't change after Open
+	rotten rotten
 
 	wakeSealer chan struct{}
 	wakeMerger chan struct{}
@@ -111,7 +121,7 @@ type state int
 
 const (
 	stateDead    state = iota // a commit failed; the process is about to end
-	stateDamaged              // stored bytes aren't what was written
+	stateDamaged              // the log can't be read any more, and is still needed
 	stateFull                 // too little free space
 	stateStuck                // a commit takes too long
 	stateStalled              // Pebble holds writes back
@@ -152,12 +162,15 @@ func newEngine(dir string, opt Options) *Engine {
 		ciphers:  newCiphers(&opt),
 
 		budget:     newBudget(opt),
+		rotten:     rotten{tables: map[string]bool{}, looked: true},
 		retention:  newCalmClock(opt.Now, opt.Elapsed),
 		ending:     newCalmClock(opt.Now, opt.Elapsed),
 		wakeSealer: make(chan struct{}, 1),
 		wakeMerger: make(chan struct{}, 1),
 	}
 	e.cache = newPieceCache(e.budget.cache)
+	e.idFilters, e.visitorFilters = &memory{most: e.budget.idFilters}, &memory{most: e.budget.visitorFilters}
+	e.nearVisitors = &memory{most: e.budget.nearVisitors}
 	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
@@ -187,7 +200,7 @@ func (e *Engine) openStore() error {
 	}
 	isNew, err := e.openPebble()
 	if err == nil && isNew {
-		if err = e.db.Close(); err == nil {
+		if err = errors.Join(e.settle(), e.db.Close()); err == nil {
 			_, err = e.openPebble()
 		}
 	}
@@ -196,6 +209,16 @@ func (e *Engine) openStore() error {
 		return errors.Join(err, lock.Close())
 	}
 	return nil
+}
+
+// settle moves the format number of a new store to Pebble's lowest level. Where a table of the topmost
+// level can't be read, Pebble then remembers that it failed to move it down, and waits; with nothing
+// below, it would try again at once, for ever.
+func (e *Engine) settle() error {
+	if err := e.db.Flush(); err != nil {
+		return err
+	}
+	return e.db.Compact(context.Background(), formatKey, append(slices.Clone(formatKey), 0), false)
 }
 
 // openPebble reports whether the store was made just now.

@@ -110,14 +110,20 @@ func (l *logSizes) add(number uint64, bytes int) {
 	l.bytes += uint64(bytes)
 }
 
-func (l *logSizes) trim(upTo uint64) {
+// trim takes out the groups up to a number, but for those that are kept.
+func (l *logSizes) trim(upTo uint64, keep []uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := 0
-	for ; n < len(l.groups) && l.groups[n].number <= upTo; n++ {
-		l.bytes -= uint64(l.groups[n].bytes)
+	var left []groupSize
+	for _, g := range l.groups {
+		_, kept := slices.BinarySearch(keep, g.number)
+		if g.number > upTo || kept {
+			left = append(left, g)
+			continue
+		}
+		l.bytes -= uint64(g.bytes)
 	}
-	l.groups = slices.Clone(l.groups[n:])
+	l.groups = left
 }
 
 func (l *logSizes) amount() Amount {

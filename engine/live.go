@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"millimetric/index/commits"
 	"millimetric/index/encode"
@@ -33,8 +34,7 @@ type project struct {
 
 	ordinals ordinals
 
-	// broken says why nothing sealed can be read. It doesn't change after Open.
-	broken error
+	broken atomic.Pointer[error] // see damage
 
 	// upkeep guards next, runs and retained, and is held by whoever changes what is sealed: one at a time.
 	// Files are read and written inside. It is taken before mu.
@@ -43,6 +43,8 @@ type project struct {
 	runs   openRuns
 
 	retained retained
+
+	unsound map[uint64]bool // stamps of what is damaged, and not merged; guarded by the engine's merging
 
 	mu     sync.Mutex // guards what follows; no I/O inside
 	shown  view
@@ -77,10 +79,10 @@ const (
 )
 
 // newProject makes a project of which nothing is known; key is the secret under which visitors are
-// hashed.
-func newProject(number event.Project, key [32]byte) *project {
+// hashed, near the memory for those asked for lately.
+func newProject(number event.Project, key [32]byte, near *memory) *project {
 	p := &project{number: number, open: newStretch(stretchMin), next: 1, states: []*sealed{{manifest: &manifest{next: 1}}}}
-	p.ordinals.hasher = ids.NewHasher(key)
+	p.ordinals.hasher, p.ordinals.nearMemory = ids.NewHasher(key), near
 	return p
 }
 

@@ -69,6 +69,9 @@ type runEntry struct {
 	bytes       uint64
 }
 
+func (s segmentEntry) name() uint64 { return s.stamp }
+func (r runEntry) name() uint64     { return r.stamp }
+
 // The parts of which a segment's bytes are counted apart.
 const (
 	partColumns = iota

@@ -45,26 +45,49 @@ func classOf(s *segmentEntry, dayRows int) class {
 func (e *Engine) mergeNext(p *project, all bool) (merged bool, err error) {
 	e.merging.Lock()
 	defer e.merging.Unlock()
-	if p.broken != nil {
+	if p.damage() != nil {
 		return false, nil
 	}
 	state := p.newest()
-	if chosen := planSegments(state.manifest, e.budget, all); chosen != nil {
-		return true, e.mergeSegments(p, state, chosen)
+	if chosen := planSegments(state.manifest, e.budget, all, p.unsound); chosen != nil {
+		err := e.mergeSegments(p, state, chosen)
+		if err != nil {
+			err = e.spare(p, err, stampsOf(state.manifest.segments, chosen), func(i int) error {
+				return e.checkSegment(p, &state.manifest.segments[chosen[i]])
+			})
+		}
+		return true, err
 	}
 	for kind := range runKinds {
-		if chosen := planRuns(state.manifest, kind, all); chosen != nil {
-			return true, e.mergeRuns(p, state, kind, chosen)
+		if chosen := planRuns(state.manifest, kind, all, p.unsound); chosen != nil {
+			err := e.mergeRuns(p, state, kind, chosen)
+			if err != nil {
+				err = e.spare(p, err, stampsOf(state.runs[kind], chosen), func(i int) error {
+					return e.checkRun(p, kind, state.runs[kind][chosen[i]])
+				})
+			}
+			return true, err
 		}
 	}
 	return false, nil
 }
 
+// stampsOf returns the stamps of the chosen entries.
+func stampsOf[E interface{ name() uint64 }](entries []E, chosen []int) (stamps []uint64) {
+	for _, i := range chosen {
+		stamps = append(stamps, entries[i].name())
+	}
+	return stamps
+}
+
 // planSegments returns which segments to merge next, by their places in the manifest; nil where all is
-// well.
-func planSegments(m *manifest, b budget, all bool) []int {
+// well. Those that are unsound are left alone.
+func planSegments(m *manifest, b budget, all bool, unsound map[uint64]bool) []int {
 	classes := map[class][]int{}
 	for i := range m.segments {
+		if unsound[m.segments[i].stamp] {
+			continue
+		}
 		c := classOf(&m.segments[i], b.dayRows)
 		classes[c] = append(classes[c], i)
 	}
@@ -178,9 +201,13 @@ func (e *Engine) replace(p *project, change func(m *manifest) bool) (done bool, 
 	return true, nil
 }
 
-// planRuns returns which runs of a kind to merge next, by their places in the manifest.
-func planRuns(m *manifest, kind runKind, all bool) []int {
+// planRuns returns which runs of a kind to merge next, by their places in the manifest. Where one is
+// unsound, all of the kind are left alone.
+func planRuns(m *manifest, kind runKind, all bool, unsound map[uint64]bool) []int {
 	entries := m.runs[kind]
+	if slices.ContainsFunc(entries, func(r runEntry) bool { return unsound[r.stamp] }) {
+		return nil
+	}
 	if all && len(entries) > 1 {
 		return places(len(entries))
 	}
@@ -280,6 +307,19 @@ func (e *Engine) openAny(p *project, kind runKind, entry runEntry) (checkable, e
 		return visitors.Open(entry.stamp, pieces)
 	}
 	return commits.Open(entry.stamp, pieces)
+}
+
+// checkRun reads a whole run, and holds it against its entry.
+func (e *Engine) checkRun(p *project, kind runKind, entry runEntry) error {
+	run, err := e.openAny(p, kind, entry)
+	if err == nil {
+		err = run.Check()
+	}
+	if err == nil && run.Len() != entry.count {
+		key := thing{p.number, BucketSets, entry.stamp}.key(nil)
+		err = damagedValue(key, fmt.Errorf("a run holds %d, the manifest says %d", run.Len(), entry.count))
+	}
+	return err
 }
 
 func (e *Engine) lengthOf(p *project, kind runKind, entry runEntry) (int, error) {

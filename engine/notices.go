@@ -45,7 +45,8 @@ type Retained struct {
 	Segments int
 }
 
-// Broken tells that nothing of a project can be read or written, as what is sealed of it is damaged.
+// Broken tells that nothing of a project can be read or written until the next start, as something of it
+// is damaged that all else needs.
 type Broken struct {
 	Project event.Project
 	Cause   error
@@ -72,7 +73,7 @@ type Resumed struct{}
 // Stuck tells that a commit has been going on for long, so that appends are refused meanwhile.
 type Stuck struct{ For time.Duration }
 
-// Damaged tells that stored bytes aren't what was written. Appends are refused from now on.
+// Damaged tells that stored bytes aren't what was written. Who has to read them gets an error.
 type Damaged struct {
 	Path  string
 	Cause error
@@ -155,10 +156,7 @@ func (n Background) Urgent() bool { return true }
 func (e *Engine) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) { e.opt.Notify(Background{Cause: err}) },
-		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			e.state[stateDamaged].Store(true)
-			e.opt.Notify(Damaged{Path: info.Path, Cause: info.Details})
-		},
+		DataCorruption:  e.tableDamaged,
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			e.state[stateStalled].Store(true)
 			e.opt.Notify(Stalled{Reason: info.Reason})

@@ -45,7 +45,7 @@ type Options struct {
 	// StallExit is how long a commit may be stuck before the process ends: 60 s. A restart can
 	// help then; waiting has not.
 	StallExit time.Duration
-	// QueueBytes bounds the requests that wait to be committed: 64 MiB.
+	// QueueBytes bounds the requests that wait to be committed: 64 MiB, or an eighth of the memory.
 	QueueBytes int
 	// FreeBytesMin and FreePercentMin are the free space below which appends are refused: the
 	// greater of the two, 2 GiB and 5 %. Negative ones don't count.
@@ -103,11 +103,11 @@ func (o Options) withDefaults() Options {
 	}
 	o.CommitWait = orDefault(o.CommitWait, 5*time.Second)
 	o.StallExit = orDefault(o.StallExit, 60*time.Second)
-	o.QueueBytes = orDefault(o.QueueBytes, 64<<20)
 	o.FreeBytesMin = orDefault(o.FreeBytesMin, 2<<30)
 	o.FreePercentMin = orDefault(o.FreePercentMin, 5)
 	o.MemTableBytes = orDefault(o.MemTableBytes, 16<<20)
 	o.MemoryBytes = orDefault(o.MemoryBytes, 1<<30)
+	o.QueueBytes = orDefault(o.QueueBytes, int(min(64<<20, max(o.MemoryBytes, memoryMin)/8)))
 	o.SegmentRows = orDefault(o.SegmentRows, 1<<20)
 	return o
 }
@@ -123,6 +123,23 @@ func orDefault[T int | int64 | time.Duration](v, otherwise T) T {
 // Pebble by itself.
 const storeFormat = pebble.FormatValueSeparation
 
+// blockBytes gives each value a block of its own in Pebble's tables: one that can't be read then costs
+// what it holds, and no other project's values beside it. indexBytes is Pebble's default for both.
+const (
+	blockBytes = 1
+	indexBytes = 4 << 10
+)
+
+// exact orders store keys as Pebble does by itself, under the same name. But in the index of a table, it
+// ends each block at its last key, and not at some shorter key behind it: else a block that can't be
+// read would stand for keys that it never held.
+var exact = func() *pebble.Comparer {
+	c := *pebble.DefaultComparer
+	c.Separator = func(dst, last, _ []byte) []byte { return append(dst, last...) }
+	c.Successor = func(dst, last []byte) []byte { return append(dst, last...) }
+	return &c
+}()
+
 // pebbleOptions makes options for one opening: Pebble keeps state in them.
 func (e *Engine) pebbleOptions() *pebble.Options {
 	o := &pebble.Options{
@@ -133,10 +150,14 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		MemTableSize:                uint64(e.opt.MemTableBytes),
 		MemTableStopWritesThreshold: 4, // a slow flush must not stop commits at once
 		MaxOpenFiles:                256,
+		Comparer:                    exact,
 		Logger:                      logger{e},
 		EventListener:               e.listener(),
 		// Tombstones of what was merged away must reach a table, or nothing is ever deleted.
 		FlushDelayDeleteRange: 10 * time.Second,
+	}
+	for i := range o.Levels {
+		o.Levels[i].BlockSize, o.Levels[i].IndexBlockSize = blockBytes, indexBytes
 	}
 	// Groups are compressed already.
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })

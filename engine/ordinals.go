@@ -21,6 +21,10 @@ type ordinals struct {
 	near   visitors.Recent // of runs, asked for lately: most visitors come again soon
 	next   uint32          // the least that no visitor has
 
+	filters    int64   // bytes of memory that the runs may take
+	nearMemory *memory // of all projects
+	nearBytes  int64   // what near has of it
+
 	hashes []ids.Hash
 	given  []uint32
 	found  []bool
@@ -91,6 +95,14 @@ func (o *ordinals) remember(h ids.Hash, ordinal uint32) {
 		o.near = visitors.Recent{}
 	}
 	o.near.Add(h, ordinal)
+	if bytes := int64(o.near.Bytes()); bytes != o.nearBytes {
+		o.nearBytes = o.nearMemory.swap(o.nearBytes, func(room int64) int64 {
+			if bytes > room {
+				o.near, bytes = visitors.Recent{}, 0
+			}
+			return bytes
+		})
+	}
 }
 
 // unsaved returns what is in no run yet, by rising hash, and the least ordinal that isn't given.
@@ -100,10 +112,11 @@ func (o *ordinals) unsaved() (entries []visitors.Entry, next uint32) {
 	return o.fresh.Entries(), o.next
 }
 
-// adopt takes runs that hold all ordinals below one.
-func (o *ordinals) adopt(runs []*visitors.Run, below uint32) {
+// adopt takes runs that hold all ordinals below one; memory is for their filters.
+func (o *ordinals) adopt(runs []*visitors.Run, below uint32, memory *memory) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.filters = memory.swap(o.filters, func(room int64) int64 { return int64(visitors.Share(int(room), runs)) })
 	o.runs = visitors.NewSet(runs...)
 	later := slices.DeleteFunc(o.fresh.Entries(), func(e visitors.Entry) bool { return e.Ordinal < below })
 	o.fresh = visitors.Recent{}
@@ -119,9 +132,9 @@ func (o *ordinals) bound() uint32 {
 	return o.next
 }
 
-// bytes returns the memory of the tables.
+// bytes returns the memory of the tables and filters.
 func (o *ordinals) bytes() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.fresh.Bytes() + o.near.Bytes()
+	return o.fresh.Bytes() + o.near.Bytes() + int(o.filters)
 }

@@ -15,7 +15,7 @@ import (
 func TestRunsOfAllSizesAreReadBack(t *testing.T) {
 	e := opened(t, Options{FS: vfs.NewMem(), FreeBytesMin: -1, FreePercentMin: -1})
 	defer mustClose(t, e)
-	p := newProject(1, [32]byte{})
+	p := newProject(1, [32]byte{}, &memory{})
 	random := rand.New(rand.NewPCG(1, 2))
 	for i, counts := range [][]int{{1}, {600_000}, {300_000, 200_000, 5}, {5, 600_000, 7, 300_000}} {
 		w := &pieceWriter{e: e}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -77,24 +76,16 @@ func readTrim(db *pebble.DB, c *ciphers) (uint64, error) {
 }
 
 // recoverSealed opens what the manifests name.
-func (e *Engine) recoverSealed() error {
-	return walk(e.db, []byte{prefixManifest}, func(key, value []byte) error {
-		number, ok := manifestOwner(key)
-		if !ok {
-			return damagedValue(key, errors.New("it is none of a manifest"))
-		}
+func (e *Engine) recoverSealed() (err error) {
+	e.gaps, err = e.walkManifests(func(key, value []byte) error {
+		number, _ := manifestOwner(key)
 		if err := e.ciphers.prepare(cipherID{number, BucketSets}); err != nil {
 			return fmt.Errorf("open project %d: %w", number, err)
 		}
 		p := e.project(number)
-		err := e.recoverProject(p, key, value)
-		if errors.Is(err, event.ErrDamaged) {
-			p.broken = err
-			e.opt.Notify(Broken{Project: number, Cause: err})
-			return nil
-		}
-		return err
+		return e.contain(p, e.recoverProject(p, key, value))
 	})
+	return err
 }
 
 func (e *Engine) recoverProject(p *project, key, value []byte) error {
@@ -113,8 +104,8 @@ func (e *Engine) recoverProject(p *project, key, value []byte) error {
 	p.states = []*sealed{state}
 	p.next, p.last, p.noted = m.next, m.watermark, m.watermark
 	p.ordinals.next = m.ordinals
-	p.ordinals.adopt(runs.visitors, m.ordinals)
-	p.repeats.adopt(runs.ids, 0, e.budget.filters)
+	p.ordinals.adopt(runs.visitors, m.ordinals, e.visitorFilters)
+	p.repeats.adopt(runs.ids, 0, e.idFilters)
 	e.clock = max(e.clock, m.committed)
 	return nil
 }
@@ -131,61 +122,24 @@ func (e *Engine) decryptManifest(number event.Project, key, value []byte) (*mani
 	return m, nil
 }
 
-// deleteOrphans deletes the pieces of things that no manifest names: what a crash left of a seal or a
-// merge, or of what was merged away. Of a project whose manifest can't be read, nothing is deleted.
-func (e *Engine) deleteOrphans() (err error) {
-	named := map[thing]bool{}
-	broken := map[event.Project]bool{}
-	for _, p := range e.projects {
-		broken[p.number] = p.broken != nil
-		for _, t := range p.state().things(p.number) {
-			t.bucket = 0 // a store key doesn't tell it
-			named[t] = true
-		}
-	}
-	it, err := e.db.NewIter(span([]byte{prefixPiece}))
-	if err != nil {
-		return storeError("read store", err)
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	var dead []thing
-	for ok := it.First(); ok; {
-		project, stamp, isPiece := thingOf(it.Key())
-		if !isPiece {
-			return damagedValue(bytes.Clone(it.Key()), errors.New("it is none of a piece"))
-		}
-		t := thing{project: project, stamp: stamp}
-		if !named[t] && !broken[project] {
-			dead = append(dead, t)
-		}
-		t.stamp++
-		ok = it.SeekGE(t.key(nil))
-	}
-	if err := it.Error(); err != nil {
-		return storeError("read store", err)
-	}
-	return e.forget(dead)
-}
-
 // replayLog takes in what the log has beyond the manifests.
 func (e *Engine) replayLog(found *Recovered) error {
 	decoder := encode.Decoder{Cipher: logCipher{e.ciphers}}
 	err := walkLog(e.db, func(number uint64, value []byte) error {
-		if number <= e.trimmed.Load() {
-			return damagedGroup(number, fmt.Errorf("it was trimmed, as were all up to %d", e.trimmed.Load()))
-		}
-		if number != e.number+1 {
+		// Of what was trimmed, the groups with events of broken projects were kept.
+		kept := number <= e.trimmed.Load()
+		if !kept && number != e.number+1 {
 			return damagedGroup(number, fmt.Errorf("it follows group %d", e.number))
 		}
 		g, err := decoder.Decode(value, number)
 		if err != nil {
 			return unreadable(number, err)
 		}
-		e.number, e.clock = number, max(e.clock, g.Committed)
+		e.number, e.clock = max(e.number, number), max(e.clock, g.Committed)
 		found.Groups++
 		e.log.add(number, len(value))
 		for i := range g.Parts {
-			n, err := e.replay(&g.Parts[i], g.Committed)
+			n, err := e.replay(&g.Parts[i], number, g.Committed)
 			if err != nil {
 				return damagedGroup(number, err)
 			}
@@ -198,13 +152,13 @@ func (e *Engine) replayLog(found *Recovered) error {
 }
 
 // replay takes in those events of a part that aren't sealed, and returns how many these are.
-func (e *Engine) replay(part *encode.Part, committed event.Time) (live int, err error) {
+func (e *Engine) replay(part *encode.Part, group uint64, committed event.Time) (live int, err error) {
 	hashers, err := e.hashersOf(part.Project)
 	if err != nil {
 		return 0, err
 	}
 	p := e.project(part.Project)
-	if p.broken != nil {
+	if p.damage() != nil {
 		return 0, nil
 	}
 	hashes := hashers.append(nil, part.Events)
@@ -221,7 +175,7 @@ func (e *Engine) replay(part *encode.Part, committed event.Time) (live int, err 
 			return live, fmt.Errorf("event %d of project %d has the id of an earlier one", ev.Seq, part.Project)
 		}
 		live++
-		if p.append(ev, e.number) {
+		if p.append(ev, group) {
 			p.endStretch()
 		}
 	}

@@ -14,7 +14,7 @@ type repeats struct {
 	frozen []*ids.Recent // that are being written into a run; none is added to
 	runs   *ids.Set
 
-	filters int64 // bytes of memory that the runs' filters may take
+	filters int64 // bytes of memory that the runs may take
 	counted int64 // see grown
 
 	// Of the group that is being gathered: the ids of all its events, and which are known.
@@ -85,15 +85,10 @@ func (r *repeats) freeze() []*ids.Recent {
 	return append([]*ids.Recent{}, r.frozen...)
 }
 
-// adopt takes runs that hold all that is in the first of the frozen tables, too; bytes of memory are
-// for their filters.
-func (r *repeats) adopt(runs []*ids.Run, tables int, bytes int64) {
-	ids.Share(int(bytes), runs)
-	r.filters = 0
-	for _, run := range runs {
-		r.filters += int64(run.Len()) * 5 / 4 // a bit more than what a hash has of a filter
-	}
-	r.filters = min(r.filters, bytes)
+// adopt takes runs that hold all that is in the first of the frozen tables, too; memory is for their
+// filters.
+func (r *repeats) adopt(runs []*ids.Run, tables int, memory *memory) {
+	r.filters = memory.swap(r.filters, func(room int64) int64 { return int64(ids.Share(int(room), runs)) })
 	r.runs, r.frozen = ids.NewSet(runs...), r.frozen[tables:]
 }
 

@@ -65,8 +65,8 @@ func (e *Engine) SetRetention(ctx context.Context, number event.Project, days in
 	}
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
-	if p.broken != nil {
-		return p.broken
+	if why := p.damage(); why != nil {
+		return why
 	}
 	before := p.newest()
 	if before.days == days {
@@ -88,7 +88,7 @@ func (e *Engine) retain(p *project) error {
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
 	before, today := p.newest(), e.endingDay()
-	if p.broken != nil || before.days == 0 || p.retained == (retained{today, before.days}) {
+	if p.damage() != nil || before.days == 0 || p.retained == (retained{today, before.days}) {
 		return nil
 	}
 	floor := floorOf(today, before.days)

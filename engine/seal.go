@@ -42,7 +42,7 @@ func (e *Engine) seal(p *project) (rows int, err error) {
 	defer e.sealing.Unlock()
 	p.upkeep.Lock()
 	defer p.upkeep.Unlock()
-	if p.broken != nil {
+	if p.damage() != nil {
 		return 0, nil // it was said at the start
 	}
 	f, err := e.freeze(p)
@@ -114,6 +114,7 @@ func (e *Engine) writeFrozen(p *project, before *sealed, f frozen) (*made, error
 		}
 		m.segments = append(m.segments, entry)
 	}
+	e.idle = 0
 	if err := e.writeRuns(p, w, m, f, out); err != nil {
 		return nil, err
 	}
@@ -234,9 +235,9 @@ func (e *Engine) handOver(p *project, next *sealed, below uint32, tables int) er
 	if err != nil {
 		return err
 	}
-	p.ordinals.adopt(known.visitors, below)
+	p.ordinals.adopt(known.visitors, below, e.visitorFilters)
 	return e.inGather(func(*group) {
-		p.repeats.adopt(known.ids, tables, e.budget.filters)
+		p.repeats.adopt(known.ids, tables, e.idFilters)
 		e.liveBytes.Add(-p.letGo(next.watermark))
 	})
 }

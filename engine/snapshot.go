@@ -27,7 +27,7 @@ type Snapshot struct {
 func (e *Engine) Snapshot(number event.Project) *Snapshot {
 	known, ok := e.shown.Load(number)
 	if !ok {
-		return &Snapshot{e: e, sealed: &sealed{manifest: &manifest{}}}
+		return e.unknown(number)
 	}
 	p := known.(*project)
 	today := e.today()
@@ -36,6 +36,17 @@ func (e *Engine) Snapshot(number event.Project) *Snapshot {
 	s := &Snapshot{e: e, p: p, sealed: p.state(), live: p.shown}
 	s.sealed.readers++
 	s.floor = floorOf(today, s.sealed.days)
+	return s
+}
+
+// unknown is a snapshot of a project that isn't there: an empty one, unless its manifest may be among
+// those that can't be read.
+func (e *Engine) unknown(number event.Project) *Snapshot {
+	s := &Snapshot{e: e, sealed: &sealed{manifest: &manifest{}, readers: 1}}
+	if why := e.missing(number); why != nil {
+		s.p = &project{number: number, states: []*sealed{s.sealed}}
+		s.p.broken.Store(&why)
+	}
 	return s
 }
 
@@ -131,8 +142,8 @@ func (s *Snapshot) Live(from, to event.Time, yield func(e *event.Event, visitor 
 	if s.p == nil {
 		return nil
 	}
-	if s.p.broken != nil {
-		return s.p.broken
+	if why := s.p.damage(); why != nil {
+		return why
 	}
 	from = max(from, s.floor)
 	for _, stretch := range s.live.full {

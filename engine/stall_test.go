@@ -319,25 +319,6 @@ func TestTooMuchAtOnceIsRefused(t *testing.T) {
 	}
 }
 
-func TestDamageFoundWhileRunningRefusesEventsAndKeepsReadersGoing(t *testing.T) {
-	var told []Notice
-	e := opened(t, Options{FS: vfs.NewMem(), Notify: func(n Notice) { told = append(told, n) }})
-	if err := e.Append(context.Background(), 1, one("x")); err != nil {
-		t.Fatal(err)
-	}
-	e.listener().DataCorruption(pebble.DataCorruptionInfo{Path: "000007.sst", Details: errors.New("bad block")})
-	if err := e.Append(context.Background(), 1, one("y")); codeOf(err) != event.CodeDamaged || !errors.Is(err, event.ErrDamaged) {
-		t.Errorf("got %v", err)
-	}
-	if got := e.Snapshot(1).AsOf(); got != 1 {
-		t.Errorf("readers see %d events", got)
-	}
-	mustClose(t, e)
-	if n := told[len(told)-1]; !n.Urgent() || n.String() != "000007.sst is damaged: bad block" {
-		t.Errorf("told %v", told)
-	}
-}
-
 func TestWritesThatPebbleHoldsBackAreShed(t *testing.T) {
 	e := opened(t, Options{FS: vfs.NewMem()})
 	defer mustClose(t, e)

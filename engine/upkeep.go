@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -27,40 +28,11 @@ const (
 	liveRowsMax = 512 << 10
 	// logGroupsMax bounds the groups that a start has to read, however small they are.
 	logGroupsMax = 200_000
+	// builderRest is for how many looks the memory in which segments are built is kept for the next one.
+	builderRest = 5
 	// failedWait is how long upkeep rests after a failure: most, such as a full disk, last.
 	failedWait = 5 * time.Second
 )
-
-// budget is how the memory is shared out.
-type budget struct {
-	cache   int64 // pieces that were read
-	live    int64 // live events; beyond it, appends are refused until they are sealed
-	filters int64 // of the ids of a project
-	rows    int   // live events of a project that are sealed together
-
-	dayRows     int // see dayRowsMin
-	segmentRows int // of a merged segment, at most
-}
-
-const (
-	memoryMin = 128 << 20
-	// rowBytes is about what a live event takes.
-	rowBytes = 700
-	// sealRows is how many events are sealed together where memory allows: more make fewer merges, and
-	// a longer start.
-	sealRows = 128 << 10
-)
-
-func newBudget(opt Options) budget {
-	bytes := max(opt.MemoryBytes, memoryMin)
-	b := budget{cache: bytes * 2 / 5, live: bytes * 3 / 10, filters: bytes / 10}
-	b.rows = min(sealRows, int(b.live/4/rowBytes))
-	if opt.SealRows > 0 {
-		b.rows = opt.SealRows
-	}
-	b.dayRows, b.segmentRows = min(dayRowsMin, max(1, b.rows/8)), opt.SegmentRows
-	return b
-}
 
 // keeper is one of the goroutines.
 func (e *Engine) keeper(wake <-chan struct{}, work func() error) {
@@ -106,15 +78,20 @@ func (e *Engine) wake() {
 	}
 }
 
-// wakeKeeper tells the sealer where a group has filled a project.
+// wakeKeeper tells the sealer where a group has filled a project, or the memory.
 func (e *Engine) wakeKeeper(g *group) {
+	full := e.liveIsMuch()
 	for _, s := range g.shows {
-		if s.project.pending() >= e.budget.rows {
+		if full || s.project.pending() >= e.budget.rows {
 			e.wake()
 			return
 		}
 	}
 }
+
+// liveIsMuch reports whether live events take so much of their memory that some must be sealed, even
+// where no project has many.
+func (e *Engine) liveIsMuch() bool { return e.liveBytes.Load() > e.budget.live/2 }
 
 // pending returns how many events wait to be sealed.
 func (p *project) pending() int {
@@ -125,12 +102,16 @@ func (p *project) pending() int {
 
 // sealDue seals what is due, the fullest project first, until nothing is.
 func (e *Engine) sealDue() error {
+	if err := e.leaveLog(); err != nil {
+		return err
+	}
 	for !e.stopping() {
 		p := e.fullest()
 		if p == nil {
+			e.restBuilder()
 			break
 		}
-		if _, err := e.seal(p); err != nil {
+		if _, err := e.seal(p); e.contain(p, err) != nil {
 			return err
 		}
 		if err := e.trim(); err != nil {
@@ -141,6 +122,15 @@ func (e *Engine) sealDue() error {
 	return nil
 }
 
+// restBuilder lets go of the builder's memory where nothing was sealed for a while.
+func (e *Engine) restBuilder() {
+	e.sealing.Lock()
+	defer e.sealing.Unlock()
+	if e.idle++; e.idle == builderRest {
+		e.builder = index.Builder{}
+	}
+}
+
 // fullest returns the project that has the most events to seal, of those that are due; nil where none
 // is.
 func (e *Engine) fullest() (found *project) {
@@ -148,7 +138,7 @@ func (e *Engine) fullest() (found *project) {
 	var greatest *project
 	greatestRows := 0
 	for _, p := range e.all() {
-		if p.broken != nil {
+		if p.damage() != nil {
 			continue
 		}
 		rows, since, firstGroup := p.waiting()
@@ -160,7 +150,7 @@ func (e *Engine) fullest() (found *project) {
 			found, most = p, rows
 		}
 	}
-	if found == nil && total > liveRowsMax {
+	if found == nil && (total > liveRowsMax || e.liveIsMuch()) {
 		return greatest
 	}
 	return found
@@ -200,18 +190,27 @@ func (e *Engine) all() (list []*project) {
 func (e *Engine) trim() error {
 	upTo := e.committed.Load()
 	for _, p := range e.all() {
-		if p.broken != nil {
-			return nil // its events are nowhere else
-		}
-		if _, first := p.liveRows(); first > 0 {
+		if _, first := p.liveRows(); first > 0 && p.damage() == nil {
 			upTo = min(upTo, first-1)
 		}
 	}
 	if upTo <= e.trimmed.Load() {
 		return nil
 	}
+	keep, err := e.kept(upTo)
+	if err != nil {
+		return err
+	}
 	batch := e.db.NewBatch()
-	failed := batch.DeleteRange(appendGroupKey(nil, 0), appendGroupKey(nil, upTo+1), nil)
+	var failed error
+	from := e.trimmed.Load() + 1
+	if len(keep) == 0 && e.nothingBroken() {
+		from = 0 // what was kept for projects that were broken is sealed by now
+	}
+	for _, number := range append(keep, upTo+1) {
+		failed = errors.Join(failed, batch.DeleteRange(appendGroupKey(nil, from), appendGroupKey(nil, number), nil))
+		from = number + 1
+	}
 	failed = errors.Join(failed, batch.Set(trimKey, e.ciphers.encryptValue(nil, trimKey, fmt.Append(nil, upTo)), nil))
 	if failed == nil {
 		// It needs no sync of its own: where it is lost, a start reads groups that it doesn't need.
@@ -219,25 +218,26 @@ func (e *Engine) trim() error {
 	}
 	if failed == nil {
 		e.trimmed.Store(upTo)
-		e.log.trim(upTo)
+		e.log.trim(upTo, keep)
 	}
 	return errors.Join(failed, batch.Close())
 }
 
 // Compact seals all live events, merges all that can be merged, deletes what that leaves, and has Pebble
-// give the space back. It returns once all that is done; requests go on meanwhile.
+// give the space back. It returns once all that is done; requests go on meanwhile. What is
+// damaged is left as it is, and told in the end where Pebble meets it.
 func (e *Engine) Compact(ctx context.Context) error {
 	if err := e.enter(); err != nil {
 		return err
 	}
 	defer e.running.Done()
 	for _, p := range e.all() {
-		if _, err := e.seal(p); err != nil {
+		if _, err := e.seal(p); e.contain(p, err) != nil {
 			return err
 		}
 		for merged := true; merged; {
 			var err error
-			if merged, err = e.mergeNext(p, true); err != nil {
+			if merged, err = e.mergeNext(p, true); e.contain(p, err) != nil {
 				return err
 			}
 			if err := cmp.Or(ctx.Err(), e.stopped()); err != nil {
@@ -249,7 +249,7 @@ func (e *Engine) Compact(ctx context.Context) error {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
 	}
 	if err := e.db.Compact(ctx, []byte{0}, []byte{0xff}, false); err != nil {
-		return fmt.Errorf("compact store %s: %w", e.dir, err)
+		return storeError("compact store "+e.dir, err)
 	}
 	return nil
 }
@@ -319,12 +319,12 @@ func (e *Engine) tidy() error {
 		if e.stopping() {
 			return nil
 		}
-		if err := e.retain(p); err != nil {
+		if err := e.retain(p); e.contain(p, err) != nil {
 			return err
 		}
 		for {
 			merged, err := e.mergeNext(p, false)
-			if err != nil {
+			if e.contain(p, err) != nil {
 				return err
 			}
 			if !merged || e.stopping() {

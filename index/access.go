@@ -2,6 +2,8 @@ package index
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	"millimetric/index/event"
 )
@@ -22,6 +24,24 @@ func (s *Segment) SessionIDs() *SessionIDs { return &SessionIDs{s.dict(&s.sessio
 func (i *SessionIDs) At(code uint32, anonymousID string, at event.Time) (string, error) {
 	text, err := i.dict.At(code)
 	return sessionID(text, anonymousID, at), err
+}
+
+// Sent returns the id of a session where one was sent; sent is false where it is made of the visitor and
+// the half-hour of any of its events, as event.Time counts them.
+func (i *SessionIDs) Sent(code uint32) (id string, sent bool, err error) {
+	text, err := i.dict.At(code)
+	return sessionID(text, "", 0), text != "", err
+}
+
+// DerivedHalf returns the half-hour of which a session id would be made for a visitor, so that ids can be
+// compared without making them; ok is false for an id that isn't such a one.
+func DerivedHalf(id, anonymousID string) (half int64, ok bool) {
+	digits, ok := strings.CutPrefix(id, anonymousID+"-")
+	if !ok {
+		return 0, false
+	}
+	half, err := strconv.ParseInt(digits, 10, 64)
+	return half, err == nil && strconv.FormatInt(half, 10) == digits
 }
 
 // EventIDs are the ids that clients gave to the events of a segment.

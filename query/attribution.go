@@ -200,7 +200,7 @@ type credited struct {
 //  1. The conversions in the range are found, and with them the actors that matter; only data_driven
 //     is about the others too.
 //  2. The touches of these actors are found, from the first event of the project on: whether an event
-//     is the first of its visit can't be known from later ones. See visitTable.
+//     is the first of its visit can't be known from later ones. See touchWalk and visitTable.
 //  3. Per actor, conversions and touches are walked side by side in their order. The touches of a
 //     conversion are a stretch of the actor's touches, and both ends of it only move forward. Conversions
 //     with the same stretch are one path, whose credit is shared out once. See pathsOf.
@@ -212,15 +212,15 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := q.touches(r, found)
+	touches, groups, err := q.touches(r, found)
 	if err != nil {
 		return nil, err
 	}
 	book := newLedger(q)
-	if err := q.settle(r, book, found, table); err != nil {
+	if err := q.settle(r, book, found, touches, groups); err != nil {
 		return nil, err
 	}
-	sums, err := book.close(table.groups)
+	sums, err := book.close(groups)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 				Cause: fmt.Errorf("attribution: the credits of %s don't add up to the conversions", model)}
 		}
 	}
-	return &credited{groups: table.groups, book: book, sums: sums}, nil
+	return &credited{groups: groups, book: book, sums: sums}, nil
 }
 
 // valueOf reads what a conversion is worth: nil where it has no number.

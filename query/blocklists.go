@@ -6,7 +6,7 @@ import (
 )
 
 // blockLists keeps what each visitor of a block did, in the order in which it was met. Its memory is used
-// again for the next block; T should hold no pointers, as it isn't cleared.
+// again for the next block, and isn't cleared: what T points to is kept for as long as the lists are.
 type blockLists[T any] struct {
 	last  [blockVisitors]int32 // by visitor: number of his last node plus one, 0 for none
 	nodes []listNode[T]

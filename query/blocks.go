@@ -139,7 +139,7 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		if err := s.openRuns(); err != nil {
 			return nil, err
 		}
-		walkers = append(walkers, &walker{sealed: s, view: &view{run: r}, idle: p.idle != nil && p.idle(segment)})
+		walkers = append(walkers, &walker{sealed: s, view: r.newView(), idle: p.idle != nil && p.idle(segment)})
 	}
 	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
 	setAside(walkers)
@@ -178,14 +178,21 @@ func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 		return nil
 	}
 	runs := w.sealed.runs
-	if !w.idle {
+	if !w.idle && p.among == nil {
 		return r.takeStretch(p, w, int(runs.Starts[w.from]), int(runs.Starts[w.run]))
 	}
+	wanted := func(ordinal uint32) bool {
+		return (!w.idle || b.tangled.has(ordinal-b.first)) && (p.among == nil || p.among(ordinal))
+	}
 	for run := w.from; run < w.run; run++ {
-		if !b.tangled.has(runs.Ordinals[run] - b.first) {
+		first := run
+		for run < w.run && wanted(runs.Ordinals[run]) {
+			run++
+		}
+		if first == run {
 			continue
 		}
-		if err := r.takeStretch(p, w, int(runs.Starts[run]), int(runs.Starts[run+1])); err != nil {
+		if err := r.takeStretch(p, w, int(runs.Starts[first]), int(runs.Starts[run])); err != nil {
 			return err
 		}
 	}

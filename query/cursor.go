@@ -92,7 +92,7 @@ func appendName(object []byte, name string) []byte {
 func (f Form) resume(name string) (Form, Page, error) {
 	sent, ok := f.fields["cursor"]
 	if !ok {
-		return f, Page{}, nil
+		return f.limited(), Page{}, nil
 	}
 	errs := event.FieldErrors{}
 	for other := range f.fields {
@@ -111,7 +111,8 @@ func (f Form) resume(name string) (Form, Page, error) {
 	if !ok {
 		return f, Page{}, event.InvalidField(event.CodeInvalidParams, "cursor", "Isn't one that an answer to this question of this project gave")
 	}
-	return held, page, nil
+	held.limit = f.limit
+	return held.limited(), page, nil
 }
 
 // unpack reads a cursor. Once the checksum is right, so is the rest, unless someone made it up.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"maps"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -26,11 +27,29 @@ const paramRepeated = "step"
 type Form struct {
 	fields  map[string]field
 	project event.Project // whose cursors are taken and given
+	limit   int           // what it is, whatever was sent; 0 leaves it as it is
 }
 
 // For returns the form as one that asks a project: cursors that another project gave are refused.
 func (f Form) For(project event.Project) Form {
 	f.project = project
+	return f
+}
+
+// WithLimit returns the form as one whose limit is n, whatever it says itself or the cursor in it holds:
+// for doors with less room than the client asked for. The question must have a limit.
+func (f Form) WithLimit(n int) Form {
+	f.limit = n
+	return f
+}
+
+// limited applies WithLimit.
+func (f Form) limited() Form {
+	if f.limit == 0 {
+		return f
+	}
+	f.fields = maps.Clone(f.fields)
+	f.fields["limit"] = field{text: strconv.Itoa(f.limit)}
 	return f
 }
 

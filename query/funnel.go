@@ -31,6 +31,12 @@ const (
 	OrderAny     Order = "any"     // the steps may come in any order
 )
 
+// The maturities of Funnel.
+const (
+	maturityAll    = "all"
+	maturityMature = "mature"
+)
+
 // Funnel asks how far actors get through some steps. Its Filters hold for the events of all steps.
 type Funnel struct {
 	Common
@@ -80,7 +86,7 @@ func parseFunnel(r *reader) Question {
 		}
 		q.Breakdown = &f
 	}
-	q.Mature = r.choice("maturity", "all", "mature") == "mature"
+	q.Mature = r.choice("maturity", maturityAll, maturityMature) == maturityMature
 	q.clocked = q.Mature
 	q.List = r.actorList(len(q.Steps))
 	q.Compare = r.compare()
@@ -199,12 +205,12 @@ func (q *Funnel) own() []Member {
 	for i, f := range q.Hold {
 		hold[i] = f.String()
 	}
-	breakdown, maturity, list := Value{}, "all", Value{}
+	breakdown, maturity, list := Value{}, maturityAll, Value{}
 	if q.Breakdown != nil {
 		breakdown = Text(q.Breakdown.String())
 	}
 	if q.Mature {
-		maturity = "mature"
+		maturity = maturityMature
 	}
 	if q.List != nil {
 		verb := "reached"

@@ -57,6 +57,7 @@ type sight struct {
 	filters   predicate
 	hold, by  *groups
 	visits    *sessionNumbers
+	kinds     touchKinds
 	names     *numbering[string]
 	who       *numbering[uint64] // pairs of names: visitor and user
 	touched   bool               // the breakdown is by first touch
@@ -196,19 +197,9 @@ func (s *sight) meet(e *scanRow, m *funnelMark) {
 func (s *sight) markTouch(e *scanRow, m *funnelMark) {
 	m.visit = s.visits.number(e)
 	m.viewed = s.entries && e.name() == event.EventPageview
-	isTouch := e.hasAddress()
-	if isTouch || m.viewed {
+	m.touch = s.kinds.of(e)
+	if m.touch != touchNone || m.viewed {
 		m.group = s.by.number(e)
-	}
-	if !isTouch {
-		return
-	}
-	m.touch = touchWanted
-	switch {
-	case e.text(colSource) == "internal":
-		m.touch = touchDropped
-	case e.text(colSource) == "direct" && e.sessionDerived():
-		m.touch = touchCut
 	}
 }
 

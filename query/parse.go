@@ -30,30 +30,12 @@ func Parse(name string, form Form) (Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newReader(form)
-	var question Question
-	switch name {
-	case "query":
-		question = parseEvents(r)
-	case "stats":
-		question = parseStats(r)
-	case "sources":
-		question = parseSources(r)
-	case "paths":
-		question = parsePaths(r)
-	case "live":
-		question = parseLive(r)
-	case "attribution":
-		question = parseAttribution(r)
-	case "sessions":
-		question = parseSessions(r)
-	case "funnel":
-		question = parseFunnel(r)
-	case "retention":
-		question = parseRetention(r)
-	default:
+	i := slices.IndexFunc(questions, func(q described) bool { return q.Name == name })
+	if i < 0 {
 		return nil, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"There is no question of this name"}}
 	}
+	r := newReader(form)
+	question := questions[i].parse(r)
 	common := question.Settings()
 	common.name, common.form, common.Page = name, form, page
 	return question, r.finish()

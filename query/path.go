@@ -13,10 +13,9 @@ type path struct {
 }
 
 // settle walks conversions and touches side by side, and pays each path's credit into the book.
-func (q *Attribution) settle(r *run, book *ledger, found *conversions, table *visitTable) error {
-	touches := table.sorted()
+func (q *Attribution) settle(r *run, book *ledger, found *conversions, touches []actorTouch, groups *grouping) error {
 	r.cost.Matched += len(touches)
-	book.counts = make([]int64, len(table.groups.whole.list))
+	book.counts = make([]int64, len(groups.whole.list))
 	var work int
 	pay := func(p *path) error {
 		if len(p.touches) == 0 {

@@ -50,9 +50,9 @@ func parsePaths(r *reader) Question {
 		r.errs.Add("end", "Must not stand beside start")
 	case end:
 		q.Backwards = true
-		q.Anchor, q.anchorText = r.anchor("end", &q.Common)
+		q.Anchor, q.anchorText = r.stepOrName("end", &q.Common)
 	case start:
-		q.Anchor, q.anchorText = r.anchor("start", &q.Common)
+		q.Anchor, q.anchorText = r.stepOrName("start", &q.Common)
 	default:
 		r.errs.Add("start", "Required, unless there is an end")
 	}
@@ -70,26 +70,6 @@ func parsePaths(r *reader) Question {
 	q.Compare = r.compare()
 	q.Limit = r.limit("limit", pathLimitPreset, pathLimitMax)
 	return q
-}
-
-// anchor reads a step, or in a URL also the bare name of an event.
-func (r *reader) anchor(name string, c *Common) (step Step, text string) {
-	f, _ := r.take(name)
-	if f.json == nil && (f.text == "" || f.text[0] != '{') {
-		step.Event, _ = r.text(name)
-		step.Name = step.Event
-		return step, Object(Member{"event", Text(step.Event)}).text
-	}
-	value, ok := r.json(name)
-	if !ok {
-		return step, "null"
-	}
-	r.object(name, func(n *reader) { step = n.step(c) })
-	compact := value.Clone()
-	if compact.Compact() != nil {
-		return step, "null" // it was refused
-	}
-	return step, string(compact)
 }
 
 // names reads a list of up to most names, of which none comes twice.

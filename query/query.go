@@ -85,6 +85,7 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		}
 		r.asOf = common.AsOf
 	}
+	defer r.release()
 	answer, err := question.answer(r)
 	if err != nil {
 		return nil, err
@@ -113,6 +114,7 @@ type run struct {
 
 	opened map[*index.Segment]*sealed
 	view   *view
+	views  []*view // all that are in use
 	people *columnTest
 	chosen []int32 // rows of the view
 }

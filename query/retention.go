@@ -18,6 +18,14 @@ const (
 	cohortsMax = 4000
 )
 
+// The modes of Retention, and where it looks for births.
+const (
+	modeExact     = "exact"
+	modeUnbounded = "unbounded"
+	birthRange    = "range"
+	birthEver     = "ever"
+)
+
 // Retention asks how many of those who began in one period came back in the periods after it. Its
 // Filters hold for births and returns.
 type Retention struct {
@@ -37,8 +45,8 @@ func parseRetention(r *reader) Question {
 	q.Return = r.namedStep("return", &q.Common)
 	q.Period = Interval(r.choice("period", string(IntervalDay), string(IntervalWeek), string(IntervalMonth)))
 	q.Periods = r.limit("periods", periodsDefault, periodsMax)
-	q.Unbounded = r.choice("mode", "exact", "unbounded") == "unbounded"
-	q.BirthEver = r.choice("birth_in", "range", "ever") == "ever"
+	q.Unbounded = r.choice("mode", modeExact, modeUnbounded) == modeUnbounded
+	q.BirthEver = r.choice("birth_in", birthRange, birthEver) == birthEver
 	q.Compare = r.compare()
 	return q
 }
@@ -60,12 +68,12 @@ func (r *reader) namedStep(name string, c *Common) Step {
 }
 
 func (q *Retention) own() []Member {
-	mode, birthIn := "exact", "range"
+	mode, birthIn := modeExact, birthRange
 	if q.Unbounded {
-		mode = "unbounded"
+		mode = modeUnbounded
 	}
 	if q.BirthEver {
-		birthIn = "ever"
+		birthIn = birthEver
 	}
 	return append([]Member{
 		{"birth", q.Birth.setting()}, {"return", q.Return.setting()}, {"period", Text(string(q.Period))},
@@ -126,9 +134,28 @@ func (q *Retention) answer(r *run) (*Answer, error) {
 // measure finds, per actor, the first birth, and from there on walks the returns once.
 func (q *Retention) measure(r *run) (*cohorts, error) {
 	c := &cohorts{q: q, calendar: newCalendar(q.Period, q.Zone), of: map[event.Time]*cohort{}}
+	from, to := q.From, event.TimeMax+1
+	if q.BirthEver {
+		from = event.TimeMin
+	}
+	if !q.Unbounded {
+		to = c.starts(q.To - 1)[q.Periods]
+	}
+	var err error
+	if name, ok := q.plainName(); ok {
+		err = newRetentionSets(r, q, c, name).count(from, to)
+	} else {
+		err = c.follow(r, from, to)
+	}
+	return c, err
+}
+
+// follow finds, per actor, the first birth, and from there on walks the returns once.
+func (c *cohorts) follow(r *run, from, to event.Time) error {
+	q := c.q
 	birth, back, filters := q.Birth.matcher(), q.Return.matcher(), compile(q.Filters)
-	g := gathering[stay]{
-		from: q.From, to: event.TimeMax + 1, order: compareStays, weight: 1,
+	lines, err := gather(r, gathering[stay]{
+		from: from, to: to, order: compareStays, weight: 1,
 		size: func() int { return 0 },
 		keep: func(e *scanRow) (stay, bool) {
 			s := stay{time: e.time, births: e.time < q.To && birth(e), returns: e.time >= q.From && back(e)}
@@ -138,32 +165,28 @@ func (q *Retention) measure(r *run) (*cohorts, error) {
 			s.seq = e.seq()
 			return s, true
 		},
-	}
-	if q.BirthEver {
-		g.from = event.TimeMin
-	}
-	if !q.Unbounded {
-		last := c.starts(q.To - 1)
-		g.to = last[q.Periods]
-	}
-	lines, err := gather(r, g)
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	looked := 0
 	for i := range lines {
 		if looked += len(lines[i].events) + 1; looked >= lookEvery {
 			looked = 0
 			if err := r.overBudget(len(c.of) * q.Periods); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		c.add(lines[i].events)
 		if len(c.of) > cohortsMax {
-			return nil, &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Has too many cohorts: narrow from and to, or choose a longer period"}}
+			return tooManyCohorts()
 		}
 	}
-	return c, nil
+	return nil
+}
+
+func tooManyCohorts() error {
+	return &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Has too many cohorts: narrow from and to, or choose a longer period"}}
 }
 
 // cohorts holds the cohorts by the start of their bucket.

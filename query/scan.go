@@ -21,6 +21,7 @@ type pass struct {
 	done  func()
 	one   *one                      // whom the pass is about; nil if many
 	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
+	among func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
 	idle  func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
 }
 
@@ -36,6 +37,11 @@ func (r *run) scanRange(from, to event.Time, matches []Match, size func() int, v
 		r.cost.Matched++
 		visit(e)
 	}})
+}
+
+// scanAmong visits the events of a range that filters hold of, those of the question set aside.
+func (r *run) scanAmong(from, to event.Time, filters []Filter, size func() int, visit func(*scanRow)) error {
+	return r.each(&pass{from: from, to: to, wants: conditionsOf(nil, filters), size: size, visit: visit})
 }
 
 // walk visits the events of a stretch of time that the question's bots and position allow, whatever
@@ -208,7 +214,7 @@ func (r *run) chooseOthers(p *pass, v *view, chosen []int32) ([]int32, error) {
 // viewOf returns the one view of the question.
 func (r *run) viewOf() *view {
 	if r.view == nil {
-		r.view = &view{run: r}
+		r.view = r.newView()
 	}
 	return r.view
 }

@@ -192,17 +192,26 @@ func (p *perSegment[T]) turn(s *sealed) (own *T, found bool) {
 // sessionNumbers numbers session ids. In a segment each session's id is made and looked up once.
 type sessionNumbers struct {
 	*numbering[string]
-	memo codeMemo
+	memos perSegment[[]uint32] // by session
 }
 
 func newSessionNumbers() *sessionNumbers { return &sessionNumbers{numbering: newNumbering[string]()} }
+
+// slot is where the number of a row's session is kept.
+func (n *sessionNumbers) slot(v *view, row int) *uint32 {
+	memo, found := n.memos.turn(v.sealed)
+	if !found {
+		*memo = make([]uint32, v.sealed.segment.Sessions())
+	}
+	return at(memo, v.session(row))
+}
 
 // number returns the number of an event's session id.
 func (n *sessionNumbers) number(e *scanRow) uint32 {
 	if e.live != nil {
 		return n.numbering.number(e.live.SessionID)
 	}
-	slot := n.memo.slot(e.view.sealed, e.view.session(e.at))
+	slot := n.slot(e.view, e.at)
 	if *slot <= sessionUnknown {
 		*slot = n.numbering.number(e.sessionID()) + sessionUnknown + 1
 	}
@@ -218,7 +227,7 @@ func (n *sessionNumbers) find(e *scanRow) (number uint32, ok bool) {
 		number, ok = n.of[e.live.SessionID]
 		return number, ok
 	}
-	slot := n.memo.slot(e.view.sealed, e.view.session(e.at))
+	slot := n.slot(e.view, e.at)
 	if *slot == 0 {
 		*slot = sessionUnknown
 		if number, ok := n.of[e.sessionID()]; ok {

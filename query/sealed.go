@@ -1,6 +1,8 @@
 package query
 
 import (
+	"sync"
+
 	"millimetric/index"
 	"millimetric/index/event"
 )
@@ -108,6 +110,27 @@ type view struct {
 	named    int    // the run whose anonymous id is name, -1 for none
 	name     string
 	err      error
+}
+
+// viewPool keeps the memory of views from question to question: to get it anew, zeroed, took longer than
+// to fill it.
+var viewPool = sync.Pool{New: func() any { return &view{} }}
+
+// newView returns a view that is the question's until release.
+func (r *run) newView() *view {
+	v := viewPool.Get().(*view)
+	v.run = r
+	r.views = append(r.views, v)
+	return v
+}
+
+// release gives back the memory of all views. Nothing of them may be used after.
+func (r *run) release() {
+	for _, v := range r.views {
+		*v = view{codes: v.codes, flags: v.flags, times: v.times, seqs: v.seqs, sessions: v.sessions}
+		viewPool.Put(v)
+	}
+	r.views, r.view = nil, nil
 }
 
 // turn moves the view to another chunk.

@@ -40,6 +40,18 @@ func nameFilter(name string) Filter {
 	return Filter{Column: event.ColumnName, Op: OpEq, Values: []Literal{{Kind: LiteralText, Text: name}}}
 }
 
+// namesFilter holds of all events that the step may name, and is told by their names alone.
+func (s *Step) namesFilter() Filter {
+	f := Filter{Column: event.ColumnName, Op: OpIn, Values: []Literal{{Kind: LiteralText, Text: s.Event}}}
+	if len(s.AnyOf) > 0 {
+		f.Values = f.Values[:0]
+		for i := range s.AnyOf {
+			f.Values = append(f.Values, s.AnyOf[i].namesFilter().Values...)
+		}
+	}
+	return f
+}
+
 // setting shows the step as it was understood, with what a kind of step has beside.
 func (s *Step) setting(beside ...Member) Value {
 	members := []Member{{"name", Text(s.Name)}}

@@ -44,7 +44,7 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 		find = newPropertyReader(q.Value)
 	}
 	size := func() int { return 4*len(c.list) + c.who.size() }
-	err = r.scan(nil, size, func(e *scanRow) {
+	err = r.scanAmong(q.From, q.To, append(slices.Clone(q.Filters), q.Conversion.namesFilter()), size, func(e *scanRow) {
 		if !isConversion(e) {
 			return
 		}
@@ -133,14 +133,28 @@ type half struct {
 	last  event.Time
 }
 
-// touches reads the history up to the range's end, and beyond it for entry pages alone.
-func (q *Attribution) touches(r *run, found *conversions) (*visitTable, error) {
+// touches finds the touches that count, by actor and in order, in the history up to the range's end.
+func (q *Attribution) touches(r *run, found *conversions) ([]actorTouch, *grouping, error) {
+	everyone := slices.Contains(q.Models, ModelDataDriven)
+	if q.Actor != ActorVisitor || newGrouping(q.GroupBy).has(DimensionEntryPath) {
+		t, err := q.visits(r, found, everyone)
+		if err != nil {
+			return nil, nil, err
+		}
+		return t.sorted(), t.groups, nil
+	}
+	t := newTouchWalk(r, q)
+	err := t.walk(found, everyone)
+	return t.found, t.groups, err
+}
+
+// visits reads the history up to the range's end, and beyond it for entry pages alone.
+func (q *Attribution) visits(r *run, found *conversions, everyone bool) (*visitTable, error) {
 	t := &visitTable{
 		q: q, groups: newGrouping(q.GroupBy), wanted: compile(q.TouchFilters),
 		names: newSessionNumbers(), keys: newNumbering[uint64](), halves: map[uint64]half{},
 	}
 	t.entries = t.groups.has(DimensionEntryPath)
-	everyone := slices.Contains(q.Models, ModelDataDriven)
 	size := func() int {
 		return 4*len(t.visits) + 2*len(t.halves) + len(t.names.list) + t.groups.size() + found.who.size()
 	}
@@ -239,9 +253,7 @@ func (t *visitTable) sorted() []actorTouch {
 		v.touch.group = t.groups.number(v.fields, v.path, "")
 		list = append(list, actorTouch{actor: actor, touch: v.touch})
 	}
-	slices.SortFunc(list, func(a, b actorTouch) int {
-		return cmp.Or(cmp.Compare(a.actor, b.actor), a.at.compare(b.at))
-	})
+	slices.SortFunc(list, compareTouches)
 	return list
 }
 

@@ -12,7 +12,7 @@ type touchFinder struct {
 	r      *run
 	see    *sight
 	people *columnTest
-	tables perSegment[touchTables]
+	kinds  touchKinds
 	views  map[*sealed]*view
 
 	wanted  visitorBits
@@ -20,33 +20,11 @@ type touchFinder struct {
 	left    int
 	touches [blockVisitors]funnelMark // by visitor: the touch, or, before it is found, the event met last
 	began   visitorBits               // some event was met
-	visits  map[uint64]struct{}       // pairs of a visitor and a visit that can have no touch any more
+	visits  map[visitKey]struct{}     // that can have no touch any more
 }
-
-// touchTables are what the codes of a segment say about touches.
-type touchTables struct {
-	sources   []sourceKind // by code
-	addresses [3]addressTable
-}
-
-// addressTable tells which code of a column means that there is no such part of an address.
-type addressTable struct {
-	column column
-	none   uint32
-	some   bool // all rows have it
-}
-
-// sourceKind is what a source means for touches.
-type sourceKind byte
-
-const (
-	sourceOther sourceKind = iota
-	sourceIsInternal
-	sourceIsDirect
-)
 
 func newTouchFinder(r *run, see *sight) *touchFinder {
-	return &touchFinder{r: r, see: see, people: peopleTest(), views: map[*sealed]*view{}, visits: map[uint64]struct{}{}}
+	return &touchFinder{r: r, see: see, people: peopleTest(), views: map[*sealed]*view{}, visits: map[visitKey]struct{}{}}
 }
 
 // begin begins a block.
@@ -92,7 +70,7 @@ func (f *touchFinder) find(b *block) error {
 func (f *touchFinder) look(w *walker, run int, visitor uint32) error {
 	v := f.views[w.sealed]
 	if v == nil {
-		v = &view{run: f.r}
+		v = f.r.newView()
 		f.views[w.sealed] = v
 	}
 	for row := w.sealed.runs.Starts[run]; row < w.sealed.runs.Starts[run+1]; row++ {
@@ -147,7 +125,7 @@ func (f *touchFinder) isTouch(e *scanRow, visitor uint32) bool {
 	before := f.touches[visitor].time
 	f.began.add(visitor)
 	f.touches[visitor].time = e.time
-	kind := f.kindOf(e)
+	kind := f.kinds.of(e)
 	if kind == touchNone {
 		return false
 	}
@@ -155,55 +133,7 @@ func (f *touchFinder) isTouch(e *scanRow, visitor uint32) bool {
 	if first && counts {
 		return true
 	}
-	visit := pair(visitor, f.see.visits.number(e))
-	if _, met := f.visits[visit]; met {
-		return false
-	}
-	f.visits[visit] = struct{}{}
-	return counts
-}
-
-// kindOf tells what touch a row of a segment could be.
-func (f *touchFinder) kindOf(e *scanRow) touchKind {
-	t := f.tablesOf(e.view)
-	hasAddress := false
-	for _, a := range t.addresses {
-		hasAddress = hasAddress || a.some || e.view.codesOf(a.column)[e.at] != a.none
-	}
-	if !hasAddress && !e.view.flag(flagInURL, e.at) {
-		return touchNone
-	}
-	switch t.sources[e.code(colSource)] {
-	case sourceIsInternal:
-		return touchDropped
-	case sourceIsDirect:
-		if e.sessionDerived() {
-			return touchCut
-		}
-	}
-	return touchWanted
-}
-
-func (f *touchFinder) tablesOf(v *view) *touchTables {
-	t, found := f.tables.turn(v.sealed)
-	if found {
-		return t
-	}
-	for i, c := range []column{colReferrer, colSite, colRest} {
-		none, found, err := v.sealed.column(c).dict.Find("")
-		if err != nil {
-			v.fail(err)
-		}
-		t.addresses[i] = addressTable{column: c, none: none, some: !found}
-	}
-	t.sources = make([]sourceKind, v.sealed.column(colSource).dict.Len())
-	for code := range t.sources {
-		switch v.textOf(colSource, uint32(code)) {
-		case sourceInternal:
-			t.sources[code] = sourceIsInternal
-		case sourceDirect:
-			t.sources[code] = sourceIsDirect
-		}
-	}
-	return t
+	met := len(f.visits)
+	f.visits[visitOf(e, visitor)] = struct{}{}
+	return counts && len(f.visits) > met
 }

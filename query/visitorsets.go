@@ -31,6 +31,14 @@ func (u *union) add(s bitmap.Set) {
 	}
 }
 
+// set returns what was added.
+func (u *union) set() bitmap.Set {
+	if len(u.sets) == 1 {
+		return u.sets[0]
+	}
+	return bitmap.Any(u.sets...)
+}
+
 func (u *union) count() int64 { return int64(bitmap.Any(u.sets...).Count()) }
 
 // count makes the pass.

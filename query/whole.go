@@ -74,6 +74,65 @@ func (s *sealed) visitorsBut(without bitmap.Set) (bitmap.Set, error) {
 	return all.Without(bitmap.Of(gone)), nil
 }
 
+// visitorsNamed returns the visitors of a segment with an event of a name that isn't left out as a bot's;
+// ok is false where no sets tell.
+func (r *run) visitorsNamed(s *sealed, name string) (visitors bitmap.Set, ok bool, err error) {
+	code, found, err := s.column(colName).dict.Find(name)
+	if err != nil || !found {
+		return bitmap.Set{}, err == nil, err
+	}
+	machines, ok, err := r.machines(s)
+	if err != nil || !ok {
+		return bitmap.Set{}, false, err
+	}
+	visitors, ok, err = s.segment.VisitorsWith(code)
+	if err != nil || !ok || machines.Count() == 0 {
+		return visitors, ok, err
+	}
+	gone, err := r.goneWith(s, code, machines)
+	return visitors.Without(gone), err == nil, err
+}
+
+// goneWith returns the visitors with some rows left out who have no other row with a code of a name.
+func (r *run) goneWith(s *sealed, code uint32, without bitmap.Set) (bitmap.Set, error) {
+	if err := s.openRuns(); err != nil {
+		return bitmap.Set{}, err
+	}
+	var gone []uint32
+	v, runs, rows := r.viewOf(), s.runs, without.Numbers()
+	for run := 0; len(rows) > 0; {
+		for rows[0] >= runs.Starts[run+1] {
+			run++
+		}
+		own := 0
+		for own < len(rows) && rows[own] < runs.Starts[run+1] {
+			own++
+		}
+		if uint32(own) == runs.Starts[run+1]-runs.Starts[run] || !v.hasOther(s, run, code, rows[:own]) {
+			gone = append(gone, runs.Ordinals[run])
+		}
+		rows = rows[own:]
+	}
+	return bitmap.Of(gone), v.err
+}
+
+// hasOther tells whether a run has a row with a code of a name that is none of those given, which rise.
+func (v *view) hasOther(s *sealed, run int, code uint32, without []uint32) bool {
+	for row := s.runs.Starts[run]; row < s.runs.Starts[run+1]; row++ {
+		if len(without) > 0 && without[0] == row {
+			without = without[1:]
+			continue
+		}
+		if chunk := int(row) / index.ChunkRows; v.sealed != s || v.chunk != chunk {
+			v.turn(s, chunk)
+		}
+		if v.codesOf(colName)[int(row)-v.first] == code {
+			return true
+		}
+	}
+	return false
+}
+
 // oneBucket returns the bucket in which all of a segment lies; ok is false where it lies in several.
 func (c *calendar) oneBucket(s *sealed) (bucket uint32, ok bool) {
 	first, last := s.segment.TimeRange()

@@ -95,6 +95,11 @@ func New(shape Shape) (*History, error) {
 // Next returns the next event, valid until the one after it is asked for, and nil at the end.
 func (h *History) Next() *Event {
 	for h.made < h.shape.Events {
+		// In the end all that is late arrives: no visit is to lack its beginning.
+		if h.late.len() >= h.shape.Events-h.made {
+			h.event = h.late.take()
+			return h.give()
+		}
 		for !h.tie && (h.visits.empty() || h.clock <= h.visits.first()) {
 			h.begin()
 		}

@@ -18,6 +18,7 @@ func (a *item[T]) before(b *item[T]) bool {
 	return a.at < b.at || a.at == b.at && a.order < b.order
 }
 
+func (q *queue[T]) len() int          { return len(q.items) }
 func (q *queue[T]) empty() bool       { return len(q.items) == 0 }
 func (q *queue[T]) first() event.Time { return q.items[0].at }
 

@@ -24,18 +24,8 @@ const (
 // caller says who sends events: for which site, from where, and as part of which import. ends
 // reports that the import ends with this request.
 func (s *server) caller(ctx *fasthttp.RequestCtx, grant auth.Grant) (caller ingest.Caller, ends bool, err error) {
-	project := grant.Project
-	key, err := s.ring.ProjectKey(project.Number)
-	if err != nil {
+	if caller, err = s.bareCaller(grant); err != nil {
 		return caller, false, err
-	}
-	caller = ingest.Caller{
-		Site: ingest.Site{
-			Project: project.Number, Key: key,
-			Cookieless: project.Settings.Cookieless, InternalHosts: project.Settings.InternalHosts,
-			Oldest: s.oldest(project.Number),
-		},
-		Server: grant.Kind == auth.KindSecret,
 	}
 	if !caller.Server {
 		caller.Addr = s.clientAddr(ctx)
@@ -47,8 +37,25 @@ func (s *server) caller(ctx *fasthttp.RequestCtx, grant auth.Grant) (caller inge
 		return caller, false, err
 	}
 	// The project's number is part of the name: nobody may end the import of another project.
-	caller.Import = fmt.Sprintf("%d/%s", project.Number, id)
+	caller.Import = fmt.Sprintf("%d/%s", grant.Project.Number, id)
 	return caller, ends, nil
+}
+
+// bareCaller is what the key alone says about who sends events.
+func (s *server) bareCaller(grant auth.Grant) (ingest.Caller, error) {
+	project := grant.Project
+	key, err := s.ring.ProjectKey(project.Number)
+	if err != nil {
+		return ingest.Caller{}, err
+	}
+	return ingest.Caller{
+		Site: ingest.Site{
+			Project: project.Number, Key: key,
+			Cookieless: project.Settings.Cookieless, InternalHosts: project.Settings.InternalHosts,
+			Oldest: s.oldest(project.Number),
+		},
+		Server: grant.Kind == auth.KindSecret,
+	}, nil
 }
 
 // parseImport reads "id" or "id; end".

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"millimetric/cmd/millimetric/admin"
 )
 
 // childVariable turns the test binary into the program itself, so that tests can start it as an
@@ -197,8 +199,8 @@ func TestKeysAreMintedListedAndRevokedOffline(t *testing.T) {
 		t.Errorf("no project named: %d %s", code, errs)
 	}
 	out, errs, code := program(t, "keys", "mint", "--data", dir, "--kind", "rk", "--project", "blog", "--json")
-	var key shownKey
-	if err := json.Unmarshal([]byte(out), &key); err != nil || code != 0 || !strings.HasPrefix(key.PrintedKey, "rk_live_"+key.Prefix+"_") {
+	var key admin.Key
+	if err := json.Unmarshal([]byte(out), &key); err != nil || code != 0 || !strings.HasPrefix(key.Text, "rk_live_"+key.Prefix+"_") {
 		t.Fatalf("%d %s %s", code, out, errs)
 	}
 	if _, errs, code := program(t, "keys", "revoke", key.Prefix, "--data", dir, "--project", "my-shop"); code != 1 || !strings.Contains(errs, "not of project") {
@@ -218,11 +220,11 @@ func TestKeysAreMintedListedAndRevokedOffline(t *testing.T) {
 		t.Errorf("an expired key: %s", out)
 	}
 	out, _, code = program(t, "keys", "list", "--data", dir, "--json")
-	var list []shownKey
+	var list []admin.Key
 	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 || len(list) != 10 {
 		t.Errorf("%d %d keys: %s", code, len(list), out)
 	}
-	for _, secret := range []string{made.AK, made.SK, key.PrintedKey} {
+	for _, secret := range []string{made.AK, made.SK, key.Text} {
 		if strings.Contains(out, secret[17:]) {
 			t.Error("the list shows a secret")
 		}
@@ -246,7 +248,7 @@ func TestWhatWasAcknowledgedOutlivesAKilledProcess(t *testing.T) {
 		_ = d.Wait()
 	}
 	out, errs, code := program(t, "check", "--data", dir, "--json")
-	var report checked
+	var report admin.Checked
 	decoder := json.NewDecoder(strings.NewReader(out))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&report); err != nil || code != 0 || report.Events < uint64(acked) || acked < 90 {

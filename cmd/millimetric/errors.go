@@ -1,15 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/valyala/fasthttp"
 
@@ -81,46 +75,8 @@ func writeError(ctx *fasthttp.RequestCtx, e *event.Error) int {
 	if e.RetryIn > 0 {
 		ctx.Response.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryIn.Seconds()))))
 	}
-	ctx.SetBody(errorBody(e))
+	ctx.SetBody(e.AppendJSON(nil))
 	return status
-}
-
-// errorBody spells {"error":…,"details":…} and what else the error carries, in this order. There
-// are no details where there is nothing to say.
-func errorBody(e *event.Error) []byte {
-	var details struct {
-		FieldErrors event.FieldErrors `json:"fieldErrors,omitempty"`
-		FormErrors  []string          `json:"formErrors,omitempty"`
-	}
-	details.FieldErrors, details.FormErrors = e.Fields, e.Notes
-	var b bytes.Buffer
-	b.WriteByte('{')
-	member(&b, "error", e.Code)
-	if len(e.Fields)+len(e.Notes) > 0 {
-		b.WriteByte(',')
-		member(&b, "details", details)
-	}
-	for _, name := range slices.Sorted(maps.Keys(e.Extra)) {
-		b.WriteByte(',')
-		member(&b, name, e.Extra[name])
-	}
-	b.WriteByte('}')
-	return b.Bytes()
-}
-
-func member(b *bytes.Buffer, name string, value any) {
-	encode(b, name)
-	b.WriteByte(':')
-	encode(b, value)
-}
-
-func encode(b *bytes.Buffer, value any) {
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(value); err != nil {
-		panic(fmt.Sprintf("%T has no JSON: %v", value, err))
-	}
-	b.Truncate(b.Len() - 1) // the encoder's newline
 }
 
 // sentence says an error on a terminal.
@@ -129,13 +85,8 @@ func sentence(err error) string {
 	if !errors.As(err, &e) {
 		return err.Error()
 	}
-	var parts []string
-	for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
-		parts = append(parts, field+": "+strings.Join(e.Fields[field], ", "))
+	if text := e.Sentence(); text != "" && e.Cause == nil {
+		return text
 	}
-	parts = append(parts, e.Notes...)
-	if len(parts) == 0 || e.Cause != nil {
-		return err.Error()
-	}
-	return strings.Join(parts, "; ")
+	return err.Error()
 }

@@ -43,7 +43,8 @@ type folder struct {
 // folderOptions say how to open a data folder.
 type folderOptions struct {
 	Dir         string
-	RootKeyFile string // empty for the file in the folder
+	RootKeyFile string    // empty for the file in the folder
+	RootKey     *[32]byte // where it is known already
 	Log         *slog.Logger
 	Now         func() time.Time
 	Engine      engine.Options // what of it is left open here is set by openFolder
@@ -147,13 +148,15 @@ func exists(name string) bool {
 func lockFolder(dir string) (io.Closer, error) {
 	lock, err := vfs.Default.Lock(filepath.Join(dir, lockName))
 	if errors.Is(err, syscall.EAGAIN) {
-		return nil, fmt.Errorf("data folder %s is in use by another process; stop the server first", dir)
+		return nil, fmt.Errorf("data folder %s is %w", dir, errInUse)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
 	return lock, nil
 }
+
+var errInUse = errors.New("in use by another process; stop the server first")
 
 // records lets the book keep its records in the engine.
 type records struct{ engine *engine.Engine }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/index/event"
 )
@@ -103,6 +104,9 @@ func (f *folder) addProject(ctx context.Context, want auth.NewProject) (madeProj
 		if ak, err = f.book.Mint(ctx, auth.NewKey{Kind: auth.KindAccount, Account: want.Account}); err != nil {
 			return madeProject{}, err
 		}
+	}
+	if err := f.note(ctx, audit.Entry{Action: "projects.create", Project: project.ID}); err != nil {
+		return madeProject{}, err
 	}
 	return madeProject{ProjectID: project.ID, Slug: project.Slug, created: project.Created,
 		AK: ak.Text, PK: keys[0].Text, SK: keys[1].Text, RK: keys[2].Text}, nil

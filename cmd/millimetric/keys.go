@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,35 +12,22 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/remote"
 )
-
-// shownKey is a key as the commands show it.
-type shownKey struct {
-	Prefix     string     `json:"prefix"`
-	Kind       auth.Kind  `json:"kind"`
-	Env        string     `json:"env"`
-	Project    string     `json:"project_id,omitempty"`
-	Created    time.Time  `json:"created_at"`
-	Expires    *time.Time `json:"expires_at,omitempty"`
-	Revoked    *time.Time `json:"revoked_at,omitempty"`
-	LastUsed   *time.Time `json:"last_used_at,omitempty"`
-	PrintedKey string     `json:"key,omitempty"` // only right after it was minted
-}
-
-func shown(k auth.Key, text string) shownKey {
-	return shownKey{Prefix: k.Prefix, Kind: k.Kind, Env: k.Env, Project: k.Project, Created: k.Created,
-		Expires: k.Expires, Revoked: k.Revoked, LastUsed: k.LastUsed, PrintedKey: text}
-}
 
 func keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Mint, list and revoke keys while the server is stopped",
+		Short: "Mint, list, review, narrow, rotate and revoke keys",
+		Long:  "Mint, list, review, narrow, rotate and revoke keys.\n\n" + eitherHelp,
 		Args:  refuseArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(keysMintCommand(), keysListCommand(), keysRevokeCommand())
+	cmd.AddCommand(remote.KeyCommands()...)
 	return cmd
 }
 
@@ -55,41 +42,66 @@ func keysMintCommand() *cobra.Command {
 	project := cmd.Flags().String("project", "", "id, slug or name of the key's project; not needed where there is one only")
 	env := cmd.Flags().String("env", "live", "live or test")
 	expires := cmd.Flags().Duration("expires", 0, "how long the key is good for, such as 720h (default: for ever)")
+	narrow := remote.NarrowFlags(cmd)
 	_ = cmd.MarkFlagRequired("kind")
-	offline(cmd, func(cmd *cobra.Command, f *folder, _ []string) (any, error) {
+	cmd.PreRunE = func(*cobra.Command, []string) error {
 		switch {
 		case !slices.Contains(auth.Kinds(), auth.Kind(*kind)):
-			return nil, usageError{errors.New("--kind must be pk, sk, rk or ak")}
+			return usageError{errors.New("--kind must be pk, sk, rk or ak")}
 		case *env != "live" && *env != "test":
-			return nil, usageError{errors.New("--env must be live or test")}
+			return usageError{errors.New("--env must be live or test")}
 		case *expires < 0:
-			return nil, usageError{errors.New("--expires must not be negative")}
+			return usageError{errors.New("--expires must not be negative")}
 		}
-		account, err := onlyAccount(f.book)
-		if err != nil {
-			return nil, err
+		return nil
+	}
+	offline := func(cmd *cobra.Command, f *folder, _ []string) (any, error) {
+		if len(narrow()) > 0 {
+			return nil, usageError{errors.New("a key is narrowed by a running server only: set " + remote.KeyVariable + " to an account key (ak_…)")}
 		}
-		want := auth.NewKey{Kind: auth.Kind(*kind), Env: *env, Account: account.ID}
-		if want.Kind != auth.KindAccount || *project != "" {
-			p, err := pickProject(f.book, account.ID, *project)
-			if err != nil {
-				return nil, err
-			}
-			if want.Kind != auth.KindAccount { // an account key is good for all projects
-				want.Project = p.ID
-			}
+		return f.mint(cmd.Context(), auth.NewKey{Kind: auth.Kind(*kind), Env: *env, Expires: after(*expires)}, *project)
+	}
+	return either(cmd, printKeys, inFolder(offline), func(cmd *cobra.Command, s remote.Server, _ []string) (any, error) {
+		want := narrow()
+		want["kind"], want["env"] = *kind, *env
+		if at := after(*expires); at != nil {
+			want["expires_at"] = at.Format(time.RFC3339)
 		}
-		if *expires > 0 {
-			at := time.Now().Add(*expires).UTC()
-			want.Expires = &at
-		}
-		minted, err := f.book.Mint(cmd.Context(), want)
-		if err != nil {
-			return nil, err
-		}
-		return shown(minted.Key, minted.Text), nil
+		return remote.Mint(cmd.Context(), s, *project, want)
 	})
-	return cmd
+}
+
+// after returns the moment that lies so far ahead, nil for no time at all.
+func after(d time.Duration) *time.Time {
+	if d == 0 {
+		return nil
+	}
+	at := time.Now().Add(d).UTC()
+	return &at
+}
+
+// mint makes a key of a project, which is named where there are several, or an account key.
+func (f *folder) mint(ctx context.Context, want auth.NewKey, project string) (any, error) {
+	account, err := onlyAccount(f.book)
+	if err != nil {
+		return nil, err
+	}
+	want.Account = account.ID
+	if want.Kind != auth.KindAccount || project != "" {
+		p, err := pickProject(f.book, account.ID, project)
+		if err != nil {
+			return nil, err
+		}
+		if want.Kind != auth.KindAccount { // an account key is good for all projects
+			want.Project = p.ID
+		}
+	}
+	minted, err := f.book.Mint(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	err = f.note(ctx, audit.Entry{Action: "keys.mint", Project: want.Project, Target: minted.Prefix})
+	return admin.ShownKey(minted.Key, minted.Text), err
 }
 
 func keysListCommand() *cobra.Command {
@@ -98,20 +110,22 @@ func keysListCommand() *cobra.Command {
 		Example: "  millimetric keys list\n  millimetric keys list --project shop --json",
 	}
 	project := cmd.Flags().String("project", "", "id, slug or name of a project: list its keys only")
-	offline(cmd, func(_ *cobra.Command, f *folder, _ []string) (any, error) {
+	offline := func(_ *cobra.Command, f *folder, _ []string) (any, error) {
 		only, err := f.projectID(*project)
 		if err != nil {
 			return nil, err
 		}
-		list := []shownKey{}
+		list := []admin.Key{}
 		for _, k := range f.book.Keys() {
 			if only == "" || k.Project == only {
-				list = append(list, shown(k, ""))
+				list = append(list, admin.ShownKey(k, ""))
 			}
 		}
 		return list, nil
+	}
+	return either(cmd, printKeys, inFolder(offline), func(cmd *cobra.Command, s remote.Server, _ []string) (any, error) {
+		return remote.Keys(cmd.Context(), s, *project)
 	})
-	return cmd
 }
 
 func keysRevokeCommand() *cobra.Command {
@@ -127,7 +141,7 @@ func keysRevokeCommand() *cobra.Command {
 		},
 	}
 	project := cmd.Flags().String("project", "", "id, slug or name of the project that the key must be of")
-	offline(cmd, func(cmd *cobra.Command, f *folder, args []string) (any, error) {
+	offline := func(cmd *cobra.Command, f *folder, args []string) (any, error) {
 		only, err := f.projectID(*project)
 		if err != nil {
 			return nil, err
@@ -141,9 +155,12 @@ func keysRevokeCommand() *cobra.Command {
 		if err != nil {
 			return nil, err
 		}
-		return shown(key, ""), nil
+		err = f.note(cmd.Context(), audit.Entry{Action: "keys.revoke", Project: key.Project, Target: key.Prefix})
+		return admin.ShownKey(key, ""), err
+	}
+	return either(cmd, printKeys, inFolder(offline), func(cmd *cobra.Command, s remote.Server, args []string) (any, error) {
+		return remote.Revoke(cmd.Context(), s, *project, args[0])
 	})
-	return cmd
 }
 
 // projectID finds the id of a project that a flag names; "" where it names none.
@@ -159,35 +176,15 @@ func (f *folder) projectID(name string) (string, error) {
 	return p.ID, err
 }
 
-// offline makes cmd one that opens the data folder, does its work and prints what comes of it.
-func offline(cmd *cobra.Command, work func(*cobra.Command, *folder, []string) (any, error)) {
-	read := bindSettings(cmd, []setting{settingFolder, settingRootKey})
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		f, err := openOffline(cmd, read(), false)
-		if err != nil {
+func printKeys(out io.Writer, result any) error {
+	now := time.Now()
+	list, many := result.([]admin.Key)
+	if one, ok := result.(admin.Key); ok {
+		if one.Text != "" {
+			_, err := fmt.Fprintf(out, "%s\n", one.Text)
 			return err
 		}
-		defer func() { err = errors.Join(err, f.close()) }()
-		result, err := work(cmd, f, args)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return json.NewEncoder(cmd.OutOrStdout()).Encode(result)
-		}
-		return printKeys(cmd.OutOrStdout(), result, time.Now())
-	}
-}
-
-func printKeys(out io.Writer, result any, now time.Time) error {
-	list, many := result.([]shownKey)
-	if one, ok := result.(shownKey); ok {
-		if one.PrintedKey != "" {
-			_, err := fmt.Fprintf(out, "%s\n", one.PrintedKey)
-			return err
-		}
-		list = []shownKey{one}
+		list = []admin.Key{one}
 	} else if !many {
 		panic(fmt.Sprintf("%T is no list of keys", result))
 	}

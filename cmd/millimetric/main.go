@@ -23,6 +23,7 @@ import (
 	"millimetric/cmd/millimetric/ask"
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
+	"millimetric/cmd/millimetric/remote"
 )
 
 // The statuses with which the process exits.
@@ -67,7 +68,9 @@ func rootCommand() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), rootkeyCommand(), versionCommand())
+	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
+		footprintCommand(), rootkeyCommand(), versionCommand())
+	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(benchcmd.Commands()...)

@@ -40,6 +40,9 @@ key the data is lost.
 // rootKey finds the key under which the keyring is encrypted: in the environment, else in a file.
 // For a new data folder, and only then, it makes the file.
 func rootKey(opt folderOptions) (found foundKey, err error) {
+	if opt.RootKey != nil {
+		return foundKey{key: *opt.RootKey}, nil
+	}
 	if text := os.Getenv(rootKeyVariable); text != "" {
 		if found.key, err = parseRootKey(text); err != nil {
 			return found, fmt.Errorf("%s: %w", rootKeyVariable, err)

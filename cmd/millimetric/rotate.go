@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/audit"
 	"millimetric/engine/keyring"
 )
 
@@ -42,9 +44,34 @@ func rotateCommand() *cobra.Command {
 	read := bindSettings(cmd, []setting{settingData, settingRootKey})
 	target := cmd.Flags().String("new-root-key-file", "", "file with the new root key; made where it is missing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return rotate(offlineOptions(cmd, read()), *target, cmd.OutOrStdout())
+		opt := offlineOptions(cmd, read())
+		if err := rotate(opt, *target, cmd.OutOrStdout()); err != nil {
+			return err
+		}
+		return noteRotation(cmd.Context(), opt, *target)
 	}
 	return cmd
+}
+
+// noteRotation has the audit log say that the root key was changed. That takes the store, which a rotation
+// itself doesn't need: where there is none yet, there is nothing to note.
+func noteRotation(ctx context.Context, opt folderOptions, target string) (err error) {
+	if !exists(filepath.Join(opt.Dir, storeName)) {
+		return nil
+	}
+	if target != "" {
+		key, err := readRootKey(target)
+		if err != nil {
+			return err
+		}
+		opt.RootKey = &key // what the environment says is the old one
+	}
+	f, err := openFolder(opt)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	return f.note(ctx, audit.Entry{Action: "rootkey.rotate"})
 }
 
 func rotate(opt folderOptions, target string, out io.Writer) (err error) {

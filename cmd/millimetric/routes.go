@@ -8,6 +8,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/mcp"
 	"millimetric/ingest/intake"
 	"millimetric/query/api"
 )
@@ -16,12 +17,14 @@ import (
 type route struct {
 	name    string // what keys are narrowed to
 	methods []string
-	path    string      // a part in braces stands for any one; the handler finds it in the request's values
-	kinds   []auth.Kind // the kinds of key it is open to; none where it needs no key
-	browser bool        // pages of other origins may call it
-	beacon  bool        // a publishable key may stand in the query string
-	scope   string      // that a read key needs; none where it is empty
-	audited bool        // each call is in the audit log, refused ones too
+	path    string                                    // a part in braces stands for any one; the handler finds it in the request's values
+	kinds   []auth.Kind                               // the kinds of key it is open to; none where it needs no key
+	browser bool                                      // pages of other origins may call it
+	beacon  bool                                      // a publishable key may stand in the query string
+	scope   string                                    // that a read key needs; none where it is empty
+	audited bool                                      // each call is in the audit log, refused ones too
+	refusal string                                    // the code for keys of other kinds; "" is insufficient_scope
+	before  func(*server, *fasthttp.RequestCtx) error // checked before the key; nil for nothing
 	handle  func(*server, *fasthttp.RequestCtx, auth.Grant) error
 }
 
@@ -45,6 +48,10 @@ func routeTable() []route {
 		{name: "sessions", methods: read, path: "/v1/sessions", kinds: readers, handle: askWith((*api.Door).Sessions)},
 		{name: "funnel", methods: read, path: "/v1/funnel", kinds: readers, handle: askWith((*api.Door).Funnel)},
 		{name: "retention", methods: read, path: "/v1/retention", kinds: readers, handle: askWith((*api.Door).Retention)},
+		{name: "mcp", methods: post, path: "/mcp", kinds: []auth.Kind{auth.KindSecret, auth.KindRead}, refusal: auth.CodeKindNotAllowed,
+			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).Serve)},
+		{name: "mcp.account", methods: post, path: "/mcp/account", kinds: adminKinds(), refusal: auth.CodeAccountRequired,
+			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).ServeAccount)},
 		{name: "healthz", methods: look, path: "/healthz", handle: (*server).healthz},
 		{name: "readyz", methods: look, path: "/readyz", handle: (*server).readyz},
 		{name: "footprint", methods: look[:1], path: "/v1/footprint", kinds: adminKinds(), handle: adminWith((*admin.Door).ReadFootprint)},

@@ -69,6 +69,11 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	let, err := readAgentSettings(values)
+	if err != nil {
+		return err
+	}
+	s.mcp = s.newAgents(let, time.Now)
 	ln, err := net.Listen("tcp", values.one("listen"))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -117,6 +122,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		proxies: proxies,
 		log:     log,
 	}
+	s.mcp = s.newAgents(agentSettings{}, now)
 	s.prepare()
 	return s, nil
 }

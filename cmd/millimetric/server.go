@@ -20,6 +20,7 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/mcp"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -34,6 +35,7 @@ type server struct {
 	salts   *saltMemo
 	intake  *intake.Door
 	api     *api.Door
+	mcp     *mcp.Door
 	admin   *admin.Door
 	audit   *audit.Log
 	ready   func() error                   // nil while events are taken
@@ -189,6 +191,11 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 	if err != nil {
 		return err
 	}
+	if r.before != nil {
+		if err := r.before(s, ctx); err != nil {
+			return err
+		}
+	}
 	if r.kinds == nil {
 		return r.handle(s, ctx, auth.Grant{})
 	}
@@ -236,7 +243,7 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 		return auth.Grant{}, err
 	}
 	return s.book.Check(auth.Claim{
-		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope,
+		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal,
 		Sends: slices.Contains(r.kinds, auth.KindPublishable),
 	})
 }
@@ -305,12 +312,23 @@ func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) fun
 		if err != nil {
 			return err
 		}
-		defer s.reading.Add(-1)
-		if s.reading.Add(1) > readingMax {
-			return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: time.Second}
+		leave, err := s.enter()
+		if err != nil {
+			return err
 		}
+		defer leave()
 		return ask(s.api, ctx, project)
 	}
+}
+
+// enter takes one of the places for questions under way.
+func (s *server) enter() (leave func(), err error) {
+	leave = func() { s.reading.Add(-1) }
+	if s.reading.Add(1) > readingMax {
+		leave()
+		return nil, &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: time.Second}
+	}
+	return leave, nil
 }
 
 // projectOf says which project a question is about. A read key has one and may only name that one;

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -13,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/engine"
@@ -40,42 +37,8 @@ func once[T any](make func(t *testing.T, load []event.Event) T) func(t *testing.
 	}
 }
 
-// openMemory opens a store whose merged segments have so many rows at most: with 1, segments stay as they
-// were sealed.
-func openMemory(t *testing.T, fs vfs.FS, segmentRows int) *engine.Engine {
-	t.Helper()
-	e, err := engine.Open("store", engine.Options{
-		FS: fs, CipherKey: enginetest.CipherKey, Now: func() time.Time { return testNow },
-		FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10, SegmentRows: segmentRows,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e
-}
-
-// appendAll appends a load in three calls, so that it stands in several groups of the log, and does what
-// it is told after each of them.
-func appendAll(t *testing.T, e *engine.Engine, project event.Project, load []event.Event, after func(part int)) {
-	t.Helper()
-	part := 0
-	for events := range slices.Chunk(slices.Clone(load), len(load)/3+1) {
-		if err := e.Append(t.Context(), project, events); err != nil {
-			t.Fatal(err)
-		}
-		if after != nil {
-			after(part)
-		}
-		part++
-	}
-}
-
-func compact(t *testing.T, e *engine.Engine) {
-	t.Helper()
-	if err := e.Compact(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
+// stageProject is the project of a load in a store of its own.
+const stageProject = 1
 
 // answerFrom asks a question of a source, as the HTTP door would.
 func answerFrom(source query.Source, question string) string {
@@ -103,60 +66,23 @@ func answerFrom(source query.Source, question string) string {
 	return string(a.AppendJSON(nil))
 }
 
-// The stages of one store. Each makes a store that holds a load.
-var stages = map[string]func(t *testing.T, load []event.Event) *engine.Engine{
-	"live": func(t *testing.T, load []event.Event) *engine.Engine {
-		e := openMemory(t, vfs.NewMem(), 0)
-		appendAll(t, e, 7, load, nil)
-		return e
-	},
-	"sealed": func(t *testing.T, load []event.Event) *engine.Engine {
-		e := openMemory(t, vfs.NewMem(), 1)
-		appendAll(t, e, 7, load, func(int) { compact(t, e) })
-		return e
-	},
-	"sealed in part": func(t *testing.T, load []event.Event) *engine.Engine {
-		e := openMemory(t, vfs.NewMem(), 1)
-		appendAll(t, e, 7, load, func(part int) {
-			if part < 2 {
-				compact(t, e)
-			}
-		})
-		return e
-	},
-	"merged": func(t *testing.T, load []event.Event) *engine.Engine {
-		e := openMemory(t, vfs.NewMem(), 0)
-		appendAll(t, e, 7, load, func(int) { compact(t, e) })
-		return e
-	},
-	// The power goes right after the last acknowledgement, and nothing that wasn't synced is left.
-	"crashed": func(t *testing.T, load []event.Event) *engine.Engine {
-		disk := vfs.NewCrashableMem()
-		e := openMemory(t, disk, 0)
-		appendAll(t, e, 7, load, func(part int) {
-			if part == 1 {
-				compact(t, e)
-			}
-		})
-		left := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 0, RNG: rand.New(rand.NewPCG(1, 2))})
-		if err := e.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return openMemory(t, left, 0)
-	},
-}
-
 func TestStagesOfTheStoreAnswerTheCorpus(t *testing.T) {
-	for name, make := range stages {
-		t.Run(name, func(t *testing.T) {
-			stores := once(make)
+	for _, stage := range enginetest.Stages {
+		t.Run(stage.Name, func(t *testing.T) {
+			stores := once(func(t *testing.T, load []event.Event) *engine.Engine {
+				e, err := stage.Make([]enginetest.Load{{Events: load}}, [enginetest.StageParts]time.Time{testNow, testNow, testNow})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return e
+			})
 			var open []*engine.Engine
 			querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {
 				e := stores(t, load)
 				if !slices.Contains(open, e) {
 					open = append(open, e)
 				}
-				snapshot := e.Snapshot(7)
+				snapshot := e.Snapshot(stageProject)
 				defer snapshot.Release()
 				return answerFrom(snapshot, question)
 			})
@@ -179,7 +105,12 @@ func TestStagesServerAnswersTheCorpusOverHTTP(t *testing.T) {
 			t.Fatal(err)
 		}
 		project := r.folder.book.ProjectNamed(r.folder.book.Accounts()[0].ID, made.ProjectID, "")
-		appendAll(t, r.folder.engine, project.Number, load, nil)
+		for part := range enginetest.StageParts {
+			from, to := enginetest.PartOf(len(load), part)
+			if err := r.folder.engine.Append(t.Context(), project.Number, slices.Clone(load[from:to])); err != nil {
+				t.Fatal(err)
+			}
+		}
 		return made.RK
 	})
 	querytest.Run(t, corpus, func(t *testing.T, load []event.Event, question string) string {

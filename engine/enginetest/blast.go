@@ -40,7 +40,7 @@ func (r *Reach) String() string {
 }
 
 // shared are the first bytes of the store keys whose values belong to more than one project.
-const shared = "LM"
+const shared = "LMT"
 
 // Run makes stores and damages values in copies of them.
 func (b Blast) Run() (r BlastResult, err error) {
@@ -57,7 +57,16 @@ func (b Blast) Run() (r BlastResult, err error) {
 			if err != nil {
 				return r, fmt.Errorf("seed=%d: %w", seed, err)
 			}
-			r.note(fmt.Sprintf("seed=%d point=%d store key %x", seed, r.Points, key), string(key[:1]), k.judge(copied))
+			v := k.judge(copied)
+			if v.found == "" && v.ended == "" && !v.hung {
+				// A piece that a merge has replaced is deleted at a start, and read by nobody.
+				if gone, err := isGone(copied, key); err != nil {
+					return r, fmt.Errorf("seed=%d: %w", seed, err)
+				} else if gone {
+					v.found = "deleted"
+				}
+			}
+			r.note(fmt.Sprintf("seed=%d point=%d store key %x", seed, r.Points, key), string(key[:1]), v)
 		}
 	}
 	return r, nil
@@ -105,7 +114,7 @@ func (r *BlastResult) problem(format string, args ...any) {
 
 // damageValue turns a bit of a random value. The kinds of store keys take equal turns.
 func damageValue(disk vfs.FS, random *rand.Rand) (key []byte, err error) {
-	db, err := pebble.Open(storeIn(keptFolder), &pebble.Options{FS: disk, FormatMajorVersion: pebble.FormatValueSeparation, Logger: silent{}})
+	db, err := openBehind(disk)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +145,28 @@ func damageValue(disk vfs.FS, random *rand.Rand) (key []byte, err error) {
 	bit := random.IntN(8 * len(value))
 	value[bit/8] ^= 1 << (bit % 8)
 	return key, errors.Join(closer.Close(), db.Set(key, value, pebble.Sync))
+}
+
+// openBehind opens the store without the engine.
+func openBehind(disk vfs.FS) (*pebble.DB, error) {
+	return pebble.Open(storeIn(keptFolder), &pebble.Options{FS: disk, FormatMajorVersion: pebble.FormatValueSeparation, Logger: silent{}})
+}
+
+// isGone reports whether a value isn't in the store any more.
+func isGone(disk vfs.FS, key []byte) (gone bool, err error) {
+	db, err := openBehind(disk)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, closer, err := db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, closer.Close()
 }
 
 // silent is a log for Pebble that nobody reads.

@@ -108,8 +108,9 @@ func (r *DamageResult) note(name string, k *kept, at spot, v verdict) {
 
 // tailBytesMax is how far from the end of the newest log damage can be taken for its end: what lies
 // behind must hold no later sync that would prove that it was whole. Logs are written in blocks of
-// 32 KiB, and a group of one of these stores fits into one.
-const tailBytesMax = 32 << 10
+// 32 KiB, and a group of one of these stores fits into one; behind it may lie what a seal or a merge
+// wrote at the same moment, which is less than four.
+const tailBytesMax = 5 * 32 << 10
 
 func (r *DamageResult) problem(format string, args ...any) {
 	if len(r.Problems) < problemsKept {

@@ -51,7 +51,12 @@ func TestProofDamageOfOneProjectLeavesTheOthersTheirAnswers(t *testing.T) {
 	for _, p := range r.Problems {
 		t.Error(p)
 	}
-	if r.Reach["R"].None == 0 || r.Reach["L"] == nil {
-		t.Errorf("neither records nor groups were damaged: %v", r.Reach)
+	for _, kind := range []string{"L", "P", "R", "S"} {
+		if r.Reach[kind] == nil {
+			t.Errorf("no value of kind %s was damaged: %v", kind, r.Reach)
+		}
+	}
+	if r.Reach["P"].One == 0 || r.Reach["S"].One == 0 {
+		t.Errorf("no project is damaged by itself: %v", r.Reach)
 	}
 }

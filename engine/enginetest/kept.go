@@ -28,7 +28,11 @@ type kept struct {
 	newest  string              // the newest log
 }
 
-const keptFolder = "data"
+const (
+	keptFolder = "data"
+	// So many events make segments, and so many segments merges.
+	keptSealRows, keptSegmentRows = 100, 1000
+)
 
 // newKept makes a store, the events of which lie in tables, in the log, or in both, and whose log was
 // begun anew a few times or often.
@@ -44,7 +48,11 @@ func newKept(random *rand.Rand) (*kept, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := k.fill(e, random, session); err != nil {
+		err = k.fill(e, random, session)
+		if err == nil && session == 0 {
+			err = e.Compact(context.Background()) // so that there are segments for certain
+		}
+		if err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
 		if err := e.Close(); err != nil {
@@ -59,6 +67,7 @@ func newKept(random *rand.Rand) (*kept, error) {
 func (k *kept) options(disk vfs.FS, ended *atomic.Pointer[string]) (engine.Options, error) {
 	var ticks atomic.Int64
 	opt, err := sweptOptions(keptFolder, disk, func() time.Time { return time.UnixMilli(int64(eventtest.Start) + ticks.Add(1)) })
+	opt.SealRows, opt.SegmentRows = keptSealRows, keptSegmentRows
 	opt.Fatal = func(reason string) {
 		if ended == nil {
 			panic(reason)
@@ -71,7 +80,7 @@ func (k *kept) options(disk vfs.FS, ended *atomic.Pointer[string]) (engine.Optio
 
 func (k *kept) fill(e *engine.Engine, random *rand.Rand, session int) error {
 	gen := eventtest.New(random.Uint64(), 30, 10_000)
-	for n := range 60 + 240*random.IntN(2) {
+	for n := range 40 + 80*random.IntN(2) {
 		events := gen.Events(1 + random.IntN(40))
 		for i := range events {
 			events[i].ID = fmt.Sprintf("%d-%d-%d", session, n, i)

@@ -60,5 +60,7 @@ func Say(t testing.TB, promise, format string, args ...any) {
 // Stored lists all events of a project by position. An error is of kind event.ErrDamaged, or of
 // the disk.
 func Stored(e *engine.Engine, project event.Project) ([]event.Event, error) {
-	return Events(e.Snapshot(project)), nil
+	s := e.Snapshot(project)
+	defer s.Release()
+	return s.Events()
 }

@@ -1,6 +1,9 @@
 package encode
 
-import "strings"
+import (
+	"strings"
+	"unsafe"
+)
 
 const (
 	// wordsMax bounds how many values are remembered. Beyond it all are forgotten and learned anew,
@@ -8,23 +11,40 @@ const (
 	wordsMax = 1 << 16
 	// wordBytesMax keeps long values, which seldom recur, from filling the memory.
 	wordBytesMax = 256
+	// nearBits: so many of the texts asked for last are known by where they lie, which most that recur do
+	// in the same place: constants, and what their maker remembers.
+	nearBits = 9
 )
 
 // Words remembers values that recur, so that equal ones share memory. The zero value is ready; it
 // is not safe for concurrent use.
 type Words struct {
 	known map[string]string
+	near  [1 << nearBits]nearWord
 }
+
+// nearWord is a text as it was given, which keeps its place from being used again, and as it is known.
+type nearWord struct{ given, word string }
 
 // Text returns s in memory that is not that of the s given.
 func (w *Words) Text(s string) string {
 	if s == "" {
 		return ""
 	}
-	if known, ok := w.known[s]; ok {
-		return known
+	// Places are mostly multiples of sixteen; the product spreads them over its upper bits.
+	place := unsafe.StringData(s)
+	near := &w.near[uint64(uintptr(unsafe.Pointer(place)))*0x9e3779b97f4a7c15>>(64-nearBits)]
+	if unsafe.StringData(near.given) == place && len(near.given) == len(s) {
+		return near.word
 	}
-	return w.learn(strings.Clone(s))
+	word, ok := w.known[s]
+	if !ok {
+		word = w.learn(strings.Clone(s))
+	}
+	if len(s) <= wordBytesMax {
+		*near = nearWord{s, word}
+	}
+	return word
 }
 
 // Bytes is Text for bytes.
@@ -44,6 +64,7 @@ func (w *Words) learn(s string) string {
 	}
 	if w.known == nil || len(w.known) >= wordsMax {
 		w.known = make(map[string]string)
+		clear(w.near[:])
 	}
 	w.known[s] = s
 	return s

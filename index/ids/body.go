@@ -11,7 +11,7 @@ import (
 // Body is all of a run but its head: hashes, each with a value of some bits, or of none. What a run
 // keeps beside them is the matter of its head, and of the package whose run it is.
 //
-// Look-ups keep filters in memory, as many as ShareBodies allows. A Body is not safe for concurrent
+// Look-ups keep filters in memory, and rests, as many as ShareBodies allows. A Body is not safe for concurrent
 // use: whoever merges or checks beside look-ups opens the run once more.
 type Body struct {
 	shape
@@ -25,6 +25,9 @@ type Body struct {
 	kept  []filter
 	slab  []byte
 	bytes int // of the kept filters
+
+	// nearRests are the rests that were read so far; nil where they aren't kept.
+	nearRests []rest
 }
 
 // slabBytes is how much memory is taken at once for filters: each in its own allocation would waste
@@ -59,18 +62,34 @@ func (r *Body) Stamp() uint64 { return r.stamp }
 // PieceCount returns how many pieces the run has, its head included: their numbers are below it.
 func (r *Body) PieceCount() int { return 1 + r.filters() + r.rests() }
 
-// ShareBodies divides bytes of memory among runs for their filters. A look-up needs one filter of each
-// run, whatever their sizes, so small runs come first; the greatest gets what is left.
-func ShareBodies(bytes int, bodies []*Body) {
+// keptRestsMax is how many hashes a run has at most whose rests are kept, too. One new hash in a hundred
+// needs a rest of each run; most runs are small, and what their rests take is little beside the filters of
+// the great ones.
+const keptRestsMax = 1 << 19
+
+// ShareBodies divides bytes of memory among runs for their filters, and returns how many of these they
+// may take. A look-up needs one filter of each run, whatever their sizes, so small runs come first; the
+// greatest gets what is left. What filters don't need is for the rests of small runs.
+func ShareBodies(bytes int, bodies []*Body) (granted int) {
+	left := bytes
 	order := slices.SortedFunc(slices.Values(bodies), func(a, b *Body) int { return cmp.Compare(a.filterBytes(a.count), b.filterBytes(b.count)) })
 	for _, r := range order {
 		whole := r.filterBytes(r.count)
-		grant := min(whole, max(0, bytes))
-		bytes -= grant
+		grant := min(whole, max(0, left))
+		left -= grant
 		if quota := r.filters() * grant / whole; quota != r.quota {
 			r.keep(quota)
 		}
 	}
+	for _, r := range order {
+		whole := r.restBytes(r.count)
+		keeps := r.count <= keptRestsMax && whole <= left
+		if keeps {
+			left -= whole
+		}
+		r.keepRests(keeps)
+	}
+	return bytes - left
 }
 
 // keep sets how many filters may be kept, and drops all that are if they are too many.
@@ -80,6 +99,16 @@ func (r *Body) keep(quota int) {
 	}
 	r.quota = quota
 	r.kept = append(r.kept, make([]filter, max(0, quota-len(r.kept)))...)
+}
+
+// keepRests says whether rests are kept once they have been read.
+func (r *Body) keepRests(keep bool) {
+	switch {
+	case !keep:
+		r.nearRests = nil
+	case r.nearRests == nil:
+		r.nearRests = make([]rest, r.rests())
+	}
 }
 
 // keptFilter returns a filter that is in memory.
@@ -160,6 +189,9 @@ func (r *Body) match(in rest, c candidate) (at int, found bool) {
 }
 
 func (r *Body) readRest(number, count int) (rest, error) {
+	if r.nearRests != nil && r.nearRests[number].lows != nil {
+		return r.nearRests[number], nil
+	}
 	if count > restIDsMax {
 		return rest{}, damaged("rest %d has %d hashes", number, count)
 	}
@@ -167,5 +199,9 @@ func (r *Body) readRest(number, count int) (rest, error) {
 	if err != nil {
 		return rest{}, err
 	}
-	return openRest(plain, count, r.shape)
+	in, err := openRest(plain, count, r.shape)
+	if err == nil && r.nearRests != nil {
+		r.nearRests[number] = in
+	}
+	return in, err
 }

@@ -25,8 +25,8 @@ func Open(stamp uint64, pieces Pieces) (*Run, error) {
 // Latest returns when the latest of the ids arrived.
 func (r *Run) Latest() event.Time { return r.latest }
 
-// Share divides bytes of memory among runs for their filters, small ones first.
-func Share(bytes int, runs []*Run) { ShareBodies(bytes, bodiesOf(runs)) }
+// Share is ShareBodies for runs.
+func Share(bytes int, runs []*Run) (granted int) { return ShareBodies(bytes, bodiesOf(runs)) }
 
 func bodiesOf(runs []*Run) []*Body {
 	bodies := make([]*Body, len(runs))

@@ -333,3 +333,32 @@ func mergedBy(t *testing.T, runs []Size, plan []int, era event.Time) []Size {
 	}
 	return append(rest, merged)
 }
+
+func TestRestsOfSmallRunsAreReadOnceWhereMemoryAllows(t *testing.T) {
+	next := random(7)
+	hashes := some(next, 60_000)
+	h := built(t, 1, hashes)
+	r := opened(t, 1, h)
+	set := NewSet(r)
+	reads := func() int {
+		h.reads = 0
+		found := make([]bool, len(hashes))
+		if err := set.Lookup(hashes, found); err != nil || slices.Contains(found, false) {
+			t.Fatal(err)
+		}
+		return h.reads
+	}
+	if granted := Share(4<<20, []*Run{r}); granted > 4<<20 || granted < 8*len(hashes) {
+		t.Errorf("%d bytes are granted", granted)
+	}
+	if n := reads(); n != r.filters()+r.rests() {
+		t.Errorf("%d reads at first", n)
+	}
+	if n := reads(); n != 0 {
+		t.Errorf("%d reads of what is in memory", n)
+	}
+	Share(r.filterBytes(r.count), []*Run{r})
+	if n := reads(); n != r.rests() {
+		t.Errorf("%d reads where memory is for filters only", n)
+	}
+}

@@ -106,4 +106,12 @@ func (s shape) filterBytes(count int) int {
 	return s.filters()*(s.blocks()*(blockBeforeBytes+blockHeadBytes)+filterTail) + count
 }
 
+// restBytes returns about the bytes of all rests of a run of count hashes.
+func (s shape) restBytes(count int) int {
+	return count*(64+s.highBits()+s.valueBits)/8 + s.rests()*restOverhead
+}
+
+// restOverhead is about what memory a kept rest takes besides its bytes.
+const restOverhead = 128
+
 func damaged(format string, args ...any) error { return piece.Damaged(format, args...) }

@@ -128,9 +128,8 @@ func (r *Run) Check() error {
 	return err
 }
 
-// Share divides bytes of memory among runs for their filters, of which each look-up needs one of each
-// run. Small runs come first; the greatest gets what is left.
-func Share(bytes int, runs []*Run) { ids.ShareBodies(bytes, bodiesOf(runs)) }
+// Share is ids.ShareBodies for runs.
+func Share(bytes int, runs []*Run) (granted int) { return ids.ShareBodies(bytes, bodiesOf(runs)) }
 
 func bodiesOf(runs []*Run) []*ids.Body {
 	bodies := make([]*ids.Body, len(runs))

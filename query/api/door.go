@@ -94,25 +94,41 @@ func (d *Door) Retention(ctx *fasthttp.RequestCtx, project event.Project) error 
 }
 
 func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string) error {
-	began := d.now()
 	form, err := readForm(ctx)
 	if err != nil {
 		return err
 	}
+	// The request's own context never ends before the answer is written, so it is no use here.
+	question, answer, err := d.Ask(context.Background(), project, name, form)
+	if err != nil {
+		return err
+	}
+	return write(ctx, name, question, answer)
+}
+
+// Answer asks a project for those who have a form already and want no more than the answer.
+func (d *Door) Answer(ctx context.Context, project event.Project, name string, form query.Form) (*query.Answer, error) {
+	_, answer, err := d.Ask(ctx, project, name, form)
+	return answer, err
+}
+
+// Ask asks a project, in no longer than the door's budget. It is what all calls of the door come down to.
+// The question is what the form was understood as; tables and pictures are made of it and the answer.
+func (d *Door) Ask(ctx context.Context, project event.Project, name string, form query.Form) (query.Question, *query.Answer, error) {
+	began := d.now()
 	if d.Zone != nil {
 		form = form.WithZone(d.Zone(project))
 	}
 	question, err := query.Parse(name, form.For(project))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	question.Settings().Now = event.TimeOf(began)
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault
 	}
-	// The request's own context never ends before the answer is written, so it is no use here.
-	bounded, cancel := context.WithTimeout(context.Background(), budget)
+	bounded, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 	source := d.Snapshot(project)
 	if held, ok := source.(interface{ Release() }); ok {
@@ -120,12 +136,12 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 	}
 	answer, err := query.Run(bounded, source, question)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if answer.Explain != nil {
 		answer.Explain.Cost.Elapsed = d.now().Sub(began)
 	}
-	return write(ctx, name, question, answer)
+	return question, answer, nil
 }
 
 func (d *Door) now() time.Time {

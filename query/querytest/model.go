@@ -18,6 +18,9 @@ type Model struct {
 	Walk   *Walk // the calendar; may be shared between models
 	// Floor is the time before which events are as if they had never been sent.
 	Floor event.Time
+	// Commits says when positions were committed, which is the clock of a replay; where it says nothing,
+	// that is the question's.
+	Commits []event.Time
 }
 
 // Answer returns the JSON of the answer, or of the error.
@@ -32,6 +35,10 @@ func (m Model) Answer(question query.Question) string {
 	}
 	if c.Replay {
 		asOf = c.AsOf
+	}
+	if c.Replay && asOf > 0 && int(asOf) <= len(m.Commits) {
+		defer func(now event.Time) { c.Now = now }(c.Now)
+		c.Now = m.Commits[asOf-1]
 	}
 	if c.Page.Now != 0 {
 		c.Now = c.Page.Now

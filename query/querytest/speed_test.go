@@ -59,15 +59,21 @@ func BenchmarkSpeed(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			start := cpu()
+			var cost query.Cost
 			for b.Loop() {
 				q, err := parse(c.question + days)
 				if err != nil {
 					b.Fatal(err)
 				}
-				if _, err := query.Run(b.Context(), source, q); err != nil {
+				q.Settings().Explain = true
+				answer, err := query.Run(b.Context(), source, q)
+				if err != nil {
 					b.Fatal(err)
 				}
+				cost = answer.Explain.Cost
 			}
+			b.ReportMetric(float64(cost.Scanned), "scanned")
+			b.ReportMetric(float64(cost.BytesRead), "read-bytes")
 			b.ReportMetric(float64(cpu()-start)/float64(b.N)/1e6, "cpu-ms/op")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(*speedRows/3), "ns/row")
 		})

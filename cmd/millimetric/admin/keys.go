@@ -33,7 +33,8 @@ type Key struct {
 	Text     string     `json:"key,omitempty"`
 }
 
-func shownKey(k auth.Key, text string) Key {
+// ShownKey is how a key is shown; text is only known right after it was made.
+func ShownKey(k auth.Key, text string) Key {
 	return Key{Prefix: k.Prefix, Name: k.Name, Kind: k.Kind, Env: k.Env, Project: k.Project, Created: k.Created, Expires: k.Expires,
 		Revoked: k.Revoked, LastUsed: k.LastUsed, Scopes: append([]string{}, k.Scopes...), Routes: k.Routes, Tools: k.Tools,
 		From: k.From, To: k.To, Text: text}
@@ -70,7 +71,7 @@ func (d *Door) ListKeys(r *Request) error {
 	list := []Key{}
 	for _, k := range d.Book.Keys() {
 		if k.Account == r.Grant.Account && k.Project == owner {
-			list = append(list, shownKey(k, ""))
+			list = append(list, ShownKey(k, ""))
 		}
 	}
 	return r.answer(fasthttp.StatusOK, map[string]any{"keys": list})
@@ -87,7 +88,7 @@ func (d *Door) ReviewAccess(r *Request) error {
 		if k.Account != r.Grant.Account {
 			continue
 		}
-		a := Access{Key: shownKey(k, ""), May: []string{}}
+		a := Access{Key: ShownKey(k, ""), May: []string{}}
 		a.Good = k.Revoked == nil && (k.Expires == nil || now.Before(*k.Expires))
 		for _, route := range d.Routes {
 			needs := route.Scope != "" && k.Kind == auth.KindRead && !slices.Contains(k.Scopes, route.Scope)
@@ -145,8 +146,8 @@ func (d *Door) MintKey(r *Request) error {
 		return err
 	}
 	r.Note.Target = minted.Prefix
-	r.detail(shownKey(minted.Key, ""))
-	return r.answer(fasthttp.StatusCreated, shownKey(minted.Key, minted.Text))
+	r.detail(ShownKey(minted.Key, ""))
+	return r.answer(fasthttp.StatusCreated, ShownKey(minted.Key, minted.Text))
 }
 
 func narrowing(f *fields) auth.Narrowing {
@@ -190,8 +191,8 @@ func (d *Door) NarrowKey(r *Request) error {
 	if err != nil {
 		return err
 	}
-	r.detail(shownKey(changed, ""))
-	return r.answer(fasthttp.StatusOK, shownKey(changed, ""))
+	r.detail(ShownKey(changed, ""))
+	return r.answer(fasthttp.StatusOK, ShownKey(changed, ""))
 }
 
 // RevokeKey ends a key for good.
@@ -213,7 +214,7 @@ func (d *Door) RevokeKey(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return r.answer(fasthttp.StatusOK, shownKey(revoked, ""))
+	return r.answer(fasthttp.StatusOK, ShownKey(revoked, ""))
 }
 
 // RotateKey makes a key in the place of another, which stays good for a while.
@@ -240,5 +241,5 @@ func (d *Door) RotateKey(r *Request) error {
 		return err
 	}
 	r.detail(map[string]any{"by": minted.Prefix, "overlap_s": overlap.Seconds()})
-	return r.answer(fasthttp.StatusCreated, map[string]any{"key": shownKey(minted.Key, minted.Text), "previous": shownKey(old, "")})
+	return r.answer(fasthttp.StatusCreated, map[string]any{"key": ShownKey(minted.Key, minted.Text), "previous": ShownKey(old, "")})
 }

@@ -84,7 +84,7 @@ func (d *Door) CreateProject(r *Request) error {
 	}
 	keys := []Key{}
 	for _, m := range minted {
-		keys = append(keys, shownKey(m.Key, m.Text))
+		keys = append(keys, ShownKey(m.Key, m.Text))
 	}
 	return r.answer(fasthttp.StatusCreated, map[string]any{"project": d.shown(&p), "keys": keys})
 }

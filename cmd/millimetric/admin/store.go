@@ -148,8 +148,8 @@ type Checked struct {
 	Runs     int      `json:"runs"` // of ids, visitors and commit times
 	Projects int      `json:"projects"`
 	Records  uint64   `json:"records"`
-	Bytes    uint64   `json:"bytes"` // that were read and decrypted
-	Audit    uint64   `json:"audit"` // entries of the audit log
+	Bytes    uint64   `json:"bytes"`           // that were read and decrypted
+	Audit    uint64   `json:"audit,omitempty"` // entries of the audit log, where it was read, too
 	Problems []string `json:"problems"`
 }
 

@@ -8,6 +8,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/json"
@@ -179,6 +180,9 @@ type Claim struct {
 	Name   string // of the route
 	Sends  bool   // the route takes events
 	Scope  string // that a read key needs for the route; "" for none
+
+	// Refusal is the code for keys of other kinds; "" is CodeInsufficientScope.
+	Refusal string
 }
 
 // Grant is what a key gives. Where a key is refused, it says what is known of it.
@@ -222,7 +226,10 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 	if found.Kind == KindPublishable && !originHolds(grant.Project, claim.Origin, open) {
 		return grant, refuse(CodeOriginNotAllowed)
 	}
-	if !open || !found.Route(claim.Name) || claim.Scope != "" && found.Kind == KindRead && !slices.Contains(found.Scopes, claim.Scope) {
+	if !open {
+		return grant, refuse(cmp.Or(claim.Refusal, CodeInsufficientScope))
+	}
+	if !found.Route(claim.Name) || claim.Scope != "" && found.Kind == KindRead && !slices.Contains(found.Scopes, claim.Scope) {
 		return grant, refuse(CodeInsufficientScope)
 	}
 	if claim.Sends && grant.Project.Archived != nil {

@@ -165,6 +165,8 @@ const (
 	CodeKindMismatch      = "key_kind_mismatch"
 	CodeOriginNotAllowed  = "origin_not_allowed"
 	CodeInsufficientScope = "insufficient_scope"
+	CodeKindNotAllowed    = "key_kind_not_allowed"
+	CodeAccountRequired   = "account_key_required"
 	CodeProjectArchived   = "project_archived"
 )
 

@@ -1,0 +1,214 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+
+	"millimetric/index/bitmap"
+	"millimetric/index/event"
+)
+
+// retentionSets counts the retention of visitors of whom one kind of event tells both birth and return: as
+// the sets of who had such an event in a bucket. For most segments these sets are kept.
+//
+//  1. Who has such an event in the bucket of his birth counts in period 0: the birth is a return itself.
+//  2. The cohort of a bucket is who was born in it and in no bucket before.
+//  3. Who of it came in a later period is what the two sets share.
+type retentionSets struct {
+	r      *run
+	q      *Retention
+	c      *cohorts
+	test   *columnTest // of the name
+	early  union       // with birth_in=ever: who was born before the range
+	births []union     // by bucket; inside the range
+	comes  []union     // by bucket; from the range on
+	lists  [3][]visitorList
+	slots  bucketSlots
+	waits  []liveStay
+}
+
+// What a list of visitors is about.
+const (
+	listEarly = iota // without buckets: there is one list
+	listBirths
+	listComes
+)
+
+// liveStay is a live event that waits to be sorted in.
+type liveStay struct {
+	visitor uint32
+	time    event.Time
+}
+
+// plainName returns the name of an event that is all of both steps; ok is false where they ask for more.
+func (q *Retention) plainName() (name string, ok bool) {
+	plain := func(s *Step) bool { return len(s.AnyOf) == 0 && len(s.Filters) == 0 }
+	return q.Birth.Event, q.Actor == ActorVisitor && q.Birth.Event == q.Return.Event && plain(&q.Birth) && plain(&q.Return) && len(q.Filters) == 0
+}
+
+func newRetentionSets(r *run, q *Retention, c *cohorts, name string) *retentionSets {
+	return &retentionSets{r: r, q: q, c: c, test: newColumnTest(nameFilter(name))}
+}
+
+// count makes the pass over a stretch of time, and counts.
+func (s *retentionSets) count(from, to event.Time) error {
+	p := &pass{
+		from: from, to: to, wants: conditionsOf(nil, nil), take: s.take, whole: s.whole, done: s.settle, size: s.size,
+		visit: func(e *scanRow) {
+			if s.test.of(e) {
+				s.r.cost.Matched++
+				s.waits = append(s.waits, liveStay{e.visitor, e.time})
+			}
+		},
+	}
+	if p.from = max(p.from, s.r.source.Floor()); p.from >= p.to {
+		return nil
+	}
+	if err := s.r.eachLive(p); err != nil {
+		return err
+	}
+	slices.SortFunc(s.waits, func(a, b liveStay) int { return cmp.Compare(a.visitor, b.visitor) })
+	for _, w := range s.waits {
+		s.meet(s.c.calendar.number(w.time), w.time, w.visitor)
+	}
+	s.settle()
+	if err := s.r.eachSegment(p); err != nil {
+		return err
+	}
+	return s.addUp()
+}
+
+// meet enters an event into the lists.
+func (s *retentionSets) meet(bucket uint32, time event.Time, visitor uint32) {
+	enter := func(list *visitorList) {
+		if n := len(list.ordinals); n == 0 || list.ordinals[n-1] != visitor {
+			list.ordinals = append(list.ordinals, visitor)
+		}
+	}
+	if time < s.q.From {
+		enter(at(&s.lists[listEarly], 0))
+		return
+	}
+	if time < s.q.To {
+		enter(at(&s.lists[listBirths], bucket))
+	}
+	enter(at(&s.lists[listComes], bucket))
+}
+
+// take takes rows of a view.
+func (s *retentionSets) take(v *view, chosen []int32) {
+	if chosen = s.test.choose(v, chosen); len(chosen) == 0 {
+		return
+	}
+	s.r.cost.Matched += len(chosen)
+	times := v.timesOf()
+	s.slots.turn(s.c.calendar, v.sealed)
+	for _, at := range chosen {
+		s.meet(s.slots.bucket(times[at]), times[at], v.come(int(at)))
+	}
+}
+
+// settle makes sets of the lists, whose visitors rise within a segment.
+func (s *retentionSets) settle() {
+	unions := [3]func(bucket uint32) *union{
+		listEarly:  func(uint32) *union { return &s.early },
+		listBirths: func(bucket uint32) *union { return at(&s.births, bucket) },
+		listComes:  func(bucket uint32) *union { return at(&s.comes, bucket) },
+	}
+	for kind := range s.lists {
+		for bucket := range s.lists[kind] {
+			list := &s.lists[kind][bucket]
+			if len(list.ordinals) > 0 {
+				unions[kind](uint32(bucket)).add(bitmap.Of(list.ordinals))
+				list.ordinals = list.ordinals[:0]
+			}
+		}
+	}
+}
+
+// whole takes a segment at once, where it lies in one bucket and on one side of the range's ends.
+func (s *retentionSets) whole(of *sealed) (taken bool, err error) {
+	first, last := of.segment.TimeRange()
+	bucket, ok := s.c.calendar.oneBucket(of)
+	if !ok || first < s.q.From && last >= s.q.From || first < s.q.To && last >= s.q.To {
+		return false, nil
+	}
+	visitors, ok, err := s.r.visitorsNamed(of, s.q.Birth.Event)
+	if err != nil || !ok {
+		return false, err
+	}
+	s.r.cost.Matched += visitors.Count()
+	if last < s.q.From {
+		s.early.add(visitors)
+		return true, nil
+	}
+	if last < s.q.To {
+		at(&s.births, bucket).add(visitors)
+	}
+	at(&s.comes, bucket).add(visitors)
+	return true, nil
+}
+
+// addUp makes cohorts of the sets.
+func (s *retentionSets) addUp() error {
+	starts := s.c.calendar.starts
+	order := make([]uint32, len(starts))
+	number := map[event.Time]uint32{}
+	comes := make([]bitmap.Set, len(starts))
+	for i := range order {
+		order[i] = uint32(i)
+		number[starts[i]] = uint32(i)
+		comes[i] = at(&s.comes, uint32(i)).set()
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(starts[a], starts[b]) })
+	if s.q.Unbounded {
+		for i := len(order) - 2; i >= 0; i-- {
+			comes[order[i]] = comes[order[i]].Or(comes[order[i+1]])
+		}
+	}
+	born := s.early.set()
+	for _, bucket := range order {
+		births := at(&s.births, bucket).set()
+		fresh := births.Without(born)
+		born = born.Or(births)
+		if fresh.Count() == 0 {
+			continue
+		}
+		in := s.c.cohort(max(starts[bucket], s.q.From))
+		if len(s.c.of) > cohortsMax {
+			return tooManyCohorts()
+		}
+		in.size, in.came[0] = int64(fresh.Count()), int64(fresh.Count())
+		for k := 1; k < s.q.Periods; k++ {
+			if at, ok := s.from(in.starts[k], order, number); ok {
+				in.came[k] = int64(fresh.CountBoth(comes[at]))
+			}
+		}
+	}
+	return nil
+}
+
+// from returns the bucket whose set tells who came in the period that starts at a time: the one that
+// starts there, or, where returns count for all periods before them, the first from there on.
+func (s *retentionSets) from(start event.Time, order []uint32, number map[event.Time]uint32) (bucket uint32, ok bool) {
+	if bucket, ok = number[start]; ok || !s.q.Unbounded {
+		return bucket, ok
+	}
+	starts := s.c.calendar.starts
+	at, _ := slices.BinarySearchFunc(order, start, func(b uint32, t event.Time) int { return cmp.Compare(starts[b], t) })
+	if at == len(order) {
+		return 0, false
+	}
+	return order[at], true
+}
+
+// size is how many entries of a table the lists are worth; sets are small beside them.
+func (s *retentionSets) size() int {
+	n := len(s.waits)
+	for kind := range s.lists {
+		for i := range s.lists[kind] {
+			n += cap(s.lists[kind][i].ordinals) / 4
+		}
+	}
+	return n
+}
