@@ -40,6 +40,7 @@ type Common struct {
 	Page        Page       // what earlier answers showed
 	Format      Format     // as which the answer was asked for; FormatAny where that was left open
 	Now         event.Time // the clock, for the questions that look at it; set by who asks
+	Allowance   *Allowance // the memory that all questions share; nil for no bound but that of one question
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
 	name        string // what was parsed, for cursors
@@ -86,7 +87,12 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		r.asOf = common.AsOf
 	}
 	defer r.release()
+	r.share.of = common.Allowance
+	defer r.share.release()
 	answer, err := question.answer(r)
+	if err == nil {
+		err = r.overBudget(len(answer.Rows) * len(answer.Columns))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +115,7 @@ type run struct {
 	cost   Cost
 	work   int // since the last look at the budgets
 	held   int // entries that an earlier part of the question keeps
+	share  share
 
 	readFrom, readTo event.Time // what the answer depends on; nothing where it is empty
 
@@ -155,18 +162,13 @@ func leavesOf(filters []Filter) (leaves, properties int) {
 	return leaves, properties
 }
 
+// overBudget tells whether the question may go on with so many entries in its tables.
 func (r *run) overBudget(size int) error {
-	tooLarge := &event.Error{Kind: event.ErrLimit, Code: codeTooLarge}
 	if err := r.ctx.Err(); err != nil {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		tooLarge.Notes = []string{"Took too long: narrow from and to, or filter more"}
-		return tooLarge
+		return &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Took too long: narrow from and to, or filter more"}}
 	}
-	if size+r.held > entriesMax {
-		tooLarge.Notes = []string{"Needs too much memory: narrow from and to, filter more, or group by fewer columns"}
-		return tooLarge
-	}
-	return nil
+	return r.share.cover(size + r.held)
 }

@@ -69,6 +69,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent))
 	let, err := readAgentSettings(values)
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		salts:  salts,
 		intake: &intake.Door{Pipeline: pipeline},
 		api: &api.Door{
-			Snapshot: func(p event.Project) query.Source { return f.snapshot(p) }, Now: now, Zone: f.book.Zone,
+			Snapshot: func(p event.Project) query.Source { return f.snapshot(p) }, Now: now, Zone: f.book.Zone, Gone: isGone,
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,

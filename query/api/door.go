@@ -7,8 +7,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -43,6 +45,11 @@ type Door struct {
 	// explained answers; nil is the year 1.
 	Now    func() time.Time
 	Budget time.Duration // of one question; 0 is 30 seconds
+	// Allowance is the memory that all questions share; nil bounds each question alone.
+	Allowance *query.Allowance
+	// Gone reports whether the client of a connection has hung up; nil for never. It is asked while a
+	// question is under way, and mustn't wait.
+	Gone func(net.Conn) bool
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
 	// nothing.
 	Zone func(event.Project) string
@@ -99,7 +106,11 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 		return err
 	}
 	// The request's own context never ends before the answer is written, so it is no use here.
-	question, answer, err := d.Ask(context.Background(), project, name, form)
+	var client context.Context = context.Background()
+	if d.Gone != nil {
+		client = &attended{Context: client, gone: func() bool { return d.Gone(ctx.Conn()) }}
+	}
+	question, answer, err := d.Ask(client, project, name, form)
 	if err != nil {
 		return err
 	}
@@ -123,18 +134,25 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	if err != nil {
 		return nil, nil, err
 	}
-	question.Settings().Now = event.TimeOf(began)
+	question.Settings().Now, question.Settings().Allowance = event.TimeOf(began), d.Allowance
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault
 	}
 	bounded, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
+	if client, ok := ctx.(*attended); ok {
+		bounded = &attended{Context: bounded, gone: client.gone}
+	}
 	source := d.Snapshot(project)
 	if held, ok := source.(interface{ Release() }); ok {
 		defer held.Release()
 	}
 	answer, err := query.Run(bounded, source, question)
+	if errors.Is(err, errGone) {
+		// Nobody reads what is answered now. It isn't ours to repair, so it must not look like that.
+		return nil, nil, &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Cause: err}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
