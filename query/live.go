@@ -72,9 +72,16 @@ func (q *Live) answer(r *run) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{Head: []Member{
+	answer := &Answer{Head: []Member{
 		{"actors", Int(all.of(0))}, {"window", Text(durationText(q.Window))}, {"paths", paths.top(q.Limit)}, {"sources", sources.top(q.Limit)},
-	}}, nil
+	}}
+	if paths.by.met > q.Limit {
+		answer.Cut = append(answer.Cut, Member{"paths_total", Int(int64(paths.by.met))})
+	}
+	if sources.by.met > q.Limit {
+		answer.Cut = append(answer.Cut, Member{"sources_total", Int(int64(sources.by.met))})
+	}
+	return answer, nil
 }
 
 // presence counts the actors and the events at each value of a column.

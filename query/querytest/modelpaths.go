@@ -263,8 +263,14 @@ func (m Model) live(q *query.Live) string {
 			break
 		}
 	}
-	text := object("actors", m.distinct(q.Actor, now), "window", window, "paths", raw(m.present(q, views, "path")), "sources", raw(m.present(q, now, "source")))
-	return strings.TrimSuffix(text, "}")
+	members := []any{"actors", m.distinct(q.Actor, now), "window", window, "paths", raw(m.present(q, views, "path")), "sources", raw(m.present(q, now, "source"))}
+	if n := len(groupsOf([]event.Column{"path"}, views)); n > q.Limit {
+		members = append(members, "paths_total", n)
+	}
+	if n := len(groupsOf([]event.Column{"source"}, now)); n > q.Limit {
+		members = append(members, "sources_total", n)
+	}
+	return strings.TrimSuffix(object(members...), "}")
 }
 
 // present lists the values of a column that most actors were at.

@@ -54,12 +54,15 @@ func liveLines(body string) ([]string, error) {
 		Actors         int
 		Window         string
 		Paths, Sources []json.RawMessage
+		PathsTotal     int `json:"paths_total"`
+		SourcesTotal   int `json:"sources_total"`
 	}
 	if err := json.Unmarshal([]byte(body), &live); err != nil {
 		return nil, err
 	}
 	lines := []string{"actors " + strconv.Itoa(live.Actors) + " in " + live.Window}
-	for _, rows := range [][]json.RawMessage{live.Paths, live.Sources} {
+	totals := []int{live.PathsTotal, live.SourcesTotal}
+	for i, rows := range [][]json.RawMessage{live.Paths, live.Sources} {
 		r := reply{}
 		for _, text := range rows {
 			columns, row, err := readRow(text)
@@ -69,6 +72,9 @@ func liveLines(body string) ([]string, error) {
 			r.columns, r.rows = columns, append(r.rows, row)
 		}
 		lines = append(lines, r.lines(nil)...)
+		if totals[i] > 0 {
+			lines = append(lines, "of "+strconv.Itoa(totals[i]))
+		}
 	}
 	return lines, nil
 }

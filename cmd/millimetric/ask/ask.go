@@ -85,6 +85,7 @@ var questions = []question{
 		name:    "live",
 		example: "  millimetric live\n  millimetric live --window 30m --where 'country eq DE'",
 		measure: "actors",
+		notes:   []string{"paths_total", "sources_total"},
 	},
 	{
 		name: "attribution",
