@@ -7,7 +7,7 @@ BIN     := bin/millimetric
 DATA    ?= ./data
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run check test race fuzz crash release-proof stages bench golden clean
+.PHONY: help build demo run check test race fuzz crash release-proof stages measure bench bench-peers agree golden clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -53,9 +53,29 @@ release-proof: ## all proofs with their full figures; about an hour; writes benc
 stages: ## the corpus of questions through every stage, up to HTTP
 	$(GO) test -count 1 -run 'Corpus|Stages' -v ./query/... ./cmd/millimetric
 
-bench: build ## hot paths, then the load run; writes bench/RESULTS.md
+# The databases that the figures stand beside come as npm packages, and only for these targets.
+PEERS := bench/peers/node/node_modules
+$(PEERS): bench/peers/node/package.json
+	cd bench/peers/node && npm install --no-package-lock --no-audit --no-fund
+	@touch $(PEERS)
+
+MEASURE := bin/measure
+measure: build $(PEERS)
+	$(GO) build -buildvcs=auto -o $(MEASURE) ./bench/measure
+
+EVENTS ?= 10000000
+bench: measure ## hot paths, load, then ingest, space, start and memory with EVENTS (default 10 million); writes bench/RESULTS.md
 	$(GO) test -run '^$$' -bench . -benchmem ./ingest/... ./engine/... ./query/... ./index/...
 	$(BIN) bench load --write bench/RESULTS.md
+	$(MEASURE) engine -events $(EVENTS) -write bench/RESULTS.md
+
+SIZES ?= 1000000,10000000
+bench-peers: measure ## the questions beside ClickHouse and DuckDB, with SIZES events (default 1 and 10 million); writes bench/RESULTS.md
+	$(MEASURE) peers -events $(SIZES) -write bench/RESULTS.md
+
+AGREE ?= 1000000
+agree: measure ## hold many answers against ClickHouse's and DuckDB's, over AGREE events (default a million)
+	$(MEASURE) agree -events $(AGREE)
 
 golden: ## rewrite expected outputs from what the code does now; read the diff before committing
 	$(GO) test ./index ./query/querytest ./ingest ./ingest/classify ./cmd/millimetric ./cmd/millimetric/ask ./bench -rewrite

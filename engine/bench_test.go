@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -71,6 +72,60 @@ func benchmarkAppend(b *testing.B, callers, batch int, opt engine.Options) {
 	}
 	b.ReportMetric(float64(report.Bytes)/events, "log-B/event")
 	b.ReportMetric(float64(size(b, folder))/events, "disk-B/event")
+}
+
+// BenchmarkEncryption appends events until they are sealed and merged, by turns as it is and without
+// encryption, and reports what an event costs of the processor's time, and what part of it encrypting is:
+// medians of the turns, as whatever else runs on the machine shows in each.
+func BenchmarkEncryption(b *testing.B) {
+	const events = 200_000
+	var encrypted, clear []float64
+	for round := 0; b.Loop(); round++ {
+		first, second := &encrypted, &clear
+		options := []engine.Options{benchOptions(), engine.InClear(benchOptions())}
+		if round%2 == 1 {
+			first, second = second, first
+			slices.Reverse(options)
+		}
+		*first = append(*first, costOfSealing(b, options[0], events))
+		*second = append(*second, costOfSealing(b, options[1], events))
+	}
+	slices.Sort(encrypted)
+	slices.Sort(clear)
+	with, without := encrypted[len(encrypted)/2], clear[len(clear)/2]
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(with, "cpu-ns/event")
+	b.ReportMetric(without, "clear-cpu-ns/event")
+	b.ReportMetric(100*(with-without)/without, "%-of-encryption")
+}
+
+// costOfSealing returns the processor's nanoseconds for an event, from Append to a merged segment.
+func costOfSealing(b *testing.B, opt engine.Options, events int) float64 {
+	b.Helper()
+	opt.SealRows = events / 8
+	e, err := engine.Open(b.TempDir(), opt)
+	if err != nil {
+		b.Fatal(err)
+	}
+	batches := slices.Collect(slices.Chunk(eventtest.NewTraffic(1, eventtest.Start, 100).Events(events), 1000))
+	runtime.GC()
+	before := cpu(b)
+	for _, batch := range batches {
+		if err := e.Append(context.Background(), 1, batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := e.Compact(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	spent := cpu(b) - before
+	if sealed := e.Footprint(1).Sealed; sealed != uint64(events) {
+		b.Fatalf("%d events of %d are sealed", sealed, events)
+	}
+	if err := e.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return float64(spent.Nanoseconds()) / float64(events)
 }
 
 // cpu is what the process has used so far. Times on the clock are the disk's more than ours.

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -133,6 +134,9 @@ func (s *shelf) rot(random *rand.Rand, stored []byte) bool {
 		facts, err := file.Stat()
 		if err != nil {
 			s.t.Fatal(err)
+		}
+		if facts.Size() == 0 {
+			continue // it is being written
 		}
 		text := make([]byte, facts.Size())
 		if _, err := file.ReadAt(text, 0); err != nil {
@@ -374,7 +378,7 @@ func TestAReportOfDamageAloneRefusesNobody(t *testing.T) {
 // A rotten block in a table of Pebble's topmost level fails all that would move it down. That must
 // neither hold up writes nor be tried without pause.
 func TestARottenBlockInTheTopmostLevelHoldsNobodyUp(t *testing.T) {
-	s := newShelf(t, Options{SealRows: 40, SegmentRows: 100, MemTableBytes: 64 << 10})
+	s := newShelf(t, Options{SealRows: 40, SegmentRows: 100, MemTableBytes: 256 << 10})
 	e := opened(t, s.opt)
 	s.fill(e, 1, 3, 60)
 	for _, p := range e.all() {
@@ -402,18 +406,20 @@ func TestARottenBlockInTheTopmostLevelHoldsNobodyUp(t *testing.T) {
 	s.mu.Lock()
 	background := 0
 	for _, n := range s.told {
-		switch n.(type) {
+		switch n := n.(type) {
 		case Background:
 			background++
 		case Stalled:
-			t.Error(n)
+			if strings.Contains(n.Reason, "L0") {
+				t.Error(n)
+			}
 		}
 	}
 	s.mu.Unlock()
-	if background > 100 {
-		t.Errorf("in the background, %d tries failed", background)
+	if failed := e.db.Metrics().Compact.FailedCount; background > 0 || failed > 100 {
+		t.Errorf("in the background, %d compactions failed, of which %d were told", failed, background)
 	}
-	t.Logf("%d tries failed; %+v", background, e.db.Metrics().Levels[0].TablesCount)
+	t.Logf("%d tables lie in the topmost level", e.db.Metrics().Levels[0].TablesCount)
 	mustClose(t, e)
 }
 

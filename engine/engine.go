@@ -27,11 +27,9 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -57,12 +55,13 @@ type Engine struct {
 	ciphers *ciphers
 
 	// Owned by the gathering goroutine, and before that by Open.
-	projects map[event.Project]*project
-	touched  []*project
-	encoder  encode.Encoder
-	words    encode.Words
-	number   uint64     // of the last group
-	clock    event.Time // commit time of the last group
+	projects  map[event.Project]*project
+	destroyed map[event.Project]bool // in the time of this process
+	touched   []*project
+	encoder   encode.Encoder
+	words     encode.Words
+	number    uint64     // of the last group
+	clock     event.Time // commit time of the last group
 
 	shown   sync.Map // event.Project → *project, for readers
 	hashers sync.Map // event.Project → *hashers
@@ -90,6 +89,10 @@ type Engine struct {
 
 	gaps   []gap // see missing; it doesn't change after Open
 	rotten rotten
+	rest   atomic.Int32 // see restAfterDamage
+	wanted atomic.Int32 // compactions that somebody waits for
+
+	compactions *compactions
 
 	wakeSealer chan struct{}
 	wakeMerger chan struct{}
@@ -155,11 +158,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 func newEngine(dir string, opt Options) *Engine {
 	e := &Engine{
 		opt: opt, dir: dir,
-		projects: map[event.Project]*project{},
-		groups:   make(chan *group, 1),
-		free:     make(chan *group, 3),
-		stop:     make(chan struct{}),
-		ciphers:  newCiphers(&opt),
+		projects: map[event.Project]*project{}, destroyed: map[event.Project]bool{},
+		groups:  make(chan *group, 1),
+		free:    make(chan *group, 3),
+		stop:    make(chan struct{}),
+		ciphers: newCiphers(&opt),
 
 		budget:     newBudget(opt),
 		rotten:     rotten{tables: map[string]bool{}, looked: true},
@@ -173,6 +176,7 @@ func newEngine(dir string, opt Options) *Engine {
 	e.nearVisitors = &memory{most: e.budget.nearVisitors}
 	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
+	e.compactions = newCompactions(e)
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
 	// it fails to open.
 	e.fs, e.care = vfs.WithDiskHealthChecks(ordered{opt.FS}, slowAfter, nil, func(info vfs.DiskSlowInfo) {
@@ -200,7 +204,7 @@ func (e *Engine) openStore() error {
 	}
 	isNew, err := e.openPebble()
 	if err == nil && isNew {
-		if err = errors.Join(e.settle(), e.db.Close()); err == nil {
+		if err = e.db.Close(); err == nil {
 			_, err = e.openPebble()
 		}
 	}
@@ -209,16 +213,6 @@ func (e *Engine) openStore() error {
 		return errors.Join(err, lock.Close())
 	}
 	return nil
-}
-
-// settle moves the format number of a new store to Pebble's lowest level. Where a table of the topmost
-// level can't be read, Pebble then remembers that it failed to move it down, and waits; with nothing
-// below, it would try again at once, for ever.
-func (e *Engine) settle() error {
-	if err := e.db.Flush(); err != nil {
-		return err
-	}
-	return e.db.Compact(context.Background(), formatKey, append(slices.Clone(formatKey), 0), false)
 }
 
 // openPebble reports whether the store was made just now.

@@ -155,7 +155,7 @@ func (n Background) Urgent() bool { return true }
 // Pebble would end the process at one bad block, and so again at each start.
 func (e *Engine) listener() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: func(err error) { e.opt.Notify(Background{Cause: err}) },
+		BackgroundError: e.backgroundFailed,
 		DataCorruption:  e.tableDamaged,
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			e.state[stateStalled].Store(true)

@@ -52,9 +52,7 @@ type rowsPart struct {
 // partition parts rows by bucket and, where a day has at least so many, by day.
 func partition(rows []index.Row, days, dayRows int) []rowsPart {
 	counts := map[event.Time]int{}
-	for i := range rows {
-		counts[rows[i].Event.Time/dayMillis]++
-	}
+	eachDay(rows, func(day event.Time, rows []index.Row) { counts[day] += len(rows) })
 	type placeOf struct {
 		bucket int32
 		day    event.Time
@@ -71,10 +69,7 @@ func partition(rows []index.Row, days, dayRows int) []rowsPart {
 		}
 		byDay[day] = parts[at]
 	}
-	for i := range rows {
-		part := byDay[rows[i].Event.Time/dayMillis]
-		part.rows = append(part.rows, rows[i])
-	}
+	eachDay(rows, func(day event.Time, rows []index.Row) { byDay[day].rows = append(byDay[day].rows, rows...) })
 	var all []rowsPart
 	for _, part := range parts {
 		all = append(all, *part)
@@ -83,6 +78,18 @@ func partition(rows []index.Row, days, dayRows int) []rowsPart {
 		return cmp.Or(cmp.Compare(a.bucket, b.bucket), cmp.Compare(a.day, b.day))
 	})
 	return all
+}
+
+// eachDay yields stretches of rows of the same day. Events mostly arrive day by day, so they are long.
+func eachDay(rows []index.Row, yield func(day event.Time, rows []index.Row)) {
+	for from := 0; from < len(rows); {
+		day, to := rows[from].Event.Time/dayMillis, from+1
+		for to < len(rows) && rows[to].Event.Time/dayMillis == day {
+			to++
+		}
+		yield(day, rows[from:to])
+		from = to
+	}
 }
 
 // partOf says which part of a segment's bytes a kind of content belongs to.

@@ -32,20 +32,14 @@ func (r *repeats) expect(events []event.Event, hashes []ids.Hash) {
 	}
 }
 
-// ask finds out which of the noted ids are known. Ids that come twice in the group are found later.
+// ask finds out which of the noted ids are known to frozen tables and runs. Those of recent ones, and
+// ids that come twice in the group, are found later, when each is added.
 func (r *repeats) ask() error {
 	r.at = 0
 	r.found = append(r.found[:0], make([]bool, len(r.hashes))...)
-	for i, h := range r.hashes {
-		if r.recent != nil && r.recent.Has(h) {
-			r.found[i] = true
-			continue
-		}
-		for _, table := range r.frozen {
-			if table.Has(h) {
-				r.found[i] = true
-				break
-			}
+	for _, table := range r.frozen {
+		for i, h := range r.hashes {
+			r.found[i] = r.found[i] || table.Has(h)
 		}
 	}
 	if r.runs == nil {

@@ -20,6 +20,7 @@ func (e *Engine) keepWatch() {
 		select {
 		case <-ticker.C:
 			e.watchSpace()
+			e.compactions.look()
 		case <-e.stop:
 			return
 		}

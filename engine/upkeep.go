@@ -248,10 +248,7 @@ func (e *Engine) Compact(ctx context.Context) error {
 	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
 	}
-	if err := e.db.Compact(ctx, []byte{0}, []byte{0xff}, false); err != nil {
-		return storeError("compact store "+e.dir, err)
-	}
-	return nil
+	return e.compactKeys(ctx, []byte{0}, []byte{0xff})
 }
 
 // enter keeps the store open until running is told that its caller is done.

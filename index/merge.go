@@ -24,8 +24,8 @@ import (
 // MergeOptions say what Merge leaves out, and how it builds what is left. The zero value keeps all.
 type MergeOptions struct {
 	BuildOptions
-	// Floor leaves out the rows before it.
-	Floor event.Time
+	// Floor leaves out the rows before it, Until those from it on, unless it is 0.
+	Floor, Until event.Time
 	// Drop leaves out rows of each segment. There may be fewer sets than segments.
 	Drop []bitmap.Set
 
@@ -46,7 +46,7 @@ func Merge(segments []*Segment, opt MergeOptions) (*Built, error) {
 	}
 	m := &merger{draft: newDraft(), rows: rows}
 	for i, s := range segments {
-		source, err := newMergeSource(s, opt.Floor)
+		source, err := newMergeSource(s, opt.Floor, opt.Until)
 		if err != nil {
 			return nil, err
 		}

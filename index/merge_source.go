@@ -13,8 +13,9 @@ type mergeSource struct {
 	number    uint32
 	runs      *Runs
 	anonymous *Dict
-	floor     event.Time
-	dropped   []uint32 // rows that are left out and not yet passed
+	floor     event.Time // rows before it are left out,
+	until     event.Time // and those from here on
+	dropped   []uint32   // rows that are left out and not yet passed
 
 	run      int    // the visitor at hand
 	row, end uint32 // its next row that is kept, and where its rows end
@@ -28,7 +29,10 @@ type mergeSource struct {
 	walked int      // that chunk; -1 before the first
 }
 
-func newMergeSource(s *Segment, floor event.Time) (*mergeSource, error) {
+func newMergeSource(s *Segment, floor, until event.Time) (*mergeSource, error) {
+	if until == 0 {
+		until = s.maxTime + 1
+	}
 	runs, err := s.Runs()
 	if err != nil {
 		return nil, err
@@ -38,7 +42,7 @@ func newMergeSource(s *Segment, floor event.Time) (*mergeSource, error) {
 			return nil, damaged("the visitors aren't sorted")
 		}
 	}
-	return &mergeSource{segment: s, runs: runs, anonymous: s.dict(&s.anonymous, true), floor: floor, chunk: -1, walked: -1}, nil
+	return &mergeSource{segment: s, runs: runs, anonymous: s.dict(&s.anonymous, true), floor: floor, until: until, chunk: -1, walked: -1}, nil
 }
 
 // ordinal returns the visitor that comes next. ok is false behind the last.
@@ -78,7 +82,7 @@ func (s *mergeSource) settle() error {
 		for len(s.dropped) > 0 && s.dropped[0] < s.row {
 			s.dropped = s.dropped[1:]
 		}
-		if s.place.time >= s.floor && (len(s.dropped) == 0 || s.dropped[0] != s.row) {
+		if s.place.time >= s.floor && s.place.time < s.until && (len(s.dropped) == 0 || s.dropped[0] != s.row) {
 			return nil
 		}
 	}

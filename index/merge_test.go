@@ -43,6 +43,9 @@ func part(t *testing.T, r *rand.Rand, rows []Row) parted {
 	if r.IntN(3) == 0 {
 		p.opt.Floor = rows[r.IntN(len(rows))].Event.Time
 	}
+	if r.IntN(3) == 0 {
+		p.opt.Until = rows[r.IntN(len(rows))].Event.Time
+	}
 	drops := []float64{0, 0, 0.01, 0.5, 0.98}[r.IntN(5)]
 	for _, list := range lists {
 		if len(list) == 0 {
@@ -56,7 +59,7 @@ func part(t *testing.T, r *rand.Rand, rows []Row) parted {
 		for i, row := range sorted(list) {
 			if r.Float64() < drops {
 				drop = append(drop, uint32(i))
-			} else if row.Event.Time >= p.opt.Floor {
+			} else if row.Event.Time >= p.opt.Floor && (p.opt.Until == 0 || row.Event.Time < p.opt.Until) {
 				p.left = append(p.left, row)
 			}
 		}
@@ -197,6 +200,8 @@ func TestMergingNothingIsNothing(t *testing.T) {
 	}{
 		"no segments": {},
 		"all too old": {[]*Segment{s}, MergeOptions{Floor: s.maxTime + 1}},
+		"all too new": {[]*Segment{s}, MergeOptions{Until: s.minTime}},
+		"none within": {[]*Segment{s}, MergeOptions{Floor: s.minTime + 1, Until: s.minTime + 1}},
 		"all dropped": {[]*Segment{s}, MergeOptions{Drop: []bitmap.Set{bitmap.Below(uint32(s.Rows()))}}},
 	} {
 		if built, err := Merge(c.segments, c.opt); built != nil || err != nil {

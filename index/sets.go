@@ -196,6 +196,15 @@ func (s *Segment) RowsWith(c event.Column, code uint32) (rows bitmap.Set, ok boo
 	return bitmap.Any(others...).Not(uint32(s.rows)), true, nil
 }
 
+// Frequent returns the code of a column that most rows have, of which RowsWith must put together the rows
+// of all others. ok is false where the segment has no sets of that column.
+func (s *Segment) Frequent(c event.Column) (code uint32, ok bool) {
+	if sets := s.sets[c]; sets != nil {
+		return sets.first, true
+	}
+	return 0, false
+}
+
 // VisitorsWith returns the ordinals of the visitors with an event of the name that has this code. ok
 // is false where the segment has too many names for that.
 func (s *Segment) VisitorsWith(name uint32) (ordinals bitmap.Set, ok bool, err error) {

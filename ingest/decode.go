@@ -54,6 +54,7 @@ func (r *reader) close() {
 	r.body, r.text = nil, ""
 	r.owner.texts.Reset()
 	r.owner.words.Reset()
+	r.owner.name = ""
 	r.places.forget()
 }
 
@@ -310,7 +311,7 @@ func (q *request) eventField(key string, v value) {
 	case "session_id":
 		d.sessionID = q.take(key, v, bounds{1, event.SessionIDMax})
 	case "url":
-		q.form.webURL(key, q.take(key, v, bounds{1, event.URLMax}))
+		q.takeURL(key, v)
 	case "path":
 		d.path = q.take(key, v, bounds{0, event.PathMax})
 	case "referrer":
@@ -344,6 +345,17 @@ func (q *request) take(field string, v value, b bounds) string {
 		return ""
 	}
 	return q.form.bounded(field, text, b)
+}
+
+// takeURL takes a URL of the web. One that is remembered needn't be looked at again.
+func (q *request) takeURL(field string, v value) {
+	text := q.take(field, v, bounds{1, event.URLMax})
+	if q.form.draft.seen = q.visits.page(text); q.form.draft.seen != nil && text != "" {
+		q.form.draft.url = text
+		return
+	}
+	q.form.draft.seen = nil
+	q.form.webURL(field, text)
 }
 
 // takeObject takes the properties, as they were written.

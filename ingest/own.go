@@ -22,6 +22,7 @@ const arenaBytes = 16 << 10
 // which the store keeps one copy each, lie apart: else that memory would hold them as well.
 type owner struct {
 	texts, words arena
+	name         string // of the event before, in memory of its own
 }
 
 // own moves the text of an event, and writes what is only made here: the derived session and the
@@ -32,10 +33,10 @@ type owner struct {
 // one, and which holds everything that the event must not keep: the address, the agent, what was
 // stripped from the URLs.
 func (o *owner) own(e *event.Event, d *draft, owned bool) {
-	words := [...]*string{&e.Name, &e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign}
-	o.words.moveAll(words[:1])
+	words := [...]*string{&e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign}
+	o.ownName(e)
 	if !owned {
-		o.words.moveAll(words[1:])
+		o.words.moveAll(words[:])
 	}
 	var number [20]byte
 	session := number[:0]
@@ -62,6 +63,14 @@ func (o *owner) own(e *event.Event, d *draft, owned bool) {
 		writeProperties(&a.Builder, d)
 		e.Properties = a.String()[start:]
 	}
+}
+
+// ownName moves the name of an event, unless it is that of the event before, as most are.
+func (o *owner) ownName(e *event.Event) {
+	if e.Name != o.name {
+		o.name = strings.Clone(e.Name)
+	}
+	e.Name = o.name
 }
 
 // moveAll makes room for texts and moves them.

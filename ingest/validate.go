@@ -36,7 +36,8 @@ const (
 type draft struct {
 	name, id, anonymousID, userID, sessionID string
 	url, path, referrer                      string
-	page                                     event.URL // url, taken apart
+	page                                     event.URL // url, taken apart, unless seen
+	seen                                     *page     // url, where it is remembered
 
 	time  event.Time
 	timed bool // a timestamp was sent

@@ -19,16 +19,27 @@ type visit struct {
 	hosts                    []string // the site's further hosts, on which the source depends
 }
 
-// visitPlace is all that a visit depends on besides the site's hosts.
-type visitPlace struct {
-	project             event.Project
-	url, path, referrer string
+// knownVisit is a visit, and all that it depends on besides its page and the site's hosts.
+type knownVisit struct {
+	visit
+	project      event.Project
+	sentPath     string
+	sentReferrer string
+}
+
+// page is a URL, and the visits to it that are remembered. The last is added where next is, once there
+// is no more room.
+type page struct {
+	visits []knownVisit
+	next   int
 }
 
 const (
 	// visitsMax bounds a memo. Beyond it all are forgotten: what recurs comes back at once, and a
 	// flood of URLs that never do costs no more than that.
 	visitsMax = 2048
+	// pageVisitsMax bounds the visits to a page: they are looked through one by one.
+	pageVisitsMax = 16
 	// visitBytesMax keeps long URLs, which seldom recur, from filling the memory.
 	visitBytesMax = 512
 )
@@ -37,14 +48,26 @@ const (
 // in whose URLs nothing personal was found: what an event may not keep, a memo may not keep either.
 // The zero value is ready; it is not safe for concurrent use.
 type visitMemo struct {
-	known map[visitPlace]visit
+	pages map[string]*page
+	count int // of visits
 }
+
+// page returns a page that is remembered, whose URL therefore is one of the web, or nil.
+func (m *visitMemo) page(url string) *page { return m.pages[url] }
 
 // visitOf returns the visit of a draft; owned says that it shares no memory with the draft.
 func (m *visitMemo) visitOf(site *Site, d *draft) (v visit, owned bool) {
-	at := visitPlace{project: site.Project, url: d.url, path: d.path, referrer: d.referrer}
-	if v, ok := m.known[at]; ok && slices.Equal(v.hosts, site.InternalHosts) {
-		return v, true
+	seen := d.seen
+	if seen == nil {
+		seen = m.pages[d.url]
+	}
+	if seen != nil {
+		for i := range seen.visits {
+			k := &seen.visits[i]
+			if k.sentReferrer == d.referrer && k.sentPath == d.path && k.project == site.Project && slices.Equal(k.hosts, site.InternalHosts) {
+				return k.visit, true
+			}
+		}
 	}
 	v = newVisit(site, d)
 	clean := v.url == d.url && v.referrer == d.referrer && (d.path == "" || v.path == d.path)
@@ -52,15 +75,31 @@ func (m *visitMemo) visitOf(site *Site, d *draft) (v visit, owned bool) {
 		return v, false
 	}
 	v = v.clone()
-	at.url, at.referrer = v.url, v.referrer
-	if at.path != "" {
-		at.path = v.path
-	}
-	if m.known == nil || len(m.known) >= visitsMax {
-		m.known = map[visitPlace]visit{}
-	}
-	m.known[at] = v
+	m.remember(v, site.Project, d.path != "")
 	return v, true
+}
+
+// remember adds a visit, whose texts are as they were sent.
+func (m *visitMemo) remember(v visit, project event.Project, pathSent bool) {
+	if m.pages == nil || m.count >= visitsMax {
+		m.pages, m.count = map[string]*page{}, 0
+	}
+	k := knownVisit{visit: v, project: project, sentReferrer: v.referrer}
+	if pathSent {
+		k.sentPath = v.path
+	}
+	p := m.pages[v.url]
+	if p == nil {
+		p = &page{}
+		m.pages[v.url] = p
+	}
+	if len(p.visits) < pageVisitsMax {
+		p.visits = append(p.visits, k)
+		m.count++
+		return
+	}
+	p.visits[p.next] = k
+	p.next = (p.next + 1) % pageVisitsMax
 }
 
 // newVisit reads the URLs. The source is read from them as they were sent, because what is stripped
@@ -105,6 +144,9 @@ func strippedPlace(d *draft) (url, path string) {
 	url = privacy.StripURL(d.url)
 	if d.path != "" || d.url == "" {
 		return url, privacy.StripURL(d.path)
+	}
+	if d.seen != nil {
+		d.page, _ = event.SplitURL(d.url) // nobody has looked at a URL that was known
 	}
 	path = d.page.Path
 	if path == "" {

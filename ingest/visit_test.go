@@ -3,6 +3,7 @@ package ingest
 import (
 	"fmt"
 	"net/netip"
+	"reflect"
 	"testing"
 
 	"millimetric/index/event"
@@ -47,17 +48,55 @@ func TestNoPersonalVisitIsRemembered(t *testing.T) {
 			t.Errorf("%+v, owned %v", v, owned)
 		}
 	}
-	if len(m.known) != 0 {
-		t.Errorf("remembered: %v", m.known)
+	if len(m.pages) != 0 {
+		t.Errorf("remembered: %v", m.pages)
 	}
 }
 
 func TestTheMemoOfVisitsIsBounded(t *testing.T) {
 	var m visitMemo
+	held := func() (n int) {
+		for _, p := range m.pages {
+			if n += len(p.visits); len(p.visits) > pageVisitsMax {
+				t.Fatalf("%d visits to a page are held", len(p.visits))
+			}
+		}
+		return n
+	}
 	for i := range 3 * visitsMax {
 		m.visitOf(&Site{Project: 1}, draftOf(fmt.Sprintf("https://shop.example/p/x%d", i), "", ""))
-		if len(m.known) > visitsMax {
-			t.Fatalf("%d visits are held", len(m.known))
+		if i%64 == 0 && held() > visitsMax {
+			t.Fatalf("%d visits are held", held())
+		}
+	}
+	for i := range 3 * pageVisitsMax {
+		v, owned := m.visitOf(&Site{Project: 1}, draftOf("https://shop.example/", "", fmt.Sprintf("https://other.example/%d", i)))
+		if !owned || v.referrer != fmt.Sprintf("https://other.example/%d", i) {
+			t.Fatalf("visit %d: %+v", i, v)
+		}
+		held()
+	}
+}
+
+// A page that is remembered isn't taken apart again, but all that depends on more than its URL is as it
+// would be without a memo.
+func TestVisitsToRememberedPagesAreLikeAllOthers(t *testing.T) {
+	var m visitMemo
+	for range 3 {
+		for _, referrer := range []string{"", "https://www.google.com/", "https://shop.example/"} {
+			for _, path := range []string{"", "/sent"} {
+				for project := range 2 {
+					site := &Site{Project: event.Project(1 + project), InternalHosts: []string{"a.example"}[:project]}
+					d := draftOf("https://shop.example/a?utm_source=x", path, referrer)
+					if d.seen = m.page(d.url); d.seen != nil {
+						d.page = event.URL{}
+					}
+					v, _ := m.visitOf(site, d)
+					if want := newVisit(site, draftOf(d.url, path, referrer)); !reflect.DeepEqual(v, want) {
+						t.Errorf("%s %s %d: %+v, want %+v", path, referrer, project, v, want)
+					}
+				}
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package query
 
 // blockSet is a set of pairs of a dense number and a visitor of a block.
 type blockSet struct {
+	dirty []uint32 // the words that aren't 0, as long as they are few
 	words []uint64 // a bit for each visitor of each number below denseNumbers, as far as they were met
 	table []uint64 // of the others: pairs plus one, by their hash; 0 is free
 	used  int      // of the table
@@ -10,6 +11,9 @@ type blockSet struct {
 // denseNumbers is how many numbers have a bit for each visitor: two megabytes of them, the second-level
 // cache.
 const denseNumbers = 2 << 10
+
+// dirtyMost is how many words are cleared one by one, at most: to clear all of them takes about as long.
+const dirtyMost = 16 << 10
 
 const wordsOfNumber = blockVisitors / 64
 
@@ -23,10 +27,14 @@ func (s *blockSet) add(number, visitor uint32) bool {
 		s.words = append(s.words, make([]uint64, (int(number)+1)*wordsOfNumber-len(s.words))...)
 	}
 	bit := uint64(1) << (visitor % 64)
-	if s.words[at]&bit != 0 {
+	word := s.words[at]
+	if word&bit != 0 {
 		return false
 	}
-	s.words[at] |= bit
+	if word == 0 && len(s.dirty) < dirtyMost {
+		s.dirty = append(s.dirty, uint32(at))
+	}
+	s.words[at] = word | bit
 	return true
 }
 
@@ -64,7 +72,14 @@ func (s *blockSet) grow() {
 
 // clear empties the set and keeps its memory.
 func (s *blockSet) clear() {
-	clear(s.words)
+	if len(s.dirty) < dirtyMost {
+		for _, at := range s.dirty {
+			s.words[at] = 0
+		}
+	} else {
+		clear(s.words)
+	}
+	s.dirty = s.dirty[:0]
 	if s.used > 0 {
 		clear(s.table)
 		s.used = 0

@@ -70,7 +70,7 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 			c.take(v, chosen)
 		},
 	}
-	if !r.reach(p) {
+	if !r.bound(p) {
 		return nil
 	}
 	switch {
@@ -84,7 +84,28 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 		p.size = func() int { return size() + len(c.waiting) + sets.size() }
 		return sets.count(r, p)
 	}
-	return r.eachBlock(p, c)
+	if err := r.eachBlock(p, c); err != nil {
+		return err
+	}
+	if c.paid != nil && c.tellsPaid() {
+		c.paidOfGroups()
+	}
+	return nil
+}
+
+// tellsPaid tells whether a group is paid for as a whole, or not at all.
+func (c *counter) tellsPaid() bool {
+	return c.among == nil && slices.ContainsFunc(c.groups.columns, func(g groupColumn) bool { return g.coded == colMedium })
+}
+
+// paidOfGroups counts what was paid for by groups.
+func (c *counter) paidOfGroups() {
+	medium := slices.IndexFunc(c.groups.columns, func(g groupColumn) bool { return g.coded == colMedium })
+	for group, n := range c.events.counts {
+		if n > 0 && c.groups.valuesOf(uint32(group))[medium] == mediumPaid {
+			*at(&c.paid.counts, uint32(group)) += n
+		}
+	}
 }
 
 // whole returns what counts all of a segment at once, where there is one group.
@@ -123,7 +144,7 @@ func (c *counter) takeLive(e *scanRow) {
 	if c.events != nil {
 		c.events.bump(group)
 	}
-	if c.paid != nil && c.paidTest.of(e) {
+	if c.paid != nil && !c.tellsPaid() && c.paidTest.of(e) {
 		c.paid.bump(group)
 	}
 	var cell uint32
@@ -203,7 +224,7 @@ func (c *counter) take(v *view, chosen []int32) {
 	if c.events != nil {
 		c.events.bumpAll(c.groupOf)
 	}
-	if c.paid != nil {
+	if c.paid != nil && !c.tellsPaid() {
 		c.takePaid(v, chosen)
 	}
 	if c.buckets != nil {

@@ -39,6 +39,7 @@ type groups struct {
 	columns []groupColumn
 	values  []*numbering[string]
 	memos   []perSegment[[]uint32] // by column, by code: the number of the value, plus one
+	byTouch perSegment[[]uint32]   // by touch: the number of the group, plus one
 	pairs   []*pairNumbers         // pairs[i] joins columns 0..i with column i+1
 	heavy   int                    // what the values' own text weighs, in entries of a table
 	met     int                    // groups numbered so far

@@ -44,6 +44,10 @@ func (g *groups) numbersOf(v *view, chosen []int32, numbers []uint32) []uint32 {
 		g.numbersByRow(v, chosen, numbers)
 		return numbers
 	}
+	if len(g.columns) > 1 && !slices.ContainsFunc(g.columns, func(c groupColumn) bool { return c.coded < colSource }) {
+		g.numbersByTouch(v, chosen, numbers)
+		return numbers
+	}
 	clear(numbers)
 	for i := range g.columns {
 		c := g.columns[i].coded
@@ -65,6 +69,33 @@ func (g *groups) numbersOf(v *view, chosen []int32, numbers []uint32) []uint32 {
 	}
 	g.met = max(g.met, int(slices.Max(numbers))+1)
 	return numbers
+}
+
+// numbersByTouch does so where all columns say where a visit came from: their code in common tells.
+func (g *groups) numbersByTouch(v *view, chosen []int32, numbers []uint32) {
+	touches := v.touchesOf()
+	known, found := g.byTouch.turn(v.sealed)
+	if !found && v.err == nil {
+		table, err := v.sealed.table(colSource)
+		if err != nil {
+			v.fail(err)
+		}
+		*known = make([]uint32, len(table))
+		g.remembered += len(table)
+	}
+	if v.err != nil {
+		clear(numbers)
+		return
+	}
+	for k, at := range chosen {
+		number := (*known)[touches[at]]
+		if number == 0 {
+			row := scanRow{view: v, at: int(at)}
+			number = g.number(&row) + 1
+			(*known)[touches[at]] = number
+		}
+		numbers[k] = number - 1
+	}
 }
 
 // numbersByRow does so for rows that need more than codes.

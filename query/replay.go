@@ -30,14 +30,6 @@ func (r *run) reads(from, to event.Time) {
 	r.readFrom, r.readTo = min(r.readFrom, from), max(r.readTo, to)
 }
 
-// reach notes what a pass reads and raises its beginning to the floor; it reports whether anything is left
-// to be read.
-func (r *run) reach(p *pass) bool {
-	r.reads(p.from, p.to)
-	p.from = max(p.from, r.source.Floor())
-	return p.from < p.to
-}
-
 // losses says why a replay isn't exact; nil where it is.
 func (r *run) losses() ([]Loss, error) {
 	source, ok := r.source.(Losses)

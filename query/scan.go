@@ -17,12 +17,13 @@ type pass struct {
 	take  func(v *view, chosen []int32) // takes the place of visit for rows of segments; may be nil
 	// whole takes a segment at once of which all rows are wanted, or all but those of bots; it may be nil,
 	// or say that the rows must be taken one by one. done is called after each segment; it may be nil.
-	whole func(s *sealed) (taken bool, err error)
-	done  func()
-	one   *one                      // whom the pass is about; nil if many
-	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
-	among func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
-	idle  func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
+	whole   func(s *sealed) (taken bool, err error)
+	done    func()
+	one     *one                      // whom the pass is about; nil if many
+	skip    func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
+	among   func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
+	ordered bool                      // block by block: the taker asks who is tangled
+	idle    func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits
@@ -52,13 +53,20 @@ func (r *run) walk(from, to event.Time, size func() int, visit func(*scanRow)) e
 
 // each makes a pass: over the live events, then over the segments, those that end last first.
 func (r *run) each(p *pass) error {
-	if !r.reach(p) {
+	if !r.bound(p) {
 		return nil
 	}
 	if err := r.eachLive(p); err != nil {
 		return err
 	}
 	return r.eachSegment(p)
+}
+
+// bound leaves out of a pass what the source doesn't show, and reports whether anything is left.
+func (r *run) bound(p *pass) bool {
+	r.reads(p.from, p.to)
+	p.from, p.to = max(p.from, r.source.Floor()), min(p.to, ceilingOf(r.source))
+	return p.from < p.to
 }
 
 // eachSegment visits the rows of segments.
@@ -150,12 +158,12 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 	if err := s.openRuns(); err != nil {
 		return err
 	}
-	v := r.viewOf()
-	for chunk := range segment.Chunks() {
-		v.turn(s, chunk)
-		if err := r.takeRows(p, v, 0, v.rows); err != nil {
-			return err
-		}
+	few, err := r.fewRows(p, s)
+	if err != nil {
+		return err
+	}
+	if err := r.takeStretch(p, s, r.viewOf(), few, 0, segment.Rows()); err != nil {
+		return err
 	}
 	if p.done != nil {
 		p.done()
@@ -163,15 +171,43 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 	return nil
 }
 
+// takeStretch makes a pass over the rows of a segment from from up to to, of which only few matter, where
+// such are given.
+func (r *run) takeStretch(p *pass, s *sealed, v *view, few *rowList, from, to int) error {
+	for from < to {
+		if chunk := from / index.ChunkRows; v.sealed != s || v.chunk != chunk {
+			if few != nil {
+				if from = max(from, few.from(from)); from >= to {
+					return nil
+				}
+				chunk = from / index.ChunkRows
+			}
+			v.turn(s, chunk)
+		}
+		end := min(to, v.first+v.rows)
+		var chosen []int32
+		if few != nil {
+			chosen = r.rowsOf(few, v.first, from, end)
+		} else {
+			chosen = r.rows(from-v.first, end-v.first)
+		}
+		if err := r.takeRows(p, v, chosen); err != nil {
+			return err
+		}
+		from = end
+	}
+	return nil
+}
+
 // takeRows makes a pass over some rows of a view.
-func (r *run) takeRows(p *pass, v *view, from, to int) error {
-	r.cost.Scanned += to - from
-	r.work += 1 + (to-from)/rowsPerWork
+func (r *run) takeRows(p *pass, v *view, chosen []int32) error {
+	r.cost.Scanned += len(chosen)
+	r.work += 1 + len(chosen)/rowsPerWork
 	if err := r.look(p); err != nil {
 		return err
 	}
 	v.sealed.used = true
-	chosen := r.choose(p, v, from, to)
+	chosen = r.choose(p, v, chosen)
 	if v.err != nil {
 		return v.err
 	}
@@ -262,8 +298,7 @@ func (r *run) mayMatter(p *pass, s *sealed) (bool, error) {
 
 // choose returns those of some rows of a view that lie in the range and in the replay, and that the conditions
 // on single columns hold of.
-func (r *run) choose(p *pass, v *view, from, to int) []int32 {
-	chosen := r.rows(from, to)
+func (r *run) choose(p *pass, v *view, chosen []int32) []int32 {
 	first, last := v.sealed.segment.TimeRange()
 	if first < p.from || last >= p.to {
 		times, kept := v.timesOf(), chosen[:0]

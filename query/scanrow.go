@@ -8,7 +8,8 @@ import (
 // column numbers the columns that have codes in a segment.
 type column int8
 
-// The columns. noColumn is for what has no codes: ids, addresses as a whole, properties.
+// The columns. Those from colSource on say where a visit came from: a segment keeps one code for what they
+// say together. noColumn is for what has no codes: ids, addresses as a whole, properties.
 const (
 	colName column = iota
 	colUser

@@ -103,7 +103,7 @@ func (f *touchFinder) look(w *walker, run int, visitor uint32) error {
 
 // counts tells whether a row is one of those that the question sees.
 func (f *touchFinder) counts(v *view, at int, time event.Time) (bool, error) {
-	if time < f.r.source.Floor() {
+	if time < f.r.source.Floor() || time >= ceilingOf(f.r.source) {
 		return false, nil
 	}
 	if _, greatest := v.sealed.segment.SeqRange(); greatest > f.r.asOf && v.seq(at) > f.r.asOf {

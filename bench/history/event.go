@@ -27,6 +27,7 @@ type Event struct {
 
 	traffic *traffic
 	person  *person
+	noID    bool // isn't sent
 }
 
 // host is the site that all events are of.
@@ -75,7 +76,7 @@ const (
 // fill makes the event that the visit is at.
 func (h *History) fill(v *visit) {
 	e := &h.event
-	*e = Event{Time: v.at, person: v.person}
+	*e = Event{Time: v.at, person: v.person, noID: h.shape.NoIDs}
 	putBits(&e.ID, h.random.Uint64(), h.random.Uint64())
 	putBits(&e.Visitor, mix(h.shape.Seed^uint64(v.visitor)), mix(h.shape.Seed+uint64(v.visitor)*3+1))
 	if v.person.sendsSession {

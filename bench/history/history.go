@@ -28,6 +28,8 @@ type Shape struct {
 	// Plain leaves out what a server says of a visitor's connection: there are then no countries, no
 	// devices and no machines, and an event is about 120 bytes shorter.
 	Plain bool
+	// NoIDs leaves out the events' ids, so that what they take can be told from the difference.
+	NoIDs bool
 }
 
 // start is a Wednesday, and the 90 days after it hold no change of clocks in Europe or America.

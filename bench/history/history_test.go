@@ -180,3 +180,58 @@ func BenchmarkHistory(b *testing.B) {
 		body = e.AppendJSON(body[:0])
 	}
 }
+
+func TestAReplayIsOtherEventsOfOtherVisitorsEachRound(t *testing.T) {
+	h, err := New(Shape{Seed: 4, Events: 4000, Plain: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewReplay(h, 100, 9)
+	now := time.Date(2026, 10, 1, 12, 0, 0, 5e6, time.UTC)
+	ids, rounds := map[string]bool{}, []map[string]int{{}, {}}
+	for _, visitors := range rounds {
+		count := 0
+		for count < 4000 {
+			text, n := r.Next(now)
+			var body struct{ Events []shopEvent }
+			if err := json.Unmarshal(text, &body); err != nil || len(body.Events) != n {
+				t.Fatalf("%d of %d events, %v", len(body.Events), n, err)
+			}
+			for _, e := range body.Events {
+				ids[e.ID] = true
+				visitors[e.Visitor]++
+				if !e.Time.Equal(now) {
+					t.Fatalf("at %v", e.Time)
+				}
+			}
+			count += n
+		}
+	}
+	if len(ids) != 8000 {
+		t.Errorf("%d ids of 8000 events", len(ids))
+	}
+	if n, m := len(rounds[0]), len(rounds[1]); n != m || n < 4000/16 || n > 4000/8 {
+		t.Errorf("%d and %d visitors in rounds of 4000 events", n, m)
+	}
+	for v := range rounds[0] {
+		if rounds[1][v] > 0 {
+			t.Fatalf("%s is in both rounds", v)
+		}
+	}
+	if r.Bytes < 330 || r.Bytes > 390 {
+		t.Errorf("%d bytes per event", r.Bytes)
+	}
+}
+
+func BenchmarkReplay(b *testing.B) {
+	h, err := New(Shape{Seed: 4, Events: 100_000, Plain: true})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := NewReplay(h, 1000, 9)
+	b.ResetTimer()
+	for n := 0; n < b.N; {
+		_, events := r.Next(time.Unix(0, 0))
+		n += events
+	}
+}

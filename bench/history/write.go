@@ -7,7 +7,9 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // AppendJSON appends the event as a client's server sends it.
 func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = append(append(dst, `{"event":"`...), e.Name...)
-	dst = appendUUID(append(dst, `","event_id":"`...), e.ID)
+	if !e.noID {
+		dst = appendUUID(append(dst, `","event_id":"`...), e.ID)
+	}
 	dst = e.Time.Std().AppendFormat(append(dst, `","timestamp":"`...), timeLayout)
 	dst = appendUUID(append(dst, `","anonymous_id":"`...), e.Visitor)
 	dst = appendMember(dst, "user_id", e.User)

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
-
-	"millimetric/bench/history"
 )
 
 // loaded is how a history went into the server.
@@ -27,8 +25,13 @@ const (
 	loadConnections = 4
 )
 
-// load sends all events of a history. A server that is overloaded is asked again a little later.
-func (v *server) load(ctx context.Context, h *history.History) (loaded, error) {
+// load sends all events of a file of requests. A server that is overloaded is asked again a little later.
+func (v *server) load(ctx context.Context, file string) (loaded, error) {
+	source, err := openBodies(file)
+	if err != nil {
+		return loaded{}, err
+	}
+	defer source.file.Close() // it is only read
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	bodies, free := make(chan body, loadConnections), make(chan []byte, 2*loadConnections)
@@ -49,19 +52,21 @@ func (v *server) load(ctx context.Context, h *history.History) (loaded, error) {
 		})
 	}
 	l := loaded{}
-	batches := history.Batches(h)
 	for ctx.Err() == nil {
 		var text []byte
 		select {
 		case text = <-free:
 		default:
 		}
-		text, n := batches.Append(text[:0], loadBatch)
-		if n == 0 {
+		b, err := source.next(text)
+		if err != nil {
+			stop(err)
+		}
+		if b.events == 0 {
 			break
 		}
-		l.events, l.bytes = l.events+n, l.bytes+len(text)
-		bodies <- body{text, n}
+		l.events, l.bytes = l.events+b.events, l.bytes+len(b.text)
+		bodies <- b
 	}
 	close(bodies)
 	wait.Wait()

@@ -40,6 +40,7 @@ func main() {
 type settings struct {
 	program  launch.Program
 	script   string
+	source   string
 	dir      string
 	write    string
 	events   []int
@@ -49,6 +50,7 @@ type settings struct {
 	cold     int           // of a cold one
 	each     int           // questions of a kind, in agree
 	duration time.Duration // of an ingest round
+	calm     time.Duration // before idle memory is looked at: what a server gives back, it gives back slowly
 	peers    bool
 
 	out, progress io.Writer
@@ -62,14 +64,16 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&s.program.Path, "program", "bin/millimetric", "the program to be measured")
 	flags.StringVar(&s.script, "script", "bench/peers/node/peer.mjs", "what runs the other databases; npm install must have been run beside it")
 	flags.StringVar(&s.dir, "dir", os.TempDir(), "folder in which data is kept meanwhile; about 1 KB per event, on a real disk")
+	flags.StringVar(&s.source, "source", ".", "the project's source, for the figures that only its own benchmarks can take; empty leaves these out")
 	flags.StringVar(&s.write, "write", "", "put the report into this markdown file, between its marks")
 	flags.StringVar(&events, "events", "10000000", "events of the history; peers takes a comma list, smallest first")
 	flags.IntVar(&s.days, "days", 90, "days over which the events lie")
 	flags.Uint64Var(&s.seed, "seed", 1, "chance that makes the history")
 	flags.IntVar(&s.runs, "runs", 7, "times that a warm question is asked, after two that don't count")
-	flags.IntVar(&s.cold, "cold", 3, "times that a cold question is asked, each of a new process; 0 leaves them out")
+	flags.IntVar(&s.cold, "cold", 3, "times that a cold question is asked, each of a new process; 0 leaves these out, and cold starts")
 	flags.IntVar(&s.each, "each", 12, "questions of each kind that are compared")
 	flags.DurationVar(&s.duration, "duration", time.Minute, "length of a round of ingest")
+	flags.DurationVar(&s.calm, "calm", 10*time.Second, "time that a server is left alone before its idle memory is looked at")
 	flags.BoolVar(&s.peers, "peers", true, "also measure the space and load time of the other databases")
 	if len(args) == 0 {
 		flags.Usage()

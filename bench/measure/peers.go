@@ -15,7 +15,10 @@ import (
 )
 
 // timing is how long some runs took.
-type timing struct{ median, least, most time.Duration }
+type timing struct {
+	median, least, most time.Duration
+	processor           time.Duration // of one run, on average over all; 0 where it wasn't looked at
+}
 
 func timingOf(times []time.Duration) timing {
 	if len(times) == 0 {
@@ -167,26 +170,43 @@ func (z *size) warm(ctx context.Context, s settings, st *stage) error {
 		if err != nil {
 			return err
 		}
-		var times []time.Duration
-		for n := range s.runs + idleRuns {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			_, took, err := st.server.call(st.server.keys.RK, l.question.Path, request)
-			if err != nil {
-				return fmt.Errorf("%s: %w", l.question.ID, err)
-			}
-			if n >= idleRuns {
-				times = append(times, took)
-			}
+		if l.server, err = st.server.ask(ctx, &l.question, request, s.runs); err != nil {
+			return err
 		}
-		l.server = timingOf(times)
 	}
 	var err error
 	if z.memory, err = st.server.child.Memory(); err != nil {
 		return err
 	}
 	return z.warmTables(ctx, s, st)
+}
+
+// ask asks one question several times.
+func (v *server) ask(ctx context.Context, q *peers.Question, request []byte, runs int) (timing, error) {
+	var times []time.Duration
+	var before time.Duration
+	for n := range runs + idleRuns {
+		if ctx.Err() != nil {
+			return timing{}, ctx.Err()
+		}
+		if n == idleRuns {
+			var err error
+			if before, err = v.child.Processor(); err != nil {
+				return timing{}, err
+			}
+		}
+		_, took, err := v.call(v.keys.RK, q.Path, request)
+		if err != nil {
+			return timing{}, fmt.Errorf("%s: %w", q.ID, err)
+		}
+		if n >= idleRuns {
+			times = append(times, took)
+		}
+	}
+	t := timingOf(times)
+	after, err := v.child.Processor()
+	t.processor = (after - before) / time.Duration(runs)
+	return t, err
 }
 
 func (z *size) warmTables(ctx context.Context, s settings, st *stage) error {
@@ -201,11 +221,11 @@ func (z *size) warmTables(ctx context.Context, s settings, st *stage) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			reply, err := t.peer.Ask(l.question.SQL(t.Layout, st.base()), s.runs+1)
+			of, err := askTable(t, l.question.SQL(t.Layout, st.base()), s.runs)
 			if err != nil {
 				return err
 			}
-			l.tables = append(l.tables, timingOf(reply.Times[1:]))
+			l.tables = append(l.tables, of)
 		}
 		memory, err := t.peer.Memory()
 		if err != nil {
@@ -214,6 +234,24 @@ func (z *size) warmTables(ctx context.Context, s settings, st *stage) error {
 		z.tableMemory = append(z.tableMemory, memory)
 	}
 	return nil
+}
+
+func askTable(t table, sql string, runs int) (timing, error) {
+	if _, err := t.peer.Ask(sql, idleRuns); err != nil {
+		return timing{}, err
+	}
+	before, err := t.peer.Processor()
+	if err != nil {
+		return timing{}, err
+	}
+	reply, err := t.peer.Ask(sql, runs)
+	if err != nil {
+		return timing{}, err
+	}
+	of := timingOf(reply.Times)
+	after, err := t.peer.Processor()
+	of.processor = (after - before) / time.Duration(runs)
+	return of, err
 }
 
 // chill asks every question of a process that was just started, with nothing of the files in memory.

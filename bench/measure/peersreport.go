@@ -60,6 +60,7 @@ func peersReport(s settings, m bench.Machine, sizes []size) string {
 		"ClickHouse has two tables, sorted by day, name and visitor and by visitor and time, each with an index of users; DuckDB one in order of arrival.\n", s.runs)
 	for i := range sizes {
 		b.WriteString(sizes[i].warmTable())
+		b.WriteString(sizes[i].processorTable())
 	}
 	b.WriteString(growth(sizes))
 	if s.cold > 0 {
@@ -90,6 +91,29 @@ func (z *size) warmTable() string {
 		fmt.Fprintf(&b, ", %s after table %s %s", t.Kind, t.Table, megabytes(z.tableMemory[i]))
 	}
 	b.WriteString(".\n")
+	return b.String()
+}
+
+// processorTable is the same as processor time, of which a busy machine changes little.
+func (z *size) processorTable() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n### Processor time, %d events\n\nMilliseconds of all threads together, a run on average.\n\n| | server |", z.events)
+	for _, t := range z.tables {
+		fmt.Fprintf(&b, " %s %s |", t.Kind, t.Table)
+	}
+	b.WriteString(" times less than the best |\n| --- | ---: |" + strings.Repeat(" ---: |", len(z.tables)) + " ---: |\n")
+	for i := range z.lines {
+		l := &z.lines[i]
+		fmt.Fprintf(&b, "| %s | %s |", l.question.ID, ms(l.server.processor))
+		least := time.Duration(0)
+		for _, t := range l.tables {
+			fmt.Fprintf(&b, " %s |", ms(t.processor))
+			if t.processor > 0 && (least == 0 || t.processor < least) {
+				least = t.processor
+			}
+		}
+		fmt.Fprintf(&b, " %.1f × |\n", float64(least)/float64(max(l.server.processor, 1)))
+	}
 	return b.String()
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -47,9 +46,6 @@ func (v *server) stop() error {
 	return v.child.Stop()
 }
 
-// errAbsent says that the program has no such door.
-var errAbsent = errors.New("the program has no such call")
-
 // call sends a body, where there is one, else asks for a path, and returns what came back and how long
 // that took.
 func (v *server) call(key, path string, body []byte) (answer []byte, took time.Duration, err error) {
@@ -69,8 +65,6 @@ func (v *server) call(key, path string, body []byte) (answer []byte, took time.D
 	switch code := resp.StatusCode(); {
 	case err != nil:
 		return nil, took, fmt.Errorf("call %s: %w", path, err)
-	case code == fasthttp.StatusNotFound || code == fasthttp.StatusMethodNotAllowed:
-		return nil, took, fmt.Errorf("call %s: %w", path, errAbsent)
 	case code >= 300:
 		return nil, took, fmt.Errorf("call %s: %d %.300s", path, code, resp.Body())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -19,7 +20,6 @@ type stage struct {
 	parquet string
 	loaded  loaded
 	settle  time.Duration // from the last acknowledged event until all was sealed and merged
-	noticed bool          // the server could be told to seal
 	tables  []table
 }
 
@@ -38,29 +38,32 @@ func (s settings) shape(events int) history.Shape {
 // prepare loads a history into everything. The caller closes the stage, also after an error.
 func (s settings) prepare(ctx context.Context, events int, layouts []peers.Layout) (*stage, error) {
 	st := &stage{shape: s.shape(events)}
-	return st, errors.Join(st.loadServer(ctx, s), st.loadPeers(s, layouts))
+	if err := st.loadServer(ctx, s); err != nil || len(layouts) == 0 {
+		return st, err
+	}
+	return st, st.loadPeers(s, layouts)
 }
 
 func (st *stage) loadServer(ctx context.Context, s settings) (err error) {
-	s.say("load %d events into the server", st.shape.Events)
-	if st.server, err = newServer(ctx, s, fmt.Sprintf("server-%d", st.shape.Events)); err != nil {
-		return err
-	}
+	s.say("make %d events", st.shape.Events)
 	h, err := history.New(st.shape)
 	if err != nil {
 		return err
 	}
-	if st.loaded, err = st.server.load(ctx, h); err != nil {
+	file, err := writeBodies(h, s.dir)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	s.say("load them into the server")
+	if st.server, err = newServer(ctx, s, fmt.Sprintf("server-%d", st.shape.Events)); err != nil {
+		return err
+	}
+	if st.loaded, err = st.server.load(ctx, file); err != nil {
 		return err
 	}
 	s.say("taken in %v, %d refusals; seal and merge", st.loaded.took.Round(time.Millisecond), st.loaded.refused)
 	st.settle, err = st.server.compact()
-	if errors.Is(err, errAbsent) {
-		s.say("the server can't be told to seal and merge; figures are of the state that it is in by itself")
-		err = nil
-	} else {
-		st.noticed = err == nil
-	}
 	if err != nil {
 		return err
 	}

@@ -117,6 +117,11 @@ func (p *Peer) Run(statements ...string) (times []time.Duration, err error) {
 // Memory looks at the database's process.
 func (p *Peer) Memory() (launch.Memory, error) { return launch.MemoryOf(p.process.Process.Pid) }
 
+// Processor is the time that the database has had a processor.
+func (p *Peer) Processor() (time.Duration, error) {
+	return launch.ProcessorOf(p.process.Process.Pid)
+}
+
 // Close ends the database.
 func (p *Peer) Close() error {
 	if err := p.in.Close(); err != nil {

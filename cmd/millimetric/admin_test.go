@@ -101,6 +101,119 @@ func TestAKeyIsNarrowedToRoutesAndNeverWidened(t *testing.T) {
 	}
 }
 
+func TestAKeyWithDatesSeesNothingOutsideOfThem(t *testing.T) {
+	r := startServer(t)
+	for _, day := range []string{"2026-04-28", "2026-04-29", "2026-04-30"} {
+		body := `{"event":"x","anonymous_id":"ann","session_id":"s","path":"/` + day + `","timestamp":"` + day + `T12:00:00Z"}`
+		if code := r.refusedWith("POST", "/v1/track", r.words["sk"], body); code != "" {
+			t.Fatal(code)
+		}
+	}
+	var key admin.Key
+	r.do("POST", "/v1/admin/projects/shop/keys", `{"kind":"rk","from":"2026-04-29","to":"2026-04-30"}`, 201, &key)
+	for question, want := range map[string]string{
+		"stats?from=2026-04-29&to=2026-04-30":                        `"value":1`,
+		"stats?from=2026-04-28&to=2026-04-30":                        `{"error":"insufficient_scope","details":{"formErrors":["The key only reads events from 2026-04-29T00:00:00Z on before 2026-04-30T00:00:00Z"]}}`,
+		"query?from=2026-04-29&to=2026-05-01":                        "insufficient_scope",
+		"sessions?from=2026-04-29&to=2026-04-30&list=true":           `"events":1`,
+		"paths?from=2026-04-29&to=2026-04-30&start=x":                `"count":1`,
+		"stats?from=2026-04-29T10:00:00%2B02:00&to=2026-04-29T23:00": `"value":1`,
+	} {
+		if _, body := r.call("GET", "/v1/"+question, bearer(key.Text), nil); !strings.Contains(body, want) || strings.Contains(body, "04-28T") {
+			t.Errorf("%s: %s", question, body)
+		}
+	}
+}
+
+func TestADestroyedProjectLeavesNothingAndItsNumberIsNotUsedAgain(t *testing.T) {
+	r := startServer(t)
+	var made struct {
+		Project admin.Project
+		Keys    []admin.Key
+	}
+	r.do("POST", "/v1/admin/projects", `{"name":"third","origins":["https://third.example"]}`, 201, &made)
+	sk, rk := made.Keys[1].Text, made.Keys[2].Text
+	for range 3 {
+		if code := r.refusedWith("POST", "/v1/track", sk, `{"event":"x","user_id":"ann"}`); code != "" {
+			t.Fatal(code)
+		}
+	}
+	account := r.folder.book.Accounts()[0].ID
+	number := r.folder.book.ProjectNamed(account, "", "third").Number
+	secret, err := r.folder.ring.ProjectKey(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.do("DELETE", "/v1/admin/projects/third", `{"confirm":"shop"}`, 400, nil)
+	r.do("DELETE", "/v1/admin/projects/third", "", 400, nil)
+	r.do("DELETE", "/v1/admin/projects/third", `{"confirm":"third"}`, 200, nil)
+	r.do("DELETE", "/v1/admin/projects/third", `{"confirm":"third"}`, 404, nil)
+	for _, key := range []string{sk, rk} {
+		if a, b := r.refusedWith("POST", "/v1/track", key, `{"event":"x"}`), r.refusedWith("GET", "/v1/stats"+aQuestion, key, ""); a != "invalid_api_key" || b != a {
+			t.Errorf("a key of it: %q, %q", a, b)
+		}
+	}
+	if code := r.refusedWith("GET", "/v1/stats"+aQuestion+"&project_id="+made.Project.ID, r.words["ak"], ""); code != "not_found" {
+		t.Errorf("a question about it: %q", code)
+	}
+	if again, err := r.folder.ring.ProjectKey(number); err != nil || again == secret {
+		t.Errorf("its identity secret is still there: %v", err)
+	}
+	if r.folder.book.AnyAllows("https://third.example") {
+		t.Error("its origin is still let in")
+	}
+	r.do("POST", "/v1/admin/projects", `{"name":"third"}`, 201, nil)
+	if next := r.folder.book.ProjectNamed(account, "", "third").Number; next <= number {
+		t.Errorf("number %d was given again: %d", number, next)
+	}
+	var checked admin.Checked
+	r.do("POST", "/v1/admin/check", "", 200, &checked)
+	if !checked.OK {
+		t.Errorf("%v", checked.Problems)
+	}
+}
+
+// The door for agents knows the same bounds: of dates, of tools, and of projects that take nothing.
+func TestAgentsAreHeldToWhatTheirKeyMay(t *testing.T) {
+	r := startServer(t)
+	for _, day := range []string{"2026-04-28", "2026-04-29"} {
+		body := `{"event":"on ` + day + `","timestamp":"` + day + `T12:00:00Z"}`
+		if code := r.refusedWith("POST", "/v1/track", r.words["sk"], body); code != "" {
+			t.Fatal(code)
+		}
+	}
+	var key, silent admin.Key
+	r.do("POST", "/v1/admin/projects/shop/keys", `{"kind":"rk","tools":["get_stats"],"from":"2026-04-29"}`, 201, &key)
+	r.do("POST", "/v1/admin/projects/shop/keys", `{"kind":"rk","routes":["stats"]}`, 201, &silent)
+	if names := r.toolNames("/mcp", key.Text); !slices.Equal(names, []string{"get_stats"}) {
+		t.Errorf("tools: %v", names)
+	}
+	call := func(tool string, args map[string]any) string {
+		return r.rpc("/mcp", key.Text, "tools/call", map[string]any{"name": tool, "arguments": args}).raw
+	}
+	may := map[string]any{"from": "2026-04-29", "to": "2026-05-02"}
+	if got := call("get_stats", may); !strings.Contains(got, `"value":1`) {
+		t.Errorf("what the key may see: %s", got)
+	}
+	if got := call("get_stats", map[string]any{"from": "2026-04-28", "to": "2026-05-02"}); !strings.Contains(got, "insufficient_scope") {
+		t.Errorf("dates: %s", got)
+	}
+	if got := call("top_sources", may); !strings.Contains(got, "insufficient_scope") {
+		t.Errorf("tools: %s", got)
+	}
+	if got := r.rpc("/mcp", key.Text, "resources/read", map[string]any{"uri": "events://recent"}).raw; strings.Contains(got, "04-28") || !strings.Contains(got, "04-29") {
+		t.Errorf("a resource: %s", got)
+	}
+	if code := r.refusedWith("POST", "/mcp", silent.Text, "{}"); code != "insufficient_scope" {
+		t.Errorf("a key without the route: %q", code)
+	}
+	r.do("PATCH", "/v1/admin/projects/shop", `{"archived":true}`, 200, nil)
+	got := r.rpc("/mcp", r.words["sk"], "tools/call", map[string]any{"name": "track_event", "arguments": map[string]any{"event": "x"}}).raw
+	if !strings.Contains(got, "project_archived") {
+		t.Errorf("an archived project: %s", got)
+	}
+}
+
 // A narrowed account key must not be a way to one that isn't.
 func TestANarrowedAccountKeyCannotGetItselfMore(t *testing.T) {
 	r := startServer(t)

@@ -39,18 +39,21 @@ func readAgentSettings(values settings) (agentSettings, error) {
 // newAgents makes the door for agents: it asks and tracks as every other client does.
 func (s *server) newAgents(let agentSettings, now func() time.Time) *mcp.Door {
 	return mcp.New(mcp.Options{
-		Ask: func(ctx context.Context, project event.Project, name string, form query.Form) (*query.Answer, error) {
+		Ask: func(ctx context.Context, grant auth.Grant, project event.Project, name string, form query.Form) (*query.Answer, error) {
 			leave, err := s.enter()
 			if err != nil {
 				return nil, err
 			}
 			defer leave()
-			return s.api.Answer(ctx, project, name, form)
+			return s.doorOf(grant).Answer(ctx, project, name, form)
 		},
 		Track: func(ctx context.Context, grant auth.Grant, body []byte) (string, error) {
 			caller, err := s.bareCaller(grant)
 			if err != nil {
 				return "", err
+			}
+			if grant.Project.Archived != nil {
+				return "", &event.Error{Kind: event.ErrDenied, Code: auth.CodeProjectArchived}
 			}
 			// A client that goes away doesn't take back what it sent.
 			return s.intake.Pipeline.Track(context.WithoutCancel(ctx), caller, body)

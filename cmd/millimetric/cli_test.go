@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		dumpHeapOnSignal()
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(runUnderContract(m))
 }
 
 func child(t *testing.T, args ...string) *exec.Cmd {

@@ -71,7 +71,7 @@ func TestTheCommandsOfTheReadmeWork(t *testing.T) {
 		line := strings.ReplaceAll(command, "http://127.0.0.1:8787", d.url)
 		shell := exec.CommandContext(t.Context(), "sh", "-c", line)
 		shell.Dir = link
-		shell.Env = append(os.Environ(), childVariable+"=1", "SK="+keys.SK, "RK="+keys.RK, "MILLIMETRIC_SERVER="+d.url)
+		shell.Env = append(os.Environ(), childVariable+"=1", "SK="+keys.SK, "RK="+keys.RK, "AK="+keys.AK, "MILLIMETRIC_SERVER="+d.url)
 		out, err := shell.CombinedOutput()
 		if err != nil || len(out) == 0 {
 			t.Errorf("%s\n%v: %s", command, err, out)

@@ -2,8 +2,9 @@
 //
 // This package is the front desk: it reads settings, opens the data folder, joins ingestion, engine
 // and questions, and speaks HTTP. It knows what is allowed to whom, and neither what events mean
-// nor how they are kept. Only serve starts goroutines: the HTTP server's and one that ends salts
-// and notes the use of keys every minute. On disk it makes the data folder, its lock and files with
+// nor how they are kept. Only serve starts goroutines: the HTTP server's, one that paces the garbage
+// collector, and one that ends salts, drops what the audit log no longer keeps
+// and notes the use of keys, every minute. On disk it makes the data folder, its lock and files with
 // root keys, where none was given or a new one is asked for; all else in the folder belongs to the
 // engine and the keyring.
 package main
@@ -23,6 +24,7 @@ import (
 	"millimetric/cmd/millimetric/ask"
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
+	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/remote"
 )
 
@@ -73,6 +75,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(ask.Commands()...)
+	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)
 	return root
 }

@@ -54,6 +54,8 @@ func routeTable() []route {
 			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).ServeAccount)},
 		{name: "healthz", methods: look, path: "/healthz", handle: (*server).healthz},
 		{name: "readyz", methods: look, path: "/readyz", handle: (*server).readyz},
+		{name: "openapi", methods: look, path: "/openapi.json", handle: (*server).openapi},
+		{name: "llms", methods: look, path: "/llms.txt", handle: (*server).llms},
 		{name: "footprint", methods: look[:1], path: "/v1/footprint", kinds: adminKinds(), handle: adminWith((*admin.Door).ReadFootprint)},
 	}, adminRoutes()...)
 }
@@ -68,6 +70,7 @@ func adminRoutes() []route {
 		{name: "projects.create", methods: []string{"POST"}, path: projects, handle: adminWith((*admin.Door).CreateProject)},
 		{name: "projects.read", methods: []string{"GET"}, path: projects + "/{id}", handle: adminWith((*admin.Door).ReadProject)},
 		{name: "projects.change", methods: []string{"PATCH"}, path: projects + "/{id}", handle: adminWith((*admin.Door).ChangeProject)},
+		{name: "projects.destroy", methods: []string{"DELETE"}, path: projects + "/{id}", handle: adminWith((*admin.Door).DestroyProject)},
 		{name: "settings.read", methods: []string{"GET"}, path: projects + "/{id}/settings", handle: adminWith((*admin.Door).ReadSettings)},
 		{name: "settings.change", methods: []string{"PATCH"}, path: projects + "/{id}/settings", handle: adminWith((*admin.Door).ChangeSettings)},
 		{name: "origins.read", methods: []string{"GET"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReadOrigins)},

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/openapi"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -109,7 +111,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
 		giveUp: giveUp,
-		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
 		audit:  f.audit,
 		book:   f.book,
 		ring:   f.ring,
@@ -117,6 +119,8 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		intake: &intake.Door{Pipeline: pipeline},
 		api: &api.Door{
 			Snapshot: func(p event.Project) query.Source { return f.snapshot(p) }, Now: now, Zone: f.book.Zone, Gone: isGone,
+			// Half of the processors are enough for questions, and leave the other half to what comes in.
+			Turns: api.NewTurns(runtime.GOMAXPROCS(0)/2, now),
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,
@@ -124,6 +128,9 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.mcp = s.newAgents(agentSettings{}, now)
+	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
+		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
 	s.prepare()
 	return s, nil
 }

@@ -43,9 +43,11 @@ type server struct {
 	proxies []netip.Prefix
 	log     *slog.Logger
 	routes  routes
-	http    *fasthttp.Server
-	ended   atomic.Bool // no more requests are taken
-	giveUp  func()      // has requests that take long end
+	// document describes the routes.
+	document []byte
+	http     *fasthttp.Server
+	ended    atomic.Bool // no more requests are taken
+	giveUp   func()      // has requests that take long end
 
 	connsMax int
 	reading  atomic.Int64 // questions under way
@@ -317,8 +319,16 @@ func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) fun
 			return err
 		}
 		defer leave()
-		return ask(s.api, ctx, project)
+		return ask(s.doorOf(grant), ctx, project)
 	}
+}
+
+// doorOf returns the door for questions, or one that shows no more than a key may see.
+func (s *server) doorOf(grant auth.Grant) *api.Door {
+	if grant.From == nil && grant.To == nil {
+		return s.api
+	}
+	return s.api.Within(grant.Range())
 }
 
 // enter takes one of the places for questions under way.

@@ -38,6 +38,7 @@ type Result struct {
 	Seen     int // events that readers had seen before the cut
 	Unseen   int // of these, not there after it, or changed
 	Problems []string
+	Upkeep   *Upkeep // of the stores before their cuts; may be nil
 }
 
 // problemsKept bounds Result.Problems: one is enough to begin with.
@@ -51,7 +52,7 @@ func (r *Result) problem(format string, args ...any) {
 
 // Run makes rounds until there were enough points.
 func (c Crash) Run() Result {
-	var result Result
+	result := Result{Upkeep: &Upkeep{}}
 	for seed := c.Seed; result.Points < c.Points; seed++ {
 		c.round(seed, &result)
 	}
@@ -142,14 +143,16 @@ func (c Crash) round(seed uint64, result *Result) {
 	}
 	name := fmt.Sprintf("seed=%d", seed)
 	for session := 1 + random.IntN(3); session > 0; session-- {
-		e, err := engine.Open(dir, options(fs, random))
+		opt := options(fs, random)
+		opt.Notify = result.Upkeep.notice
+		e, err := engine.Open(dir, opt)
 		if err != nil {
 			result.problem("%s: open: %v", name, err)
 			return
 		}
 		store.Store(e)
-		if err := send(e, plans, acked, session); err != nil {
-			result.problem("%s: append: %v", name, err)
+		if err := send(e, plans, acked, session, random.IntN(2) == 0); err != nil {
+			result.problem("%s: %v", name, err)
 		}
 		disk.hold(func() {
 			store.Store(nil)
@@ -187,16 +190,20 @@ func options(fs vfs.FS, random *rand.Rand) engine.Options {
 }
 
 // send runs one goroutine per plan and waits for them. They send what isn't acknowledged yet, one in
-// so many parts of it.
-func send(e *engine.Engine, plans []plan, acked []atomic.Int64, parts int) error {
-	failed := make(chan error, len(plans))
-	var senders sync.WaitGroup
+// so many parts of it. Meanwhile all may be compacted, again and again.
+func send(e *engine.Engine, plans []plan, acked []atomic.Int64, parts int, compacting bool) error {
+	failed := make(chan error, len(plans)+1)
+	var senders, keeper sync.WaitGroup
+	sent := make(chan struct{})
+	if compacting {
+		keeper.Go(func() { keepCompacting(e, sent, failed) })
+	}
 	for s := range plans {
 		senders.Go(func() {
 			left := plans[s][acked[s].Load():]
 			for _, p := range left[:len(left)/parts] {
 				if err := e.Append(context.Background(), p.project, append([]event.Event{}, p.events...)); err != nil {
-					failed <- err
+					failed <- fmt.Errorf("append: %w", err)
 					return
 				}
 				acked[s].Add(1)
@@ -204,6 +211,24 @@ func send(e *engine.Engine, plans []plan, acked []atomic.Int64, parts int) error
 		})
 	}
 	senders.Wait()
+	close(sent)
+	keeper.Wait()
 	close(failed)
 	return <-failed
+}
+
+// keepCompacting seals and merges all, again and again until sent is closed: a cut may then come at any
+// step of that, too.
+func keepCompacting(e *engine.Engine, sent <-chan struct{}, failed chan<- error) {
+	for {
+		select {
+		case <-sent:
+			return
+		case <-time.After(2 * time.Millisecond):
+		}
+		if err := e.Compact(context.Background()); err != nil {
+			failed <- fmt.Errorf("compact: %w", err)
+			return
+		}
+	}
 }

@@ -68,6 +68,16 @@ func (q *quota) Remove(name string) error {
 	return err
 }
 
+// Link is part of vfs.FS. The two names are counted as if each had bytes of its own: either may be
+// removed first.
+func (q *quota) Link(oldname, newname string) error {
+	err := q.FS.Link(oldname, newname)
+	if err == nil {
+		q.used.Add(q.sizeOf(newname))
+	}
+	return err
+}
+
 // give gives back what a file takes that is about to be replaced.
 func (q *quota) give(name string) { q.used.Add(-q.sizeOf(name)) }
 

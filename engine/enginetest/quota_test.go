@@ -22,13 +22,16 @@ type filling struct {
 	gen   *eventtest.Gen
 	model *Model
 	acked int
+
+	upkeep Upkeep
 }
 
 func newFilling(t *testing.T, seed uint64) *filling {
 	var ticks atomic.Int64
-	f := &filling{t: t, disk: newQuota(24 << 20), gen: eventtest.New(seed, 100, 1000), model: NewModel()}
+	f := &filling{t: t, disk: newQuota(20 << 20), gen: eventtest.New(seed, 100, 1000), model: NewModel()}
 	f.opt = engine.Options{
 		FS: f.disk, CipherKey: CipherKey, FreeBytesMin: 16 << 20, FreePercentMin: -1, MemTableBytes: 1 << 20,
+		SealRows: 1000, SegmentRows: 10_000, Notify: f.upkeep.notice,
 		Now:   func() time.Time { return time.UnixMilli(int64(eventtest.Start) + ticks.Add(1)) },
 		Fatal: func(reason string) { panic(reason) },
 	}
@@ -114,8 +117,11 @@ func TestProofAFullDiskRefusesEventsBeforeAWriteFails(t *testing.T) {
 	if err := f.e.Close(); err != nil {
 		t.Fatal(err)
 	}
-	Say(t, "R8, disk in memory", "seed=%d acked=%d lost=0 failed_writes=%d free_at_refusal=%d recovered_after_ms=%d",
-		seed, f.acked, f.disk.failed.Load(), refusedAt.AvailBytes, recovered.Milliseconds())
+	Say(t, "R8, disk in memory", "seed=%d acked=%d lost=0 failed_writes=%d free_at_refusal=%d recovered_after_ms=%d %v",
+		seed, f.acked, f.disk.failed.Load(), refusedAt.AvailBytes, recovered.Milliseconds(), &f.upkeep)
+	if f.upkeep.Idle() {
+		t.Errorf("seed=%d: nothing is sealed and merged while the disk fills: %v", seed, &f.upkeep)
+	}
 	if f.disk.failed.Load() != 0 {
 		t.Errorf("seed=%d: %d writes found no space", seed, f.disk.failed.Load())
 	}
@@ -129,6 +135,7 @@ func TestProofADiskWithoutTheGuardFails(t *testing.T) {
 	}
 	ended := make(chan string, 100)
 	f.opt.FreeBytesMin, f.opt.CommitWait = -1, 2*time.Second
+	f.opt.SealRows = 0 // what seals would meet a full disk inside Pebble, which then ends the process itself
 	f.opt.Fatal = func(reason string) { ended <- reason; select {} }
 	f.disk.size.Store(f.disk.used.Load() + 1<<20 + 4096)
 	f.open()

@@ -36,6 +36,7 @@ type Sweep struct {
 	Child func() *exec.Cmd
 
 	Lasting bool // the fault stays: all later operations of the kind fail as well
+	upkeep  *Upkeep
 	// Swallow makes failing syncs of the log say that they succeeded. Such a sweep must report losses,
 	// or it is blind.
 	Swallow bool
@@ -60,7 +61,8 @@ const (
 
 // Run takes new seeds until there were enough faults.
 func (s Sweep) Run() (SweepResult, error) {
-	var all SweepResult
+	all := SweepResult{Result: Result{Upkeep: &Upkeep{}}}
+	s.upkeep = all.Upkeep
 	for seed := s.Seed; all.Points < s.Injections; seed++ {
 		faults, err := s.faults(seed)
 		if err != nil {
@@ -285,6 +287,10 @@ func (w *sweeper) listen(f fault) (s said, err error) {
 				w.found.problem("%s: acknowledged after a failed sync", f)
 			case sayOps:
 				err = json.Unmarshal([]byte(facts), &w.counts)
+			case sayUpkeep:
+				var sealed, merged int64
+				_, err = fmt.Sscan(facts, &sealed, &merged)
+				w.sweep.upkeep.add(sealed, merged)
 			case sayEnd:
 				s.through = true
 				if s.hit {

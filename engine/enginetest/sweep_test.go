@@ -37,21 +37,21 @@ func runSweep(t *testing.T, name string, s Sweep) SweepResult {
 	if err != nil {
 		t.Fatalf("seed=%d: %v", s.Seed, err)
 	}
-	Say(t, name, "seed=%d operations=%d points=%d acked=%d lost=%d torn=%d lied=%d through=%d ended=%d fatal=%d hung=%d unacked=%d points/s=%.0f",
-		s.Seed, r.Operations, r.Points, r.Acked, r.Lost, r.Torn, r.Lied, r.Through, r.Ended, r.Fatal, r.Hung, r.Unacked,
+	Say(t, name, "seed=%d operations=%d points=%d acked=%d lost=%d torn=%d lied=%d through=%d ended=%d fatal=%d hung=%d unacked=%d %v points/s=%.0f",
+		s.Seed, r.Operations, r.Points, r.Acked, r.Lost, r.Torn, r.Lied, r.Through, r.Ended, r.Fatal, r.Hung, r.Unacked, r.Upkeep,
 		float64(r.Points)/time.Since(begin).Seconds())
 	return r
 }
 
 func TestProofNoFailingOperationLosesWhatWasAcknowledged(t *testing.T) {
-	r := runSweep(t, "R7", Sweep{Seed: Seed(t), Injections: Figure(t, 60, 400, 20_000)})
+	r := runSweep(t, "R7", Sweep{Seed: Seed(t), Injections: Figure(t, 30, 400, 20_000)})
 	if r.Lost != 0 || r.Torn != 0 || r.Lied != 0 || r.Hung != 0 || len(r.Problems) != 0 {
 		t.Errorf("lost=%d torn=%d lied=%d hung=%d", r.Lost, r.Torn, r.Lied, r.Hung)
 		for _, p := range slices.Concat(r.Hangs, r.Problems) {
 			t.Error(p)
 		}
 	}
-	if r.Acked == 0 || r.Ended == 0 || r.Through == 0 {
+	if r.Acked == 0 || r.Ended == 0 || r.Through == 0 || r.Upkeep.Idle() {
 		t.Error("the faults come at the wrong moments")
 	}
 }
@@ -59,7 +59,7 @@ func TestProofNoFailingOperationLosesWhatWasAcknowledged(t *testing.T) {
 // A fault that stays loses nothing either. Pebble tries some things again for ever, though, and then
 // neither Open nor Close returns: how often that is stands in the line, and is no failure.
 func TestProofAFaultThatStaysLosesNothing(t *testing.T) {
-	r := runSweep(t, "R7, the fault stays", Sweep{Seed: Seed(t), Injections: Figure(t, 15, 25, 2000), Lasting: true})
+	r := runSweep(t, "R7, the fault stays", Sweep{Seed: Seed(t), Injections: Figure(t, 8, 25, 2000), Lasting: true})
 	for _, hang := range r.Hangs {
 		t.Log(hang)
 	}
@@ -69,7 +69,7 @@ func TestProofAFaultThatStaysLosesNothing(t *testing.T) {
 }
 
 func TestProofSweepSeesASyncWhoseFailureIsIgnored(t *testing.T) {
-	if r := runSweep(t, "R7 control: failed syncs are ignored", Sweep{Seed: Seed(t), Injections: Figure(t, 10, 20, 200), Swallow: true}); r.Lost == 0 {
+	if r := runSweep(t, "R7 control: failed syncs are ignored", Sweep{Seed: Seed(t), Injections: Figure(t, 30, 60, 300), Swallow: true}); r.Lost == 0 {
 		t.Error("failed syncs were ignored and nothing was lost: the sweep is blind")
 	}
 }

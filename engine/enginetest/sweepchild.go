@@ -29,6 +29,7 @@ const (
 	sayLied   = "lied"   // a request was acknowledged after a sync of the log had failed
 	sayFailed = "failed" // an operation of the engine failed, and why
 	sayOps    = "ops"    // how many operations of each kind there were
+	sayUpkeep = "upkeep" // how often events were sealed and segments merged
 	sayEnd    = "end"    // of this fault; the next one may come
 )
 
@@ -54,6 +55,8 @@ type swept struct {
 	plan  plan
 	ticks atomic.Int64
 	acked int
+
+	upkeep Upkeep
 }
 
 func newSwept(f fault, out io.Writer) *swept {
@@ -92,6 +95,7 @@ func (s *swept) run() {
 		panic(err)
 	}
 	s.say(sayOps, string(counts))
+	s.say(sayUpkeep, fmt.Sprint(s.upkeep.sealed.Load(), " ", s.upkeep.merged.Load()))
 	s.say(sayEnd, "")
 }
 
@@ -100,6 +104,7 @@ func (s *swept) open() (*engine.Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	opt.Notify = s.upkeep.notice
 	return engine.Open(storeIn(s.Folder), opt)
 }
 
@@ -116,6 +121,7 @@ func sweptOptions(folder string, fs vfs.FS, now func() time.Time) (engine.Option
 	return engine.Options{
 		FS: fs, CipherKey: ring.CipherKey, Now: now,
 		MemTableBytes: 64 << 10, FreeBytesMin: -1, FreePercentMin: -1,
+		SealRows: 24, SegmentRows: 1000,
 		CommitWait: 3 * time.Second, StallExit: 6 * time.Second,
 	}, nil
 }
@@ -135,14 +141,21 @@ func (s *swept) send(e *engine.Engine, until int) {
 				s.say(sayKept, s.acked)
 			}
 		}
+		if s.acked%16 == 0 { // so that there is something to merge
+			if err := e.Compact(context.Background()); err != nil {
+				s.say(sayFailed, err)
+			}
+		}
 	}
 }
 
 func (s *swept) sendOne(e *engine.Engine, r planned) bool {
 	for range 3 {
+		// One that fails after this was that of another write, or its loss is found later.
+		failed := s.disk.syncFailed()
 		err := e.Append(context.Background(), r.project, append([]event.Event{}, r.events...))
 		if err == nil {
-			if s.disk.syncFailed() && !s.Swallow {
+			if failed && !s.Swallow {
 				s.say(sayLied, "")
 			}
 			return true

@@ -28,6 +28,9 @@ var timeLayouts = []struct {
 // ParseTime reads an ISO 8601 time, cut to the millisecond. A time without an offset is read in
 // zone, and a date alone is the first moment of that day there.
 func ParseTime(text string, zone *time.Location) (Time, error) {
+	if t, ok := parseCommon(text); ok {
+		return t, nil
+	}
 	if len(text) == len("2006-01-02") {
 		date, err := time.Parse("2006-01-02", text)
 		if err != nil {
@@ -52,6 +55,34 @@ func ParseTime(text string, zone *time.Location) (Time, error) {
 		return bounded(t)
 	}
 	return 0, errTime
+}
+
+// parseCommon reads the form that nearly all clients send, 2026-05-01T12:00:00.000Z, and takes no time
+// that ParseTime wouldn't.
+func parseCommon(text string) (Time, bool) {
+	if len(text) != len("2006-01-02T15:04:05.000Z") || text[4] != '-' || text[7] != '-' || text[10] != 'T' ||
+		text[13] != ':' || text[16] != ':' || text[19] != '.' || text[23] != 'Z' {
+		return 0, false
+	}
+	whole := true
+	number := func(digits string) (n int) {
+		for i := range len(digits) {
+			digit := digits[i] - '0'
+			whole = whole && digit <= 9
+			n = 10*n + int(digit)
+		}
+		return n
+	}
+	year, month, day := number(text[:4]), number(text[5:7]), number(text[8:10])
+	hour, minute, second, milli := number(text[11:13]), number(text[14:16]), number(text[17:19]), number(text[20:23])
+	if !whole || year < 1970 || month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	date := time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC)
+	if date.Day() != day { // of another month
+		return 0, false
+	}
+	return Time(date.Unix()*1000 + int64(milli)), true
 }
 
 // civil reads t's clock face in zone: the first moment that shows it, or, where the zone skips it,

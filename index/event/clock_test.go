@@ -1,6 +1,7 @@
 package event
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -77,4 +78,28 @@ func TestCivilStartIsTheFirstMomentOfItsHour(t *testing.T) {
 func shown(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
+}
+
+func TestTheCommonFormIsReadLikeAllOthers(t *testing.T) {
+	bytes := "0123456789-:T.Z+ 93"
+	random := rand.New(rand.NewPCG(3, 3))
+	taken := 0
+	for range 200_000 {
+		text := []byte(time.UnixMilli(random.Int64N(int64(TimeMax))).UTC().Format("2006-01-02T15:04:05.000Z"))
+		for range random.IntN(3) {
+			text[random.IntN(len(text))] = bytes[random.IntN(len(bytes))]
+		}
+		got, ok := parseCommon(string(text))
+		if !ok {
+			continue
+		}
+		taken++
+		want, err := time.Parse(time.RFC3339, string(text))
+		if err != nil || got != TimeOf(want) {
+			t.Fatalf("%s is read as %v; want %v, %v", text, got.Std(), want, err)
+		}
+	}
+	if taken < 50_000 {
+		t.Errorf("only %d are taken", taken)
+	}
 }

@@ -255,3 +255,27 @@ func TestMissingPiecesAndFailedWritesAreErrors(t *testing.T) {
 		}
 	}
 }
+
+// Hashes that crowd around the ends of a table lie beyond their slots, some of them in the first ones.
+func TestTablesYieldTheirHashesRising(t *testing.T) {
+	random := rand.New(rand.NewPCG(11, 11))
+	for _, spread := range []uint64{0, 1 << 8, 1 << 32, 1 << 58, 1 << 63} {
+		for n := range 200 {
+			var table Recent
+			var want []Hash
+			for range n {
+				h := Hash{random.Uint64(), random.Uint64() &^ 0xff}
+				if spread > 0 {
+					h.Hi = random.Uint64N(spread) * uint64(1-2*(random.IntN(2))) // about zero, from either side
+				}
+				if table.Add(h) {
+					want = append(want, h)
+				}
+			}
+			slices.SortFunc(want, Hash.Compare)
+			if got := table.Sorted(); !slices.Equal(got, want) {
+				t.Fatalf("spread %d: %d hashes come as %x, want %x", spread, n, got, want)
+			}
+		}
+	}
+}

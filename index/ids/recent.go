@@ -1,7 +1,5 @@
 package ids
 
-import "slices"
-
 // Recent is the set of hashes that aren't in a run yet. It grows without bound: its user freezes it in
 // time, and makes a run of it. The zero value is empty. Readers may share one that nobody adds to.
 type Recent struct{ table Table[struct{}] }
@@ -24,7 +22,6 @@ func (r *Recent) Bytes() int { return r.table.Bytes() }
 // Sorted returns the hashes, rising.
 func (r *Recent) Sorted() []Hash {
 	sorted := make([]Hash, 0, r.Len())
-	r.table.Each(func(h Hash, _ struct{}) { sorted = append(sorted, h) })
-	slices.SortFunc(sorted, Hash.Compare)
+	r.table.Rising(func(h Hash, _ struct{}) { sorted = append(sorted, h) })
 	return sorted
 }

@@ -2,6 +2,7 @@ package ids
 
 import (
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -58,13 +59,36 @@ func (t *Table[V]) Bytes() int {
 	return (16 + int(unsafe.Sizeof(value))) * len(t.slots)
 }
 
-// Each yields all hashes, in any order.
-func (t *Table[V]) Each(yield func(h Hash, value V)) {
-	for i, slot := range t.slots {
-		if slot.Lo&tableUsed != 0 {
-			yield(Hash{slot.Hi, slot.Lo &^ tableUsed}, t.values[i])
+// Rising yields all hashes, rising. Hashes that lie side by side have no others between them, and their
+// slots are given by their upper bits: so sorting each such stretch sorts all.
+func (t *Table[V]) Rising(yield func(h Hash, value V)) {
+	var stretch []int
+	flush := func() {
+		slices.SortFunc(stretch, func(a, b int) int { return t.slots[a].Compare(t.slots[b]) })
+		for _, at := range stretch {
+			yield(Hash{t.slots[at].Hi, t.slots[at].Lo &^ tableUsed}, t.values[at])
+		}
+		stretch = stretch[:0]
+	}
+	// What was pushed beyond the last slot lies in the first ones, and is greater than all.
+	var pushed []int
+	at := 0
+	for ; at < len(t.slots) && t.slots[at].Lo&tableUsed != 0; at++ {
+		if home := int(t.slots[at].Hi >> t.shift); home > at {
+			pushed = append(pushed, at)
+		} else {
+			stretch = append(stretch, at)
 		}
 	}
+	for ; at < len(t.slots); at++ {
+		if t.slots[at].Lo&tableUsed == 0 {
+			flush()
+		} else {
+			stretch = append(stretch, at)
+		}
+	}
+	stretch = append(stretch, pushed...)
+	flush()
 }
 
 // find returns the slot of a hash, or the one that it would take.

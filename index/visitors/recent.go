@@ -1,10 +1,6 @@
 package visitors
 
-import (
-	"slices"
-
-	"millimetric/index/ids"
-)
+import "millimetric/index/ids"
 
 // Recent maps the visitors that aren't in a run yet to their ordinals, in 20 bytes per slot without
 // pointers. It grows without bound: its user freezes it in time, and makes a run of it. The zero value
@@ -26,7 +22,6 @@ func (r *Recent) Bytes() int { return r.table.Bytes() }
 // Entries returns the visitors, rising by hash, as Build wants them.
 func (r *Recent) Entries() []Entry {
 	entries := make([]Entry, 0, r.Len())
-	r.table.Each(func(h ids.Hash, ordinal uint32) { entries = append(entries, Entry{h, ordinal}) })
-	slices.SortFunc(entries, func(a, b Entry) int { return a.Hash.Compare(b.Hash) })
+	r.table.Rising(func(h ids.Hash, ordinal uint32) { entries = append(entries, Entry{h, ordinal}) })
 	return entries
 }

@@ -28,6 +28,8 @@ const bodyBytesMax = 1 << 20
 // and proxies commonly wait.
 const budgetDefault = 30 * time.Second
 
+const codeScope = "insufficient_scope"
+
 const codeUnsupported = "unsupported_media_type"
 
 // The parameters that name a project. They may stand in the URL of a POST, too.
@@ -44,15 +46,42 @@ type Door struct {
 	// Now is the clock: of questions about now and about what hasn't ended yet, and of the cost of
 	// explained answers; nil is the year 1.
 	Now    func() time.Time
-	Budget time.Duration // of one question; 0 is 30 seconds
+	Budget time.Duration // of one question, and of its waiting; 0 is 30 seconds
 	// Allowance is the memory that all questions share; nil bounds each question alone.
 	Allowance *query.Allowance
 	// Gone reports whether the client of a connection has hung up; nil for never. It is asked while a
 	// question is under way, and mustn't wait.
 	Gone func(net.Conn) bool
+	// Turns bounds how many questions work at a time; nil doesn't.
+	Turns *Turns
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
 	// nothing.
 	Zone func(event.Project) string
+
+	from, to event.Time // of the events that questions may see; see Within
+}
+
+// Within returns a door whose questions see no events but those with from <= Time < to. One whose range
+// reaches beyond is refused: its answer would look like another's.
+func (d *Door) Within(from, to event.Time) *Door {
+	within := *d
+	within.from, within.to = from, to
+	return &within
+}
+
+// mayAsk refuses a question about events that may not be seen. One about now has no range.
+func (d *Door) mayAsk(q *query.Common) error {
+	if d.to == 0 || q.To == 0 || q.From >= d.from && q.To <= d.to {
+		return nil
+	}
+	note := "The key only reads events"
+	if d.from > event.TimeMin {
+		note += " from " + d.from.Std().Format(time.RFC3339) + " on"
+	}
+	if d.to <= event.TimeMax {
+		note += " before " + d.to.Std().Format(time.RFC3339)
+	}
+	return &event.Error{Kind: event.ErrDenied, Code: codeScope, Notes: []string{note}}
 }
 
 // Events answers /v1/query.
@@ -134,6 +163,9 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := d.mayAsk(question.Settings()); err != nil {
+		return nil, nil, err
+	}
 	question.Settings().Now, question.Settings().Allowance = event.TimeOf(began), d.Allowance
 	budget := d.Budget
 	if budget == 0 {
@@ -147,6 +179,17 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	source := d.Snapshot(project)
 	if held, ok := source.(interface{ Release() }); ok {
 		defer held.Release()
+	}
+	if d.to > 0 {
+		source = query.Within(source, d.from, d.to)
+	}
+	if d.Turns != nil {
+		turn, err := d.Turns.begin(bounded)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer turn.end()
+		bounded = turn
 	}
 	answer, err := query.Run(bounded, source, question)
 	if errors.Is(err, errGone) {

@@ -114,7 +114,11 @@ func TestVisitorsOfManyBlocksAreToldApart(t *testing.T) {
 			add(cells, cell{e.Time.Std().Format("2006-01-02T15:00:00Z"), e.Path}, e.AnonymousID)
 		}
 	}
-	for seed := range uint64(3) {
+	seeds := uint64(3)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		source := NewSealed(events, seed)
 		for _, c := range []struct {
 			params string

@@ -48,7 +48,11 @@ func TestTheQueriesAnswerTheCorpusFromSegments(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	sources := map[string]*Sealed{} // most questions share a load
-	for cut := range uint64(4) {
+	cuts := uint64(4)
+	if testing.Short() {
+		cuts = 1
+	}
+	for cut := range cuts {
 		t.Run(fmt.Sprint("cut ", cut), func(t *testing.T) {
 			Run(t, "testdata", func(t *testing.T, load []event.Event, question string) string {
 				q, err := parse(question)

@@ -30,7 +30,7 @@ func TestModelAndRetentionsAgree(t *testing.T) {
 func agree(t *testing.T, rounds int, ask func(*rand.Rand, int) string, says func(string) bool) {
 	const questions = 4
 	if testing.Short() {
-		rounds /= 10
+		rounds /= 30
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d, %d questions", seed, rounds*questions)

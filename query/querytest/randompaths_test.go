@@ -18,7 +18,7 @@ import (
 func TestModelAndPathsAgree(t *testing.T) {
 	histories, questions := 1200, 10
 	if testing.Short() {
-		histories = 120
+		histories = 60
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d, %d questions", seed, histories*questions)

@@ -38,7 +38,7 @@ func (d *Door) ask(ctx context.Context, q questionTool, project event.Project, a
 	}
 	explain := string(args.fields["explain"]) == "true"
 	for {
-		reply, err := d.opt.Ask(ctx, project, q.Name, form)
+		reply, err := d.opt.Ask(ctx, grantOf(ctx), project, q.Name, form)
 		if err != nil {
 			return nil, err
 		}
@@ -125,7 +125,8 @@ func (a *answered) rows() []jsontext.Value {
 	var all []jsontext.Value
 	found := false
 	for _, name := range rowLists {
-		if i := slices.IndexFunc(a.rest, func(m member) bool { return m.name == name }); i >= 0 {
+		i := slices.IndexFunc(a.rest, func(m member) bool { return m.name == name })
+		if i >= 0 && a.rest[i].value.Kind() == jsontext.KindBeginArray {
 			found = true
 			all = append(all, elementsOf(a.rest[i].value)...)
 		}

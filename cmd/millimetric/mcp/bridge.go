@@ -3,7 +3,6 @@ package mcp
 import (
 	"bytes"
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -94,12 +93,25 @@ func (r *recorder) copyTo(ctx *fasthttp.RequestCtx) error {
 	if r.status >= http.StatusBadRequest && strings.HasPrefix(media, "text/plain") {
 		return &event.Error{Kind: event.ErrInput, Code: event.CodeInvalidPayload, Notes: []string{strings.TrimSpace(r.body.String())}}
 	}
+	body := r.body.Bytes()
+	if strings.HasPrefix(media, "text/event-stream") {
+		media, body = "application/json", onlyMessage(body)
+	}
 	ctx.SetStatusCode(r.status)
 	if media != "" {
 		ctx.SetContentType(media)
 	}
-	if _, err := io.Copy(ctx, &r.body); err != nil {
-		return err
+	ctx.SetBody(body)
+	return nil
+}
+
+// onlyMessage takes the message out of a stream of events that holds one: an error, as streams are what
+// the library insists on where a client asks for notifications, of which there are none.
+func onlyMessage(stream []byte) []byte {
+	for line := range bytes.Lines(stream) {
+		if data, ok := bytes.CutPrefix(line, []byte("data: ")); ok {
+			return bytes.TrimSpace(data)
+		}
 	}
 	return nil
 }

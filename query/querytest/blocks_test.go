@@ -1,0 +1,68 @@
+package querytest
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"millimetric/index/event"
+	"millimetric/index/event/eventtest"
+)
+
+// Of visitors without users, questions about visitors go through blocks of them, and questions about
+// persons one by one, whatever segments their events lie in: the answers must be the same.
+func TestBlocksOfVisitorsAnswerAsPersonsDo(t *testing.T) {
+	const whole = "&from=2026-03-28&to=2026-04-20"
+	events := eventtest.New(11, 30_000, 80_000).Events(25_000)
+	for i := range events {
+		e := &events[i]
+		e.Seq, e.UserID = event.Seq(i+1), ""
+		if i%9 == 0 { // a visit of many days
+			e.SessionID, e.SessionDerived = "long-"+strconv.Itoa(i%2), false
+		}
+	}
+	sources := map[string]*Sealed{"days": NewDays(events), "cut 1": NewSealed(events, 1)}
+	if !testing.Short() {
+		sources["cut 2"], sources["cut 3"] = NewSealed(events, 2), NewSealed(events, 3)
+	}
+	for name, sealed := range sources {
+		for _, question := range []string{
+			"funnel?step=$pageview&step=add_to_cart&step=purchase",
+			"funnel?step=view_item&step=$pageview&step=purchase&window=1d",
+			"funnel?step=signup&step=$pageview&order=strict",
+			"funnel?step=signup&step=$pageview&step=purchase&order=any",
+			"funnel?step=$pageview&step=purchase&maturity=mature",
+			"funnel?step=$pageview&step=purchase&hold=country",
+			"funnel?step=$pageview&step=purchase&breakdown=country&include_bots=true",
+			"funnel?step=$pageview&step=purchase&breakdown=first_touch.source",
+			"funnel?step=view_item&step=signup&breakdown=first_touch.campaign&window=3d",
+			`funnel?breakdown=first_touch.medium&steps=[{"event":"$pageview","filters":[{"field":"country","op":"eq","value":"US"}]},{"event":"purchase"}]`,
+			`funnel?exclude=[{"event":"signup","after":1,"before":2}]&step=$pageview&step=purchase`,
+			"attribution?conversion=purchase&models=first,last,last_non_direct,linear,time_decay&value=properties.amount_cents",
+			"attribution?conversion=signup&models=linear,participation&lookback=0&group_by=campaign",
+			"attribution?conversion=purchase&models=data_driven&group_by=source",
+			`attribution?conversion=purchase&models=linear&touch_filters=[{"field":"source","op":"ne","value":"google"}]`,
+			"retention?birth=$pageview&return=$pageview&period=day",
+			"retention?birth=$pageview&return=$pageview&period=day&tz=Asia/Kolkata&mode=unbounded",
+			"retention?birth=purchase&return=purchase&period=week&birth_in=ever",
+			"retention?birth=signup&return=purchase&period=day",
+		} {
+			visitors, persons := plainAnswer(t, sealed, question+whole), plainAnswer(t, sealed, question+whole+"&actor=person")
+			if visitors != persons {
+				t.Errorf("%s: %s\nvisitors: %s\npersons: %s", name, question, visitors, persons)
+			}
+			if !strings.ContainsAny(visitors, "123456789") {
+				t.Errorf("%s: %s says nothing", name, question)
+			}
+		}
+	}
+}
+
+func plainAnswer(t *testing.T, source *Sealed, question string) string {
+	t.Helper()
+	q, err := parse(question)
+	if err != nil {
+		t.Fatalf("%s: %v", question, err)
+	}
+	return unexplained(answer(source, q))
+}
