@@ -27,6 +27,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,6 +95,12 @@ type Engine struct {
 
 	compactions *compactions
 
+	life context.Context // of the engine; it ends when Close begins
+	end  context.CancelFunc
+
+	swept    atomic.Int64 // the day of the last sweep
+	sweepNow atomic.Bool  // there is something to sweep before the next day
+
 	wakeSealer chan struct{}
 	wakeMerger chan struct{}
 
@@ -145,6 +152,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 		return nil, errors.Join(err, e.closeStore())
 	}
 	e.ending.begin(e.clock)
+	e.swept.Store(e.endingDay() - 1) // nobody knows when it was swept last
 	e.watchSpace()
 	e.running.Add(5)
 	go e.gather()
@@ -177,6 +185,7 @@ func newEngine(dir string, opt Options) *Engine {
 	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
 	e.compactions = newCompactions(e)
+	e.life, e.end = context.WithCancel(context.Background())
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
 	// it fails to open.
 	e.fs, e.care = vfs.WithDiskHealthChecks(ordered{opt.FS}, slowAfter, nil, func(info vfs.DiskSlowInfo) {
@@ -264,6 +273,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.work.Signal()
 	close(e.stop)
+	e.end()
 	e.running.Wait()
 	return e.closeStore()
 }

@@ -162,6 +162,7 @@ func (e *Engine) pebbleOptions() *pebble.Options {
 		L0StopWritesThreshold:       topTablesMax,
 		MaxOpenFiles:                256,
 		Comparer:                    exact,
+		Cleaner:                     pebble.ArchiveCleaner{}, // see archive
 		Logger:                      logger{e},
 		EventListener:               e.listener(),
 		// Tombstones of what was merged away must reach a table, or nothing is ever deleted.
