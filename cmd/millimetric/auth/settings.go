@@ -17,6 +17,10 @@ type Settings struct {
 
 	// RateLimits bound the requests of the project's keys, by the name of the route; others aren't bounded.
 	RateLimits map[string]RateLimit `json:"rate_limits,omitempty"`
+
+	// RetentionSince is when the window that the engine keeps was last changed, in milliseconds since
+	// 1970: of replays from before, nobody knows what was shown then.
+	RetentionSince event.Time `json:"retention_since,omitempty"`
 }
 
 // RateLimit is how fast requests may come: a bucket of tokens, of which each request takes one.
@@ -59,3 +63,8 @@ func (s *Settings) check(fields event.FieldErrors) {
 
 // Zone returns the time zone of a project's questions that name none, "" for UTC.
 func (b *Book) Zone(number event.Project) string { return b.index.Load().zones[number] }
+
+// RetentionSince returns when the retention window of a project was last changed; 0 for never.
+func (b *Book) RetentionSince(number event.Project) event.Time {
+	return b.index.Load().windows[number]
+}
