@@ -115,9 +115,9 @@ func newLaw(t *testing.T, r *rand.Rand, k kind) law {
 	return l
 }
 
-// placeless leaves out of an answer what speaks of positions.
+// placeless leaves out of an answer what speaks of positions, as cursors do.
 func placeless(answer string) string {
 	return positions.ReplaceAllString(strings.TrimSpace(answer), "")
 }
 
-var positions = regexp.MustCompile(`,?"as_of":"[0-9]*"`)
+var positions = regexp.MustCompile(`,?"(as_of":"[0-9]*|next":"[^"]*)"`)
