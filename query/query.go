@@ -89,6 +89,7 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		return nil, err
 	}
 	answer.AsOf = r.asOf
+	answer.Cost = r.sum()
 	if common.Explain {
 		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.sum()}
 	}

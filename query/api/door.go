@@ -45,6 +45,8 @@ type Door struct {
 	// explained answers; nil is the year 1.
 	Now    func() time.Time
 	Budget time.Duration // of one question; 0 is 30 seconds
+	// Answered is told of each question that was answered; nil where nobody wants to know.
+	Answered func(name string, cost query.Cost, took time.Duration)
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
 	// nothing.
 	Zone func(event.Project) string
@@ -168,8 +170,12 @@ func (d *Door) Answer(ctx context.Context, project event.Project, name string, f
 	if err != nil {
 		return nil, err
 	}
+	took := d.now().Sub(began)
+	if d.Answered != nil {
+		d.Answered(name, answer.Cost, took)
+	}
 	if answer.Explain != nil {
-		answer.Explain.Cost.Elapsed = d.now().Sub(began)
+		answer.Explain.Cost.Elapsed = took
 	}
 	return answer, nil
 }
