@@ -97,6 +97,8 @@ func (e *Engine) fill(g *group) {
 		switch {
 		case r.work != nil:
 			r.work(g)
+		case len(r.events) > 0 && r.failed == nil && e.destroyed[r.project]:
+			r.failed = errDestroyed
 		case len(r.events) > 0 && r.failed == nil:
 			e.project(r.project).add(r, &e.words, g, e.number+1)
 		}

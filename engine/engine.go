@@ -27,6 +27,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,12 +56,13 @@ type Engine struct {
 	ciphers *ciphers
 
 	// Owned by the gathering goroutine, and before that by Open.
-	projects map[event.Project]*project
-	touched  []*project
-	encoder  encode.Encoder
-	words    encode.Words
-	number   uint64     // of the last group
-	clock    event.Time // commit time of the last group
+	projects  map[event.Project]*project
+	destroyed map[event.Project]bool // in the time of this process
+	touched   []*project
+	encoder   encode.Encoder
+	words     encode.Words
+	number    uint64     // of the last group
+	clock     event.Time // commit time of the last group
 
 	shown   sync.Map // event.Project → *project, for readers
 	hashers sync.Map // event.Project → *hashers
@@ -92,6 +94,12 @@ type Engine struct {
 	wanted atomic.Int32 // compactions that somebody waits for
 
 	compactions *compactions
+
+	life context.Context // of the engine; it ends when Close begins
+	end  context.CancelFunc
+
+	swept    atomic.Int64 // the day of the last sweep
+	sweepNow atomic.Bool  // there is something to sweep before the next day
 
 	wakeSealer chan struct{}
 	wakeMerger chan struct{}
@@ -144,6 +152,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 		return nil, errors.Join(err, e.closeStore())
 	}
 	e.ending.begin(e.clock)
+	e.swept.Store(e.endingDay() - 1) // nobody knows when it was swept last
 	e.watchSpace()
 	e.running.Add(5)
 	go e.gather()
@@ -157,11 +166,11 @@ func Open(dir string, opt Options) (*Engine, error) {
 func newEngine(dir string, opt Options) *Engine {
 	e := &Engine{
 		opt: opt, dir: dir,
-		projects: map[event.Project]*project{},
-		groups:   make(chan *group, 1),
-		free:     make(chan *group, 3),
-		stop:     make(chan struct{}),
-		ciphers:  newCiphers(&opt),
+		projects: map[event.Project]*project{}, destroyed: map[event.Project]bool{},
+		groups:  make(chan *group, 1),
+		free:    make(chan *group, 3),
+		stop:    make(chan struct{}),
+		ciphers: newCiphers(&opt),
 
 		budget:     newBudget(opt),
 		rotten:     rotten{tables: map[string]bool{}, looked: true},
@@ -176,6 +185,7 @@ func newEngine(dir string, opt Options) *Engine {
 	e.encoder.Cipher = logCipher{e.ciphers}
 	e.work.L = &e.mu
 	e.compactions = newCompactions(e)
+	e.life, e.end = context.WithCancel(context.Background())
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
 	// it fails to open.
 	e.fs, e.care = vfs.WithDiskHealthChecks(ordered{opt.FS}, slowAfter, nil, func(info vfs.DiskSlowInfo) {
@@ -263,6 +273,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.work.Signal()
 	close(e.stop)
+	e.end()
 	e.running.Wait()
 	return e.closeStore()
 }

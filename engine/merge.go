@@ -49,6 +49,14 @@ func (e *Engine) mergeNext(p *project, all bool) (merged bool, err error) {
 		return false, nil
 	}
 	state := p.newest()
+	if at := planRebucket(state.manifest, p.unsound); at >= 0 {
+		err := e.rebucket(p, state, at)
+		if err != nil {
+			entry := &state.manifest.segments[at]
+			err = e.spare(p, err, []uint64{entry.stamp}, func(int) error { return e.checkSegment(p, entry) })
+		}
+		return true, err
+	}
 	if chosen := planSegments(state.manifest, e.budget, all, p.unsound); chosen != nil {
 		err := e.mergeSegments(p, state, chosen)
 		if err != nil {
@@ -208,14 +216,18 @@ func planRuns(m *manifest, kind runKind, all bool, unsound map[uint64]bool) []in
 	if slices.ContainsFunc(entries, func(r runEntry) bool { return unsound[r.stamp] }) {
 		return nil
 	}
-	if all && len(entries) > 1 {
+	era := event.Time(0)
+	if kind == runIDs && m.days > 0 {
+		era = idsFor(m.days) / ids.RetentionEras
+	}
+	if all && era == 0 && len(entries) > 1 {
 		return places(len(entries))
 	}
 	sizes := make([]ids.Size, len(entries))
 	for i, r := range entries {
 		sizes[i] = ids.Size{Hashes: r.count, Latest: r.latest}
 	}
-	chosen := ids.Plan(sizes, 0)
+	chosen := ids.Plan(sizes, era)
 	if kind == runCommits && len(chosen) > 0 {
 		// Their ranges must stay beside each other: all behind the first of them go along.
 		first := slices.Min(chosen)

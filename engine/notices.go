@@ -38,6 +38,13 @@ type Merged struct {
 	Segments int // that went into it
 }
 
+// Rebucketed tells that a segment was written anew, so that each of its days can be destroyed by itself.
+type Rebucketed struct {
+	Project  event.Project
+	Events   int
+	Segments int // that it became
+}
+
 // Retained tells that events whose time was over were dropped.
 type Retained struct {
 	Project  event.Project
@@ -91,6 +98,9 @@ func (n Sealed) String() string {
 func (n Merged) String() string {
 	return fmt.Sprintf("merged %d segments of project %d into one of %d events", n.Segments, n.Project, n.Events)
 }
+func (n Rebucketed) String() string {
+	return fmt.Sprintf("wrote %d events of project %d anew, in %d segments of a day each", n.Events, n.Project, n.Segments)
+}
 func (n Retained) String() string {
 	return fmt.Sprintf("dropped %d events of project %d, in %d segments: their time was over", n.Events, n.Project, n.Segments)
 }
@@ -120,6 +130,9 @@ func (n Sealed) Urgent() bool { return false }
 
 // Urgent is part of Notice.
 func (n Merged) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Rebucketed) Urgent() bool { return false }
 
 // Urgent is part of Notice.
 func (n Retained) Urgent() bool { return false }

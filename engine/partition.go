@@ -26,12 +26,15 @@ const (
 // bucketOf returns the bucket of the cipher key under which an event is kept, where the retention
 // window has so many days.
 func bucketOf(t event.Time, days int) int32 {
-	if days > 0 && days <= dayBucketsMax {
+	if daily(days) {
 		return dayBuckets + int32(t/dayMillis)
 	}
 	year, month, _ := t.Std().Date()
 	return int32(year*12 + int(month) - 1)
 }
+
+// daily reports whether each day has a bucket of its own.
+func daily(days int) bool { return days > 0 && days <= dayBucketsMax }
 
 // bucketEnd returns the first moment behind a bucket.
 func bucketEnd(bucket int32) event.Time {

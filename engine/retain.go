@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"millimetric/index/event"
@@ -103,17 +104,46 @@ func (e *Engine) retain(p *project) error {
 		next.manifest.segments = append(next.manifest.segments, entry)
 		next.segments = append(next.segments, before.segments[i])
 	}
-	if dropped := len(before.segments) - len(next.segments); dropped > 0 {
-		if err := e.publish(p, next); err != nil {
-			return fmt.Errorf("retain project %d: %w", p.number, err)
-		}
-		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
+	oldest := event.Time(today)*dayMillis - idsFor(before.days)
+	next.runs[runIDs] = slices.DeleteFunc(next.runs[runIDs], func(r runEntry) bool { return r.latest < oldest })
+	if err := e.putRetained(p, before, next); err != nil {
+		return fmt.Errorf("retain project %d: %w", p.number, err)
 	}
-	all, err := e.dropKeys(p, floor)
+	if len(before.segments) > len(next.segments) {
+		e.sweepNow.Store(true)
+	}
+	all, err := e.dropKeys(p, before.days, floor)
 	if err == nil && all {
 		p.retained = retained{today, before.days}
 	}
 	return err
+}
+
+// idsDaysMin is how long the id of an event is known at least, in days, whatever the window: for so long
+// senders may try again.
+const idsDaysMin = 35
+
+// idsFor returns how long ids are known after the latest of their run has come, where the window has so
+// many days: as long as the event may be kept, which may be dated a day ahead and stays to the end of a day.
+func idsFor(days int) event.Time { return event.Time(max(idsDaysMin, days+2)) * dayMillis }
+
+// putRetained publishes what retain has left, if that is less than before.
+func (e *Engine) putRetained(p *project, before, next *sealed) error {
+	dropped := len(before.segments) - len(next.segments)
+	fewer := len(next.runs[runIDs]) < len(before.runs[runIDs])
+	if dropped == 0 && !fewer {
+		return nil
+	}
+	if err := e.publish(p, next); err != nil {
+		return err
+	}
+	if dropped > 0 {
+		e.opt.Notify(Retained{Project: p.number, Events: next.gone - before.gone, Segments: dropped})
+	}
+	if fewer {
+		return e.handOver(p, next, next.ordinals, 0)
+	}
+	return nil
 }
 
 // retained says for which day and window a project has been looked through.
@@ -122,17 +152,23 @@ type retained struct {
 	days  int
 }
 
-// dropKeys destroys the cipher keys of buckets whose time is over and of which nothing is left. It goes
+// isOver reports whether nothing is written into a bucket any more, where nothing is in it: its time is
+// over, or it is a month where each day has a bucket of its own by now.
+func isOver(bucket int32, days int, floor event.Time) bool {
+	return bucketEnd(bucket) <= floor || bucket < dayBuckets && daily(days)
+}
+
+// dropKeys destroys the cipher keys of buckets that are over and of which nothing is left. It goes
 // by what keys there are, so it makes good what a crash has left. Of some a snapshot may be shown yet:
 // it reports whether there were none of these.
-func (e *Engine) dropKeys(p *project, floor event.Time) (all bool, err error) {
+func (e *Engine) dropKeys(p *project, days int, floor event.Time) (all bool, err error) {
 	if e.opt.CipherBuckets == nil || e.opt.DropCipherKey == nil {
 		return true, nil
 	}
 	used, read := p.buckets()
 	all = true
 	for _, bucket := range e.opt.CipherBuckets(p.number) {
-		if bucket < 0 || used[bucket] || bucketEnd(bucket) > floor {
+		if bucket < 0 || used[bucket] || !isOver(bucket, days, floor) {
 			continue
 		}
 		if read[bucket] {
@@ -143,6 +179,7 @@ func (e *Engine) dropKeys(p *project, floor event.Time) (all bool, err error) {
 			return false, fmt.Errorf("drop cipher key of project %d, bucket %d: %w", p.number, bucket, err)
 		}
 		e.ciphers.drop(cipherID{p.number, bucket})
+		e.sweepNow.Store(true)
 	}
 	return all, nil
 }

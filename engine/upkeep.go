@@ -244,6 +244,9 @@ func (e *Engine) Compact(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := e.retain(p); e.contain(p, err) != nil {
+			return err
+		}
 	}
 	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
@@ -328,6 +331,12 @@ func (e *Engine) tidy() error {
 				break
 			}
 		}
+		if err := e.retain(p); e.contain(p, err) != nil { // what was written anew may have left a key
+			return err
+		}
 	}
-	return e.clean()
+	if err := e.clean(); err != nil {
+		return err
+	}
+	return e.sweep()
 }

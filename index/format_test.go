@@ -42,7 +42,7 @@ func TestTheFormatPageStatesTheConstants(t *testing.T) {
 		fmt.Sprintf("Inline dicts (%d bytes at most)", inlineBytesMax),
 		"A dict ends behind " + kib(encode.DictBlockBytes) + " of texts, a list behind " + kib(encode.TextBlockBytes) + ", both behind " + thousands(encode.IntsMax) + " texts",
 		"the time divided by " + thousands(halfHour),
-		fmt.Sprintf("at least %d %% of the rows have it", 100/typedShare),
+		fmt.Sprintf("at least %g %% of the rows have it", 100.0/typedShare),
 		fmt.Sprintf("numbers of up to %d places that fit %d bits", scaleMax, bits.Len(numberMax)-1),
 		fmt.Sprintf("| %d numbers | scale (uv)", PropertyNumbers),
 		fmt.Sprintf("| %d values | a text store. A text is `%c` and a number as written, `%c` and an unescaped string, `%c` and a boolean, `%c` (null), `%c` and", PropertyValues, ValueNumber, ValueText, ValueBool, ValueNull, ValueJSON),

@@ -25,7 +25,7 @@ const (
 	typedColumnsMax = 32 // each costs a pass over all raw texts when it is checked
 	// typedShare is the share of rows that must have a property: below it, the raw blocks that hold
 	// it are few.
-	typedShare     = 100
+	typedShare     = 1000
 	typedValuesMax = 1 << 16
 	typedNamesMax  = 4096 // names that are counted: objects with ids for names make no columns
 	scaleMax       = 9

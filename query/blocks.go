@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -16,9 +17,10 @@ const blockVisitors = 8 << 10
 type block struct {
 	first   uint32
 	walkers []*walker // by their first events
-	// tangled are the visitors with rows in segments that overlap others in time, or with live events:
-	// those of all others come in order, segment by segment.
+	// tangled are, for passes that ask for it, the visitors whose rows don't come in order where segment
+	// follows segment, and those with live events.
 	tangled visitorBits
+	last    [blockVisitors]event.Time // by visitor: of the last row in the segments looked at
 }
 
 // visitorBits is a set of visitors of a block.
@@ -42,10 +44,10 @@ type blockTaker interface {
 type walker struct {
 	sealed *sealed
 	view   *view
-	from   int  // the first run of the block
-	run    int  // the first that wasn't walked yet
-	side   bool // it overlaps others in time
-	idle   bool // only the rows of tangled visitors are taken
+	from   int   // the first run of the block
+	run    int   // the first that wasn't walked yet
+	clock  *view // for the times of runs; nil where the segment overlaps no other in time
+	idle   bool  // only the rows of tangled visitors are taken
 	few    *rowList
 }
 
@@ -91,10 +93,10 @@ func (r *run) eachOfBlock(p *pass, b *block, taker blockTaker, first uint32) err
 	b.first, b.tangled = first, visitorBits{}
 	for _, w := range b.walkers {
 		w.turn(first)
-		if w.side {
-			for _, ordinal := range w.sealed.runs.Ordinals[w.from:w.run] {
-				b.tangled.add(ordinal - first)
-			}
+	}
+	if p.ordered {
+		if err := b.untangle(); err != nil {
+			return err
 		}
 	}
 	taker.begin(b)
@@ -146,34 +148,64 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		walkers = append(walkers, &walker{sealed: s, view: r.newView(), few: few, idle: p.idle != nil && p.idle(segment)})
 	}
 	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
-	setAside(walkers)
+	if p.ordered {
+		r.setClocks(walkers)
+	}
 	return walkers, nil
 }
 
-// setAside finds segments that don't overlap in time, the greatest first, and marks the others: mostly
-// these are small ones of late events.
-func setAside(walkers []*walker) {
-	greatest := slices.Clone(walkers)
-	slices.SortStableFunc(greatest, func(a, b *walker) int { return cmp.Compare(b.sealed.segment.Rows(), a.sealed.segment.Rows()) })
-	var chain []*walker // by time
-	for _, w := range greatest {
+// setClocks gives clocks to the segments that overlap others in time: those of one day that aren't merged
+// yet, and those of late events. The walkers are in the order of their first events.
+func (r *run) setClocks(walkers []*walker) {
+	ended := event.TimeMin - 1
+	for i, w := range walkers {
 		first, last := w.sealed.segment.TimeRange()
-		at := sort.Search(len(chain), func(i int) bool { return chain[i].sealed.firstTime() > first })
-		w.side = at > 0 && chain[at-1].sealed.lastTime() >= first || at < len(chain) && chain[at].sealed.firstTime() <= last
-		if !w.side {
-			chain = slices.Insert(chain, at, w)
+		if first <= ended || i+1 < len(walkers) && walkers[i+1].sealed.firstTime() <= last {
+			w.clock = r.newView()
+		}
+		ended = max(ended, last)
+	}
+}
+
+// untangle finds the visitors whose rows don't come in order. Most are met in one segment at a time, even
+// where segments overlap.
+func (b *block) untangle() error {
+	clear(b.last[:])
+	for _, w := range b.walkers {
+		if w.clock == nil {
+			continue
+		}
+		runs := w.sealed.runs
+		for run := w.from; run < w.run; run++ {
+			visitor := runs.Ordinals[run] - b.first
+			first, last := w.timeOf(runs.Starts[run]), w.timeOf(runs.Starts[run+1]-1)
+			if before := &b.last[visitor]; *before == 0 {
+				*before = last + 1
+			} else {
+				if first < *before {
+					b.tangled.add(visitor)
+				}
+				*before = max(*before, last+1)
+			}
+		}
+		if w.clock.err != nil {
+			return w.clock.err
 		}
 	}
+	return nil
+}
+
+// timeOf returns the time of a row.
+func (w *walker) timeOf(row uint32) event.Time {
+	if chunk := int(row) / index.ChunkRows; w.clock.sealed == nil || w.clock.chunk != chunk {
+		w.clock.turn(w.sealed, chunk)
+	}
+	return w.clock.timesOf()[int(row)-w.clock.first]
 }
 
 func (s *sealed) firstTime() event.Time {
 	first, _ := s.segment.TimeRange()
 	return first
-}
-
-func (s *sealed) lastTime() event.Time {
-	_, last := s.segment.TimeRange()
-	return last
 }
 
 // walkBlock takes the rows of a segment that belong to a block.

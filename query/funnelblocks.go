@@ -55,7 +55,7 @@ func newFunnelBlocks(r *run, q *Funnel, see *sight, result *funnelResult) *funne
 func (f *funnelBlocks) count() error {
 	q := f.see.q
 	p := &pass{
-		from: f.see.scanFrom, to: f.see.scanTo, wants: conditionsOf(nil, nil), take: f.take,
+		from: f.see.scanFrom, to: f.see.scanTo, wants: conditionsOf(nil, nil), take: f.take, ordered: true,
 		size: func() int { return f.see.size() + f.result.size() + len(f.waits.list) + len(f.lists.nodes) },
 		idle: func(s *index.Segment) bool { return lastOf(s) < q.From },
 		visit: func(e *scanRow) {

@@ -17,12 +17,13 @@ type pass struct {
 	take  func(v *view, chosen []int32) // takes the place of visit for rows of segments; may be nil
 	// whole takes a segment at once of which all rows are wanted, or all but those of bots; it may be nil,
 	// or say that the rows must be taken one by one. done is called after each segment; it may be nil.
-	whole func(s *sealed) (taken bool, err error)
-	done  func()
-	one   *one                      // whom the pass is about; nil if many
-	skip  func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
-	among func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
-	idle  func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
+	whole   func(s *sealed) (taken bool, err error)
+	done    func()
+	one     *one                      // whom the pass is about; nil if many
+	skip    func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
+	among   func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
+	ordered bool                      // block by block: the taker asks who is tangled
+	idle    func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits

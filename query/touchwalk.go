@@ -48,7 +48,7 @@ func newTouchWalk(r *run, q *Attribution) *touchWalk {
 
 // walk makes the pass. Only visitors with conversions matter, unless everyone does.
 func (t *touchWalk) walk(conversions *conversions, everyone bool) error {
-	p := &pass{from: event.TimeMin, to: t.q.To, wants: conditionsOf(nil, nil)}
+	p := &pass{from: event.TimeMin, to: t.q.To, wants: conditionsOf(nil, nil), ordered: true}
 	p.size = func() int {
 		return 4*len(t.found) + 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + 2*len(t.visits) + t.groups.size()
 	}

@@ -27,6 +27,7 @@ type engineFigures struct {
 	clean, killed, coldClean, coldKilled timing
 	how                                  string
 	empty, idle, asked                   launch.Memory
+	encryption                           encryption
 }
 
 // spaceLayouts are those whose space stands beside the server's.
@@ -39,7 +40,7 @@ func measureEngine(ctx context.Context, s settings) error {
 		return err
 	}
 	var f engineFigures
-	for _, step := range []func(context.Context, settings) error{f.measureSingle, f.measureBatches, f.measureEmpty, f.measureIDs, f.measureFull} {
+	for _, step := range []func(context.Context, settings) error{f.measureSingle, f.measureBatches, f.measureEmpty, f.measureIDs, f.measureFull, f.measureEncryption} {
 		if err := step(ctx, s); err != nil {
 			return err
 		}

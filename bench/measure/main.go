@@ -40,6 +40,7 @@ func main() {
 type settings struct {
 	program  launch.Program
 	script   string
+	source   string
 	dir      string
 	write    string
 	events   []int
@@ -63,6 +64,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.StringVar(&s.program.Path, "program", "bin/millimetric", "the program to be measured")
 	flags.StringVar(&s.script, "script", "bench/peers/node/peer.mjs", "what runs the other databases; npm install must have been run beside it")
 	flags.StringVar(&s.dir, "dir", os.TempDir(), "folder in which data is kept meanwhile; about 1 KB per event, on a real disk")
+	flags.StringVar(&s.source, "source", ".", "the project's source, for the figures that only its own benchmarks can take; empty leaves these out")
 	flags.StringVar(&s.write, "write", "", "put the report into this markdown file, between its marks")
 	flags.StringVar(&events, "events", "10000000", "events of the history; peers takes a comma list, smallest first")
 	flags.IntVar(&s.days, "days", 90, "days over which the events lie")

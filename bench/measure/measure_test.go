@@ -29,7 +29,7 @@ func TestTheEngineIsMeasuredFromEndToEnd(t *testing.T) {
 	program := build(t)
 	file := filepath.Join(t.TempDir(), "RESULTS.md")
 	var out bytes.Buffer
-	args := []string{"engine", "-program", program, "-dir", t.TempDir(), "-events", "20000", "-duration", "400ms", "-calm", "100ms", "-cold", "0", "-peers=false", "-write", file}
+	args := []string{"engine", "-program", program, "-dir", t.TempDir(), "-events", "20000", "-duration", "400ms", "-calm", "100ms", "-cold", "0", "-peers=false", "-source", "", "-write", file}
 	if err := run(t.Context(), args, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +134,18 @@ func TestBadSettingsAreRefused(t *testing.T) {
 	for _, args := range [][]string{{}, {"nothing"}, {"peers", "-events", "many"}, {"peers", "-days", "10"}, {"agree", "-runs", "0"}} {
 		if err := run(t.Context(), args, &bytes.Buffer{}, t.Output()); err == nil {
 			t.Errorf("%q was taken", args)
+		}
+	}
+}
+
+func TestTheEncryptionsShareIsRead(t *testing.T) {
+	e, err := readEncryption("goos: linux\nBenchmarkEncryption-2   \t  9\t  0 ns/op\t  -1.250 %-of-encryption\t 2900 clear-cpu-ns/event\t  2864 cpu-ns/event\nPASS\n")
+	if err != nil || e != (encryption{with: 2864, without: 2900, share: -1.25}) {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for _, bad := range []string{"", "PASS\n", "BenchmarkEncryption-2 9 0 ns/op\n"} {
+		if _, err := readEncryption(bad); err == nil {
+			t.Errorf("%q was read", bad)
 		}
 	}
 }

@@ -125,6 +125,54 @@ func TestAKeyWithDatesSeesNothingOutsideOfThem(t *testing.T) {
 	}
 }
 
+func TestADestroyedProjectLeavesNothingAndItsNumberIsNotUsedAgain(t *testing.T) {
+	r := startServer(t)
+	var made struct {
+		Project admin.Project
+		Keys    []admin.Key
+	}
+	r.do("POST", "/v1/admin/projects", `{"name":"third","origins":["https://third.example"]}`, 201, &made)
+	sk, rk := made.Keys[1].Text, made.Keys[2].Text
+	for range 3 {
+		if code := r.refusedWith("POST", "/v1/track", sk, `{"event":"x","user_id":"ann"}`); code != "" {
+			t.Fatal(code)
+		}
+	}
+	account := r.folder.book.Accounts()[0].ID
+	number := r.folder.book.ProjectNamed(account, "", "third").Number
+	secret, err := r.folder.ring.ProjectKey(number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.do("DELETE", "/v1/admin/projects/third", `{"confirm":"shop"}`, 400, nil)
+	r.do("DELETE", "/v1/admin/projects/third", "", 400, nil)
+	r.do("DELETE", "/v1/admin/projects/third", `{"confirm":"third"}`, 200, nil)
+	r.do("DELETE", "/v1/admin/projects/third", `{"confirm":"third"}`, 404, nil)
+	for _, key := range []string{sk, rk} {
+		if a, b := r.refusedWith("POST", "/v1/track", key, `{"event":"x"}`), r.refusedWith("GET", "/v1/stats"+aQuestion, key, ""); a != "invalid_api_key" || b != a {
+			t.Errorf("a key of it: %q, %q", a, b)
+		}
+	}
+	if code := r.refusedWith("GET", "/v1/stats"+aQuestion+"&project_id="+made.Project.ID, r.words["ak"], ""); code != "not_found" {
+		t.Errorf("a question about it: %q", code)
+	}
+	if again, err := r.folder.ring.ProjectKey(number); err != nil || again == secret {
+		t.Errorf("its identity secret is still there: %v", err)
+	}
+	if r.folder.book.AnyAllows("https://third.example") {
+		t.Error("its origin is still let in")
+	}
+	r.do("POST", "/v1/admin/projects", `{"name":"third"}`, 201, nil)
+	if next := r.folder.book.ProjectNamed(account, "", "third").Number; next <= number {
+		t.Errorf("number %d was given again: %d", number, next)
+	}
+	var checked admin.Checked
+	r.do("POST", "/v1/admin/check", "", 200, &checked)
+	if !checked.OK {
+		t.Errorf("%v", checked.Problems)
+	}
+}
+
 // The door for agents knows the same bounds: of dates, of tools, and of projects that take nothing.
 func TestAgentsAreHeldToWhatTheirKeyMay(t *testing.T) {
 	r := startServer(t)

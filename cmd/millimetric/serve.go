@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -109,7 +110,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
 		giveUp: giveUp,
-		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Routes: namedRoutes()},
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
 		audit:  f.audit,
 		book:   f.book,
 		ring:   f.ring,
@@ -117,6 +118,8 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		intake: &intake.Door{Pipeline: pipeline},
 		api: &api.Door{
 			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
+			// Half of the processors are enough for questions, and leave the other half to what comes in.
+			Turns: api.NewTurns(runtime.GOMAXPROCS(0)/2, now),
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,

@@ -151,6 +151,7 @@ func (c Crash) round(seed uint64, result *Result) {
 			return
 		}
 		store.Store(e)
+		setWindows(e, random, result, name)
 		if err := send(e, plans, acked, session, random.IntN(2) == 0); err != nil {
 			result.problem("%s: %v", name, err)
 		}
@@ -186,6 +187,19 @@ func options(fs vfs.FS, random *rand.Rand) engine.Options {
 		SealRows:      1 + random.IntN(60), // so that a cut may come at any step of a seal or a merge
 		SegmentRows:   64 << random.IntN(6),
 		Fatal:         func(reason string) { panic(reason) },
+	}
+}
+
+// setWindows makes the retention windows of some projects short or endless. None ends before the first event,
+// but where they become short, what is sealed is written anew, by days.
+func setWindows(e *engine.Engine, random *rand.Rand, result *Result, name string) {
+	for p := range event.Project(projects) {
+		if random.IntN(2) == 0 {
+			continue
+		}
+		if err := e.SetRetention(context.Background(), 1+p, 90*random.IntN(2)); err != nil {
+			result.problem("%s: set retention: %v", name, err)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func TestProofCrashLosesNothingAcknowledged(t *testing.T) {
 			t.Error(p)
 		}
 	}
-	if r.Acked == 0 || r.Seen == 0 || r.Unacked == 0 || r.Upkeep.Idle() {
+	if r.Acked == 0 || r.Seen == 0 || r.Unacked == 0 || r.Upkeep.Idle() || r.Upkeep.Rebucketed() == 0 {
 		t.Errorf("the cuts come at the wrong moments: acked=%d seen=%d unacked=%d %v", r.Acked, r.Seen, r.Unacked, r.Upkeep)
 	}
 }

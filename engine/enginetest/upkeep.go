@@ -9,7 +9,7 @@ import (
 
 // Upkeep counts what stores do beside requests. A harness in which it stays at nothing looks at live
 // events only.
-type Upkeep struct{ sealed, merged atomic.Int64 }
+type Upkeep struct{ sealed, merged, rebucketed atomic.Int64 }
 
 // notice is engine.Options.Notify.
 func (u *Upkeep) notice(n engine.Notice) {
@@ -18,6 +18,8 @@ func (u *Upkeep) notice(n engine.Notice) {
 		u.sealed.Add(1)
 	case engine.Merged:
 		u.merged.Add(1)
+	case engine.Rebucketed:
+		u.rebucketed.Add(1)
 	}
 }
 
@@ -30,7 +32,10 @@ func (u *Upkeep) add(sealed, merged int64) {
 // Idle reports whether nothing was sealed, or nothing merged.
 func (u *Upkeep) Idle() bool { return u.sealed.Load() == 0 || u.merged.Load() == 0 }
 
-// String gives both counts.
+// Rebucketed is how many segments were written anew because a retention window became short.
+func (u *Upkeep) Rebucketed() int64 { return u.rebucketed.Load() }
+
+// String gives all counts.
 func (u *Upkeep) String() string {
-	return fmt.Sprintf("sealed=%d merged=%d", u.sealed.Load(), u.merged.Load())
+	return fmt.Sprintf("sealed=%d merged=%d rebucketed=%d", u.sealed.Load(), u.merged.Load(), u.rebucketed.Load())
 }

@@ -82,6 +82,7 @@ func TestTheFileThatHeldWhatHadToGoIsOverwritten(t *testing.T) {
 		act  func(b *bench) error
 	}{
 		{"a cipher key", func(b *bench) error { return b.ring.DropCipherKey(1, 7) }},
+		{"an identity secret", func(b *bench) error { return b.ring.DropProjectKey(1) }},
 		{"a root key", func(b *bench) error { return b.ring.Rewrap([32]byte{8}) }},
 		{"a day's salts", func(b *bench) error { b.clock.set(testDay+1, 0); return b.ring.Rotate() }},
 		{"a lease", func(b *bench) error { return b.ring.EndLease("log") }},
@@ -91,6 +92,9 @@ func TestTheFileThatHeldWhatHadToGoIsOverwritten(t *testing.T) {
 		b.reopen()
 		b.salt(testDay-1, "log")
 		b.cipherKey(1, 7)
+		if _, err := b.ring.ProjectKey(1); err != nil {
+			t.Fatal(err)
+		}
 		name := b.fs.PathJoin(b.dir, fileName)
 		held, err := os.Open(name)
 		if err != nil {

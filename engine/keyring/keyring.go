@@ -156,6 +156,22 @@ func (k *Keyring) ProjectKey(project event.Project) ([32]byte, error) {
 	return made, nil
 }
 
+// DropProjectKey destroys a project's identity secret: nobody can tell any more which user one of its
+// visitors was named after. Asked for again, another is made.
+func (k *Keyring) DropProjectKey(project event.Project) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, ok := k.held.Projects[project]; !ok {
+		return nil
+	}
+	next := k.held.clone()
+	delete(next.Projects, project)
+	if err := k.destroyRest(next); err != nil {
+		return fmt.Errorf("drop identity secret of project %d: %w", project, err)
+	}
+	return nil
+}
+
 // Salt returns the salt of a project for events of one UTC day (days since 1970). The salt is made
 // today and is destroyed when today ends: asked again tomorrow, another comes back for the same
 // day. Only under a lease (an import's name, "" for none) do the salts of days before the lease

@@ -43,10 +43,12 @@ type Door struct {
 	Snapshot func(event.Project) query.Source
 	// Now is the clock: of questions about now and about what hasn't ended yet, and of the cost of
 	// explained answers; nil is the year 1.
-	Now    func() time.Time
-	Budget time.Duration // of one question; 0 is 30 seconds
+	Now func() time.Time
 	// Answered is told of each question that was answered; nil where nobody wants to know.
 	Answered func(name string, cost query.Cost, took time.Duration)
+	Budget   time.Duration // of one question, and of its waiting; 0 is 30 seconds
+	// Turns bounds how many questions work at a time; nil doesn't.
+	Turns *Turns
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
 	// nothing.
 	Zone func(event.Project) string
@@ -165,6 +167,14 @@ func (d *Door) Answer(ctx context.Context, project event.Project, name string, f
 	}
 	if d.to > 0 {
 		source = query.Within(source, d.from, d.to)
+	}
+	if d.Turns != nil {
+		turn, err := d.Turns.begin(bounded)
+		if err != nil {
+			return nil, err
+		}
+		defer turn.end()
+		bounded = turn
 	}
 	answer, err := query.Run(bounded, source, question)
 	if err != nil {

@@ -21,7 +21,10 @@ import (
 //
 //	go test ./query/querytest -run - -bench Speed -speed-rows 3000000
 
-var speedRows = flag.Int("speed-rows", 900_000, "how many events BenchmarkSpeed asks about, of ninety days")
+var (
+	speedRows  = flag.Int("speed-rows", 900_000, "how many events BenchmarkSpeed has, of ninety days")
+	speedParts = flag.Int("speed-parts", 1, "how many segments each day has, of which each also holds late events of those before")
+)
 
 const (
 	speedDays = 90
@@ -98,19 +101,25 @@ func speedSource(rows int) *Sealed {
 	s := &Sealed{Least: event.TimeMin, ordinals: map[string]uint32{}}
 	t := newTraffic(rows / 12)
 	perDay := rows / speedDays
-	segments := make([]*index.Segment, speedDays)
+	parts := *speedParts
+	segments := make([]*index.Segment, speedDays*parts)
 	var wait sync.WaitGroup
 	room := make(chan struct{}, runtime.NumCPU())
-	for day := range segments {
-		list := t.day(speedStart+event.Time(day)*dayLength, perDay)
-		s.last = list[len(list)-1].Event.Seq
+	var cut [][]index.Row
+	for i := range segments {
+		if i%parts == 0 {
+			all := t.day(speedStart+event.Time(i/parts)*dayLength, perDay)
+			s.last = all[len(all)-1].Event.Seq
+			cut = lateParts(all, parts)
+		}
+		list := cut[i%parts]
 		room <- struct{}{}
 		wait.Go(func() {
 			segment, err := index.Open(index.Build(list, index.BuildOptions{}))
 			if err != nil {
 				panic("querytest: open what was built: " + err.Error())
 			}
-			segments[day] = segment
+			segments[i] = segment
 			<-room
 		})
 	}
@@ -118,6 +127,19 @@ func speedSource(rows int) *Sealed {
 	s.segments = segments
 	runtime.GC()
 	return s
+}
+
+// lateParts cuts a day in parts, by time but for each hundredth event, which comes in the last one.
+func lateParts(rows []index.Row, parts int) [][]index.Row {
+	cut := make([][]index.Row, parts)
+	for i, row := range rows {
+		part := i * parts / len(rows)
+		if i%100 == 0 {
+			part = parts - 1
+		}
+		cut[part] = append(cut[part], row)
+	}
+	return cut
 }
 
 // traffic makes visits day by day: few names and sources, thousands of paths, and one new visitor in twelve

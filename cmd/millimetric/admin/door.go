@@ -31,6 +31,8 @@ type Door struct {
 	Now    func() time.Time
 	// Running ends when the server stops: what takes long is given up then.
 	Running context.Context
+	// Forget destroys the secret from which a project's visitors are derived.
+	Forget func(event.Project) error
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 

@@ -124,6 +124,47 @@ func (d *Door) ChangeProject(r *Request) error {
 	return r.answer(fasthttp.StatusOK, d.shown(changed))
 }
 
+// DestroyProject takes away a project with all that is kept of it, for good. It must be confirmed with the
+// project's slug. First of all its keys end; where something fails after that, the same call goes on.
+func (d *Door) DestroyProject(r *Request) error {
+	p, err := d.project(r)
+	if err != nil {
+		return err
+	}
+	f, err := body(r.HTTP)
+	if err != nil {
+		return err
+	}
+	if f.text("confirm") != p.Slug {
+		f.errs.Add("confirm", "Must be the project's slug: all its events will be gone for good")
+	}
+	if err := f.end(); err != nil {
+		return err
+	}
+	r.detail(map[string]any{"slug": p.Slug})
+	if !d.working.TryLock() {
+		return busy()
+	}
+	defer d.working.Unlock()
+	ctx, cancel := d.writing()
+	defer cancel()
+	if err := d.Book.Condemn(ctx, p.Account, p.ID); err != nil {
+		return err
+	}
+	if err := d.Engine.Destroy(d.Running, p.Number); err != nil {
+		return err
+	}
+	if err := d.Forget(p.Number); err != nil {
+		return err
+	}
+	last, done := d.writing()
+	defer done()
+	if err := d.Book.Remove(last, p.Account, p.ID); err != nil {
+		return err
+	}
+	return r.answer(fasthttp.StatusOK, map[string]any{"ok": true, "id": p.ID, "destroyed_at": d.Now().UTC()})
+}
+
 // ReadSettings shows a project's settings.
 func (d *Door) ReadSettings(r *Request) error {
 	p, err := d.project(r)

@@ -133,10 +133,14 @@ func (d *Door) alone(r *Request) error {
 		return err
 	}
 	if !d.working.TryLock() {
-		return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: 10 * time.Second,
-			Notes: []string{"The whole store is being compacted or checked already"}}
+		return busy()
 	}
 	return nil
+}
+
+func busy() error {
+	return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, RetryIn: 10 * time.Second,
+		Notes: []string{"The store is being compacted or checked, or a project destroyed"}}
 }
 
 // Checked is what a check found.

@@ -58,6 +58,7 @@ type Project struct {
 	Origins  []string      `json:"origins,omitempty"` // in normal form
 	Settings Settings      `json:"settings"`
 	Archived *time.Time    `json:"archived,omitempty"` // since when it takes no events; what it has can be read
+	Removed  *time.Time    `json:"removed,omitempty"`  // since when there is nothing of it but its number, which isn't used again
 }
 
 // Key is all that is known of a key but its secret.
@@ -214,7 +215,7 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 	}
 	grant := Grant{Kind: found.Kind, Prefix: found.Prefix, Account: found.Account, Narrowing: found.Narrowing}
 	if found.Project != "" {
-		if grant.Project = ix.projects[found.Project]; grant.Project == nil {
+		if grant.Project = ix.project(found.Project); grant.Project == nil {
 			return Grant{}, refuse(CodeInvalidKey)
 		}
 	}

@@ -39,6 +39,9 @@ func (m *memory) PutRecords(_ context.Context, records ...Record) error {
 	m.writes++
 	for _, r := range records {
 		m.records[r.Kind+"/"+r.ID] = r
+		if r.Value == nil {
+			delete(m.records, r.Kind+"/"+r.ID)
+		}
 	}
 	return nil
 }

@@ -182,7 +182,7 @@ func (b *Book) Mint(ctx context.Context, want NewKey) (Minted, error) {
 	if want.Env != "" && !knownEnv(want.Env) {
 		fields.Add("env", "Expected live or test")
 	}
-	if p := next.projects[want.Project]; want.Kind == KindAccount && want.Project != "" {
+	if p := next.project(want.Project); want.Kind == KindAccount && want.Project != "" {
 		fields.Add("project", "An account key belongs to no project")
 	} else if want.Kind != KindAccount && (p == nil || p.Account != want.Account) {
 		fields.Add("project", "Not found")
@@ -298,9 +298,17 @@ func (ix *index) clone() *index {
 
 func (ix *index) add(m Minted) { ix.keys[m.Prefix] = &entry{Key: m.Key, used: new(atomic.Int64)} }
 
+// project finds a project by its id, nil where there is none.
+func (ix *index) project(id string) *Project {
+	if p := ix.projects[id]; p != nil && p.Removed == nil {
+		return p
+	}
+	return nil
+}
+
 func (ix *index) projectBySlug(account, slug string) *Project {
 	for _, p := range ix.projects {
-		if p.Account == account && p.Slug == slug {
+		if p.Account == account && p.Slug == slug && p.Removed == nil {
 			return p
 		}
 	}
@@ -316,7 +324,7 @@ func (b *Book) Accounts() []Account {
 func (b *Book) Projects(account string) []Project {
 	var list []Project
 	for _, p := range b.index.Load().projects {
-		if p.Account == account {
+		if p.Account == account && p.Removed == nil {
 			list = append(list, *p)
 		}
 	}
@@ -330,7 +338,7 @@ func (b *Book) ProjectNamed(account, id, slug string) *Project {
 	ix := b.index.Load()
 	var p *Project
 	if id != "" {
-		p = ix.projects[id]
+		p = ix.project(id)
 	} else {
 		p = ix.projectBySlug(account, slug)
 	}

@@ -28,7 +28,7 @@ func (b *Book) ChangeProject(ctx context.Context, account, id string, want Proje
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := b.index.Load().clone()
-	old := next.projects[id]
+	old := next.project(id)
 	if old == nil || old.Account != account {
 		return Project{}, missing("No such project")
 	}
@@ -63,6 +63,61 @@ func (b *Book) ChangeProject(ctx context.Context, account, id string, want Proje
 		return Project{}, fmt.Errorf("change project %s: %w", id, err)
 	}
 	return p, nil
+}
+
+// Condemn ends all keys of a project and has it take no more events, in one step: what comes after may
+// take long, and nobody shall use the project meanwhile.
+func (b *Book) Condemn(ctx context.Context, account, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next, now := b.index.Load().clone(), b.now().UTC()
+	old := next.project(id)
+	if old == nil || old.Account != account {
+		return missing("No such project")
+	}
+	p := *old
+	if p.Archived == nil {
+		p.Archived = &now
+	}
+	next.projects[id] = &p
+	records := []Record{record(recordProject, id, p)}
+	for prefix, e := range next.keys {
+		if e.Project != id || e.Revoked != nil {
+			continue
+		}
+		ended := &entry{Key: e.Key, used: e.used}
+		ended.Revoked, ended.LastUsed = &now, e.lastUsed()
+		next.keys[prefix] = ended
+		records = append(records, record(recordKey, prefix, ended.Key))
+	}
+	if err := b.change(ctx, next, records...); err != nil {
+		return fmt.Errorf("end keys of project %s: %w", id, err)
+	}
+	return nil
+}
+
+// Remove forgets a project of which nothing is kept any more, with its keys. Its number stays taken.
+func (b *Book) Remove(ctx context.Context, account, id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next, now := b.index.Load().clone(), b.now().UTC()
+	old := next.project(id)
+	if old == nil || old.Account != account {
+		return missing("No such project")
+	}
+	p := Project{ID: id, Number: old.Number, Account: account, Created: old.Created, Archived: old.Archived, Removed: &now}
+	next.projects[id] = &p
+	records := []Record{record(recordProject, id, p)}
+	for prefix, e := range next.keys {
+		if e.Project == id {
+			delete(next.keys, prefix)
+			records = append(records, Record{Kind: recordKey, ID: prefix})
+		}
+	}
+	if err := b.change(ctx, next, records...); err != nil {
+		return fmt.Errorf("remove project %s: %w", id, err)
+	}
+	return nil
 }
 
 // KeyNamed finds a key of an account by its prefix. project is the id of the project that it must be

@@ -26,7 +26,7 @@ func projects() *cobra.Command {
 		func(args []string) (call, error) {
 			return call{method: "GET", path: projectsPath + "/" + escaped(args[0])}, nil
 		}, showProject)
-	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject())
+	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), destroyProject())
 }
 
 const projectNames = "SLUG\tID\tNAME\tCREATED\tKEPT\tSTATE"
@@ -90,6 +90,17 @@ func changeProject() *cobra.Command {
 		}
 		return call{"PATCH", projectsPath + "/" + escaped(args[0]), body}, nil
 	}, showProject)
+}
+
+func destroyProject() *cobra.Command {
+	cmd := &cobra.Command{Use: "destroy", Short: "Take away a project with all its events and keys, for good",
+		Example: "  millimetric projects destroy old --confirm old"}
+	confirm := cmd.Flags().String("confirm", "", "the project's slug")
+	return command(cmd, "PROJECT", func(args []string) (call, error) {
+		return call{"DELETE", projectsPath + "/" + escaped(args[0]), map[string]any{"confirm": *confirm}}, nil
+	}, showing("", func(gone struct{ ID string }) [][]string {
+		return [][]string{{"project " + gone.ID + " is gone; replace all copies of the file \"keyring\""}}
+	}))
 }
 
 func originsPath(project string) string { return projectsPath + "/" + escaped(project) + "/origins" }
