@@ -91,6 +91,40 @@ func (s *Snapshot) CommittedAt(position event.Seq) (at event.Time, known bool, e
 	return 0, false, nil
 }
 
+// RetentionTook reports whether retention has taken events with from <= Time < to, at or before a
+// position, since the position was committed. changed is when the window was last set to what it is now:
+// what the window was before isn't known, so all that is over now counts as shown then. Of events that are
+// destroyed it is only known that there were some.
+func (s *Snapshot) RetentionTook(position event.Seq, from, to, changed event.Time) (bool, error) {
+	at, known, err := s.CommittedAt(position)
+	if err != nil {
+		return false, err
+	}
+	then := event.TimeMin
+	if known && at > changed {
+		then = floorOf(int64(at/dayMillis), s.sealed.days)
+	}
+	if from, to = max(from, then), min(to, s.floor); from >= to {
+		return false, nil
+	}
+	for i := range s.sealed.manifest.segments {
+		if m := &s.sealed.manifest.segments[i]; m.minSeq <= position && m.maxTime >= from && m.minTime < to {
+			return true, nil
+		}
+	}
+	for _, stretch := range s.live.full {
+		if stretch.first < to && stretch.last >= from && stretch.events[0].Seq <= position {
+			return true, nil
+		}
+	}
+	for i := range s.live.events {
+		if e := &s.live.events[i]; e.Seq <= position && e.Time >= from && e.Time < to {
+			return true, nil
+		}
+	}
+	return s.sealed.gone > 0, nil
+}
+
 // Segments returns the sealed segments that may hold events with from <= Time < to.
 func (s *Snapshot) Segments(from, to event.Time) []*index.Segment {
 	var found []*index.Segment

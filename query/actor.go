@@ -28,6 +28,7 @@ func (r *run) actors() (*actors, error) {
 	}
 	a.personOf, a.links = map[uint32]uint32{}, map[string]event.Link{}
 	floor := linkFloor(r.source)
+	r.reads(event.TimeMin, event.TimeMax+1)
 	return a, r.source.Links(func(l event.Link) bool {
 		if l.Seq > r.asOf || l.Time < floor {
 			return true

@@ -18,6 +18,7 @@ type Answer struct {
 	Foot    []Member  // what stands after the rows
 	AsOf    event.Seq
 	Cost    Cost     // what it took; shown only where it is explained
+	Lost    []Loss   // of a replay that isn't exact: why
 	Explain *Explain // nil unless asked for
 }
 
@@ -143,6 +144,9 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `"as_of":"`...)
 	dst = strconv.AppendUint(dst, uint64(a.AsOf), 10)
 	dst = append(dst, '"')
+	if a.Lost != nil {
+		dst = appendReplay(dst, a.Lost)
+	}
 	if a.Explain != nil {
 		dst = append(dst, `,"exact":true,"settings":{`...)
 		dst = appendMembers(dst, a.Explain.Settings)
@@ -151,6 +155,16 @@ func (a *Answer) AppendJSON(dst []byte) []byte {
 		dst = append(dst, '}')
 	}
 	return append(dst, '}')
+}
+
+// Next is the cursor with which a cut answer goes on, "" where there is none.
+func (a *Answer) Next() string {
+	for _, m := range a.Cut {
+		if m.Name == "next" {
+			return m.Value.text
+		}
+	}
+	return ""
 }
 
 // AppendRows appends the rows alone, as a JSON array of objects.

@@ -2,7 +2,6 @@ package query
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,6 +60,7 @@ type Attribution struct {
 	Lookback     time.Duration // 0 is no limit
 	HalfLife     time.Duration
 	Limit        int
+	Compare      bool // each row has what was in the previous period
 
 	conversionText, touchFiltersText string // as they were sent
 }
@@ -91,6 +91,7 @@ func parseAttribution(r *reader) Question {
 			r.errs.Add("half_life", "Must be longer than 0")
 		}
 	}
+	q.Compare = r.compare()
 	q.Limit = r.limit("limit", groupsLimit, groupsLimitMax)
 	return q
 }
@@ -154,17 +155,46 @@ func (q *Attribution) own() []Member {
 	if q.Value != "" {
 		value = Text(propertyPrefix + q.Value)
 	}
-	return []Member{
+	members := []Member{
 		{"conversion", Value{text: q.conversionText, kind: valueJSON}},
 		{"touch_filters", Value{text: q.touchFiltersText, kind: valueJSON}},
 		{"value", value}, {"count", Text(string(q.Count))}, {"models", Texts(models)},
 		{"group_by", Texts((&grouping{dims: q.GroupBy}).names())},
 		{"lookback", Text(durationText(q.Lookback))}, {"half_life", Text(durationText(q.HalfLife))},
-		{"limit", Int(int64(q.Limit))},
 	}
+	members = append(members, compareSettings(&q.Common, q.Compare)...)
+	return append(members, Member{"limit", Int(int64(q.Limit))})
 }
 
-// answer goes three times over the events, each time knowing what to leave aside, and then once over
+func (q *Attribution) answer(r *run) (*Answer, error) {
+	now, err := q.credit(r)
+	if err != nil {
+		return nil, err
+	}
+	if !q.Compare {
+		return q.table(r, []*credited{now}), nil
+	}
+	past := *q
+	past.From, past.To = q.Previous()
+	var before *credited
+	err = r.during(&past.Common, now.book.size(), func() error {
+		before, err = past.credit(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return q.table(r, []*credited{now, before}), nil
+}
+
+// credited is what was found of one period.
+type credited struct {
+	groups *grouping
+	book   *ledger
+	sums   []*modelSum // by model
+}
+
+// credit goes three times over the events, each time knowing what to leave aside, and then once over
 // the conversions.
 //
 //  1. The conversions in the range are found, and with them the actors that matter; only data_driven
@@ -177,7 +207,7 @@ func (q *Attribution) own() []Member {
 //  4. Each model shares out a path in whole parts of a whole; nothing is rounded. See ledger.
 //
 // So the work is one step per event, one per conversion, and one per touch of each distinct path.
-func (q *Attribution) answer(r *run) (*Answer, error) {
+func (q *Attribution) credit(r *run) (*credited, error) {
 	found, err := q.conversions(r)
 	if err != nil {
 		return nil, err
@@ -200,59 +230,7 @@ func (q *Attribution) answer(r *run) (*Answer, error) {
 				Cause: fmt.Errorf("attribution: the credits of %s don't add up to the conversions", model)}
 		}
 	}
-	return q.table(groups, book, sums), nil
-}
-
-// table makes the answer of what each group got.
-func (q *Attribution) table(groups *grouping, book *ledger, sums []*modelSum) *Answer {
-	type line struct {
-		keys  []string
-		group uint32
-		rank  *big.Int
-	}
-	var lines []line
-	for group := range groups.whole.list {
-		got := func(s *modelSum) bool { return s.of(uint32(group)).conversions.Sign() != 0 }
-		if slices.ContainsFunc(sums, got) {
-			// Rows are ordered by the number that they show: what looks equal is ordered by group.
-			rank := rounded(sums[0].of(uint32(group)).conversions, digitsCredit)
-			lines = append(lines, line{keys: groups.keys(uint32(group)), group: uint32(group), rank: rank})
-		}
-	}
-	slices.SortFunc(lines, func(a, b line) int {
-		if order := b.rank.Cmp(a.rank); order != 0 {
-			return order
-		}
-		return groups.compare(a.keys, b.keys)
-	})
-	answer := &Answer{Columns: groups.names()}
-	for _, m := range q.Models {
-		answer.Columns = append(answer.Columns, string(m))
-	}
-	rest := make([]credit, len(sums))
-	for i, l := range lines {
-		row := groups.row(nil, l.keys)
-		for k, s := range sums {
-			got := s.of(l.group)
-			if i >= q.Limit {
-				rest[k].add(got)
-			}
-			row = append(row, got.shown())
-		}
-		if i < q.Limit {
-			answer.Rows = append(answer.Rows, row)
-		}
-	}
-	totals := append(book.total.members(), Member{"missing_value", Int(int64(book.missing))})
-	answer.Foot = []Member{{"totals", Object(totals...)}, {"unattributed", Object(book.unattributed.members()...)}}
-	if len(lines) > q.Limit {
-		others := make([]Member, len(sums))
-		for k, m := range q.Models {
-			others[k] = Member{string(m), rest[k].shown()}
-		}
-		answer.Foot = append(answer.Foot, Member{"groups_total", Int(int64(len(lines)))}, Member{"other", Object(others...)})
-	}
-	return answer
+	return &credited{groups: groups, book: book, sums: sums}, nil
 }
 
 // valueOf reads what a conversion is worth: nil where it has no number.

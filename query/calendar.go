@@ -78,6 +78,14 @@ func (c *calendar) over(from, to event.Time) (numbers []uint32, ok bool) {
 	return numbers, true
 }
 
+// Buckets returns the starts of all buckets of a range, in their order; ok is false where there are more
+// than an answer may list.
+func Buckets(interval Interval, zone *time.Location, from, to event.Time) (starts []event.Time, ok bool) {
+	c := newCalendar(interval, zone)
+	_, ok = c.over(from, to)
+	return c.starts, ok
+}
+
 // text is the start of a bucket, with its offset.
 func (c *calendar) text(number uint32) string {
 	return c.starts[number].Std().In(c.zone).Format(time.RFC3339)

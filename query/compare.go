@@ -21,13 +21,13 @@ func compareSettings(c *Common, compare bool) []Member {
 	if !compare {
 		return []Member{{"compare", Value{}}}
 	}
-	from, _ := c.previous()
+	from, _ := c.Previous()
 	return []Member{{"compare", Text(comparePrevious)}, {"previous_from", Text(timeText(from))}}
 }
 
-// previous returns the period of the same length right before the range. Where the range is whole
+// Previous returns the period of the same length right before the range. Where the range is whole
 // months of its time zone, the period is as many calendar months.
-func (c *Common) previous() (from, to event.Time) {
+func (c *Common) Previous() (from, to event.Time) {
 	first, last := c.From.Std().In(c.Zone), c.To.Std().In(c.Zone)
 	if monthStart(first) == c.From && monthStart(last) == c.To {
 		months := 12*(last.Year()-first.Year()) + int(last.Month()-first.Month())
@@ -39,4 +39,14 @@ func (c *Common) previous() (from, to event.Time) {
 // monthStart returns the first moment of a moment's month.
 func monthStart(t time.Time) event.Time {
 	return event.TimeOf(event.CivilStart(t.Year(), t.Month(), 1, 0, t.Location()))
+}
+
+// during asks something of another range than that of the question. What was found out before stays in
+// memory beside it: that many entries of tables.
+func (r *run) during(c *Common, held int, ask func() error) error {
+	common := r.common
+	r.common, r.held = c, r.held+held
+	err := ask()
+	r.common, r.held = common, r.held-held
+	return err
 }

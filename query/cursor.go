@@ -19,11 +19,12 @@ type Page struct {
 	Skip int        // groups
 	Time event.Time // of the last event shown, if Seq isn't 0
 	Seq  event.Seq
+	Now  event.Time // what the clock showed, where that matters; 0 for the clock of the position
 }
 
 // A cursor is a question and a page in one word: base64 of a checksum and of a JSON object
 //
-//	{"question":"stats","as_of":"17","skip":100,"time":0,"seq":0,"params":{"limit":"100"},"fields":{}}
+//	{"question":"stats","as_of":"17","skip":100,"time":0,"seq":0,"now":0,"params":{"limit":"100"},"fields":{}}
 //
 // whose params are fields that came as text of a URL, and fields those that came as JSON. The
 // checksum also covers the project. It is no secret: who makes up a cursor has only asked a
@@ -49,18 +50,30 @@ func (c *Common) Cursor(asOf event.Seq, page Page) string {
 			continue
 		}
 		f := c.form.fields[name]
-		if f.json == nil {
-			params = appendText(appendName(params, name), f.text)
-		} else {
+		switch {
+		case f.json != nil:
 			fields = append(appendName(fields, name), f.json...)
+		case f.more != nil:
+			fields = Texts(append([]string{f.text}, f.more...)).AppendJSON(appendName(fields, name))
+		default:
+			params = appendText(appendName(params, name), f.text)
 		}
 	}
 	content := appendMembers([]byte(`{`), []Member{
 		{"question", Text(c.name)}, {"as_of", Text(strconv.FormatUint(uint64(asOf), 10))}, {"skip", Int(int64(page.Skip))},
-		{"time", Int(int64(page.Time))}, {"seq", Int(int64(page.Seq))},
+		{"time", Int(int64(page.Time))}, {"seq", Int(int64(page.Seq))}, {"now", Int(int64(c.pagesNow()))},
 		{"params", Value{text: string(params) + "}", kind: valueJSON}}, {"fields", Value{text: string(fields) + "}", kind: valueJSON}},
 	})
 	return cursorWord(c.form.project, append(content, '}'))
+}
+
+// pagesNow is the clock of further pages: that of the first one, where the answer depends on it. Who answers
+// such a question sets Now to what its clock shows.
+func (c *Common) pagesNow() event.Time {
+	if !c.clocked {
+		return 0
+	}
+	return c.Now
 }
 
 func cursorWord(project event.Project, content []byte) string {
@@ -125,7 +138,7 @@ func (f Form) unpack(name, text string) (held Form, page Page, ok bool) {
 			ok = asked == name
 		case "as_of":
 			held.fields["as_of"] = field{json: m.value}
-		case "skip", "time", "seq":
+		case "skip", "time", "seq", "now":
 			if number, err = strconv.ParseInt(string(m.value), 10, 64); err != nil || number < 0 {
 				return Form{}, Page{}, false
 			}
@@ -145,6 +158,8 @@ func (p *Page) set(name string, number int64) {
 		p.Time = event.Time(number)
 	case "seq":
 		p.Seq = event.Seq(number)
+	case "now":
+		p.Now = event.Time(number)
 	}
 }
 

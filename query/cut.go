@@ -22,6 +22,11 @@ func rest(all []group, end int) []bool {
 
 // cut says what stands in a cut answer of groups.
 func (r *run) cut(all []group, end int, other Value) []Member {
+	return r.cutAt(end, len(all), other)
+}
+
+// cutAt says that of so many groups those before end were shown so far.
+func (r *run) cutAt(end, total int, other Value) []Member {
 	next := r.common.Cursor(r.asOf, Page{Skip: end})
-	return []Member{{"next", Text(next)}, {"groups_total", Int(int64(len(all)))}, {"other", other}}
+	return []Member{{"next", Text(next)}, {"groups_total", Int(int64(total))}, {"other", other}}
 }

@@ -21,6 +21,7 @@ type Events struct {
 
 func parseEvents(r *reader) Question {
 	q := &Events{Common: r.common()}
+	r.noPicture(&q.Common)
 	q.Matches = r.match(q.Matches, "event", event.ColumnName)
 	for _, column := range []event.Column{event.ColumnSource, event.ColumnMedium, event.ColumnUserID, event.ColumnCountry, event.ColumnAnonymousID} {
 		q.Matches = r.match(q.Matches, string(column), column)

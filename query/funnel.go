@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"millimetric/index/event"
 )
 
 // Limits of one funnel.
@@ -46,7 +48,8 @@ type Funnel struct {
 	Breakdown *Field
 	Mature    bool // only attempts that began at least one window ago
 	List      *ActorList
-	Limit     int // of groups, and of listed actors
+	Compare   bool // each step has what was in the previous period
+	Limit     int  // of groups, and of listed actors
 }
 
 // FunnelStep is one step; Within is the longest time since the step before, 0 for no limit.
@@ -84,7 +87,9 @@ func parseFunnel(r *reader) Question {
 		q.Breakdown = &f
 	}
 	q.Mature = r.choice("maturity", maturityAll, maturityMature) == maturityMature
+	q.clocked = q.Mature
 	q.List = r.actorList(len(q.Steps))
+	q.Compare = r.compare()
 	q.Limit = r.limit("limit", funnelLimit, funnelLimitMax)
 	return q
 }
@@ -214,11 +219,13 @@ func (q *Funnel) own() []Member {
 		}
 		list = Object(Member{verb, Int(int64(q.List.Step))})
 	}
-	return []Member{
+	members := []Member{
 		{"steps", List(steps)}, {"window", Text(durationText(q.Window))}, {"order", Text(string(q.Order))},
 		{"exclude", List(exclude)}, {"hold", Texts(hold)}, {"breakdown", breakdown},
-		{"maturity", Text(maturity)}, {"list", list}, {"limit", Int(int64(q.Limit))},
+		{"maturity", Text(maturity)}, {"list", list},
 	}
+	members = append(members, compareSettings(&q.Common, q.Compare)...)
+	return append(members, Member{"limit", Int(int64(q.Limit))})
 }
 
 func durationOrNull(d time.Duration) Value {
@@ -233,17 +240,37 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	see := newSight(q, clock)
-	result := newFunnelResult(q, see)
-	if q.Actor == ActorVisitor && !see.entries {
-		err = newFunnelBlocks(r, q, see, result).count()
-	} else {
-		err = q.follow(r, see, result)
-	}
+	q.Now = clock
+	now, err := q.measure(r, clock)
 	if err != nil {
 		return nil, err
 	}
-	return result.answer(), nil
+	if !q.Compare {
+		return now.answer(r, nil), nil
+	}
+	past := *q
+	past.From, past.To = q.Previous()
+	past.List = nil // who is listed was there in the range
+	var before *funnelResult
+	err = r.during(&past.Common, now.size(), func() error {
+		before, err = past.measure(r, clock)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return now.answer(r, before), nil
+}
+
+// measure finds out how far actors got whose attempts began in the question's range.
+func (q *Funnel) measure(r *run, clock event.Time) (*funnelResult, error) {
+	see := newSight(q, clock)
+	result := newFunnelResult(q, see)
+	r.reads(see.scanFrom, see.scanTo)
+	if q.Actor == ActorVisitor && !see.entries {
+		return result, newFunnelBlocks(r, q, see, result).count()
+	}
+	return result, q.follow(r, see, result)
 }
 
 // follow follows actors whose events lie anywhere.

@@ -76,16 +76,16 @@ func TestSettingsOfFunnelsAreAQuestionAgain(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"funnel", `{"from":"2026-01-01","to":"2026-01-02","step":["a","b"]}`,
 			`"steps":[{"name":"a","event":"a","filters":[],"within":null},{"name":"b","event":"b","filters":[],"within":null}],` +
-				`"window":"7d","order":"ordered","exclude":[],"hold":[],"breakdown":null,"maturity":"all","list":null,"limit":50`},
+				`"window":"7d","order":"ordered","exclude":[],"hold":[],"breakdown":null,"maturity":"all","list":null,"compare":null,"limit":50`},
 		{"funnel", `{"from":"2026-01-01","to":"2026-01-02","steps":[{"any_of":[{"event":"a"},{"event":"b"}]},` +
 			`{"event":"c","within":"90m","filters":[{"or":[{"field":"properties.n","op":"in","value":[1.50,"x",true]},{"not":{"field":"path","op":"exists","value":false}}]}]}],` +
 			`"exclude":[{"event":"x"}],"hold":["properties.o","session_id"],"breakdown":"first_touch.source","maturity":"mature","list":{"dropped":1},"window":"48h","order":"strict"}`,
 			`"steps":[{"name":"a","any_of":[{"event":"a","filters":[]},{"event":"b","filters":[]}],"within":null},` +
 				`{"name":"c","event":"c","filters":[{"or":[{"field":"properties.n","op":"in","value":[1.50,"x",true]},{"not":{"field":"path","op":"exists","value":false}}]}],"within":"90m"}],` +
 				`"window":"2d","order":"strict","exclude":[{"name":"x","event":"x","filters":[],"after":1,"before":2}],"hold":["properties.o","session_id"],` +
-				`"breakdown":"first_touch.source","maturity":"mature","list":{"dropped":1},"limit":50`},
+				`"breakdown":"first_touch.source","maturity":"mature","list":{"dropped":1},"compare":null,"limit":50`},
 		{"retention", `{"from":"2026-01-01","to":"2026-01-02","birth":"a","return":{"event":"b"}}`,
-			`"birth":{"name":"a","event":"a","filters":[]},"return":{"name":"b","event":"b","filters":[]},"period":"day","periods":8,"mode":"exact","birth_in":"range"`},
+			`"birth":{"name":"a","event":"a","filters":[]},"return":{"name":"b","event":"b","filters":[]},"period":"day","periods":8,"mode":"exact","birth_in":"range","compare":null`},
 	} {
 		body := c.body
 		for range 2 {

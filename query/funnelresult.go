@@ -63,76 +63,26 @@ func (f *funnelResult) size() int {
 	return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) + len(f.ones)
 }
 
-func (f *funnelResult) answer() *Answer {
-	answer := &Answer{Head: []Member{{"steps", f.steps(f.whole())}}}
+// answer makes the answer; before is what was in the previous period, nil where that wasn't asked for.
+func (f *funnelResult) answer(r *run, before *funnelResult) *Answer {
+	all := &funnelGroup{now: f.whole()}
+	if before != nil {
+		all.then = before.whole()
+	}
+	answer := &Answer{Head: []Member{{"steps", f.steps(before, all)}}}
+	cutGroups, cutActors := false, false
+	var groups, actors []Member
 	if f.q.Breakdown != nil {
-		answer.Head = append(answer.Head, f.groups()...)
+		groups, cutGroups = f.groups(r, before, answer)
 	}
 	if f.q.List != nil {
-		answer.Head = append(answer.Head, f.actors()...)
+		actors, cutActors = f.actors()
+	}
+	answer.Head = slices.Concat(answer.Head, groups, actors)
+	if cutActors && !cutGroups {
+		answer.Cut = []Member{{"next", Text(f.q.Cursor(r.asOf, Page{Skip: f.q.Page.Skip + f.q.Limit}))}}
 	}
 	return answer
-}
-
-// funnelGroup is the actors of one group, or of several.
-type funnelGroup struct {
-	group    uint32
-	ones     int64
-	outcomes []outcome // of depth 2 and more
-}
-
-func (g *funnelGroup) actors() int64 { return g.ones + int64(len(g.outcomes)) }
-
-// whole is all actors.
-func (f *funnelResult) whole() *funnelGroup {
-	g := &funnelGroup{outcomes: f.outcomes}
-	for _, n := range f.ones {
-		g.ones += n
-	}
-	return g
-}
-
-// groups shows the groups of most actors; the rest of them together is one more funnel.
-func (f *funnelResult) groups() []Member {
-	groups := f.parted()
-	by, text := *f.q.Breakdown, f.see.by.values[0].list
-	slices.SortFunc(groups, func(a, b *funnelGroup) int {
-		return cmp.Or(cmp.Compare(b.actors(), a.actors()), by.compare(text[a.group], text[b.group]))
-	})
-	shown := min(f.q.Limit, len(groups))
-	var values []Value
-	for _, g := range groups[:shown] {
-		values = append(values, Object(Member{"group", by.value(text[g.group])}, Member{"steps", f.steps(g)}))
-	}
-	members := []Member{{"groups", List(values)}}
-	if shown == len(groups) {
-		return members
-	}
-	other := &funnelGroup{}
-	for _, g := range groups[shown:] {
-		other.ones += g.ones
-		other.outcomes = append(other.outcomes, g.outcomes...)
-	}
-	return append(members, Member{"groups_total", Int(int64(len(groups)))},
-		Member{"other", Object(Member{"steps", f.steps(other)})})
-}
-
-// parted parts the actors by group.
-func (f *funnelResult) parted() []*funnelGroup {
-	slices.SortFunc(f.outcomes, func(a, b outcome) int { return cmp.Compare(a.group, b.group) })
-	var groups []*funnelGroup
-	ones := slices.Clone(f.ones)
-	for own := range chunks(f.outcomes, func(a, b *outcome) bool { return a.group == b.group }) {
-		count := at(&ones, own[0].group)
-		groups = append(groups, &funnelGroup{group: own[0].group, ones: *count, outcomes: own})
-		*count = 0
-	}
-	for group, n := range ones {
-		if n > 0 {
-			groups = append(groups, &funnelGroup{group: uint32(group), ones: n})
-		}
-	}
-	return groups
 }
 
 // chunks cuts a list between neighbours that aren't alike.
@@ -150,12 +100,14 @@ func chunks[T any](list []T, alike func(a, b *T) bool) func(yield func([]T) bool
 }
 
 // actors lists who reached the step, or dropped out there, the latest first.
-func (f *funnelResult) actors() []Member {
+func (f *funnelResult) actors() (members []Member, cut bool) {
 	slices.SortFunc(f.listed, func(a, b listed) int {
 		return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.seq, a.seq))
 	})
 	var rows []Value
-	for _, l := range f.listed[:min(f.q.Limit, len(f.listed))] {
+	start := min(f.q.Page.Skip, len(f.listed))
+	end := min(start+f.q.Limit, len(f.listed))
+	for _, l := range f.listed[start:end] {
 		visitor, user := unpair(f.see.who.list[l.who])
 		rows = append(rows, Object(
 			Member{"anonymous_id", Text(f.see.names.list[visitor])},
@@ -163,38 +115,55 @@ func (f *funnelResult) actors() []Member {
 			Member{"at", Text(timeText(l.time))},
 		))
 	}
-	return []Member{{"actors", List(rows)}, {"actors_total", Int(int64(len(f.listed)))}}
+	return []Member{{"actors", List(rows)}, {"actors_total", Int(int64(len(f.listed)))}}, end < len(f.listed)
 }
 
-// steps is the funnel of some actors.
-func (f *funnelResult) steps(g *funnelGroup) Value {
-	n, outcomes := len(f.q.Steps), g.outcomes
+// steps is the funnel of some actors; before is nil where there is no comparison.
+func (f *funnelResult) steps(before *funnelResult, of *funnelGroup) Value {
+	now := f.numbers(&of.now)
+	var then [][]Member
+	if before != nil {
+		then = before.numbers(&of.then)
+	}
+	values := make([]Value, len(now))
+	for i := range now {
+		members := append([]Member{{"name", Text(f.q.Steps[i].Name)}}, now[i]...)
+		if before != nil {
+			members = append(members, Member{"previous", Object(then[i]...)})
+		}
+		values[i] = Object(members...)
+	}
+	return List(values)
+}
+
+// numbers reckons what each step says of some actors.
+func (f *funnelResult) numbers(of *crowd) [][]Member {
+	n, outcomes := len(f.q.Steps), of.outcomes
 	reached := make([]int64, n+2) // by depth; nobody gets beyond the last
-	reached[1] = g.ones
+	reached[1] = of.ones
 	for _, o := range outcomes {
 		for depth := 1; depth <= int(o.depth); depth++ {
 			reached[depth]++
 		}
 	}
-	values := make([]Value, n)
-	for i := range values {
+	numbers := make([][]Member, n)
+	for i := range numbers {
 		depth := i + 1
 		before := reached[max(i, 1)]
 		drop := reached[depth] - reached[depth+1]
 		if depth == n {
 			drop = 0 // there is nothing to drop out of
 		}
-		members := []Member{
-			{"name", Text(f.q.Steps[i].Name)}, {"actors", Int(reached[depth])},
+		numbers[i] = []Member{
+			{"actors", Int(reached[depth])},
 			{"conversion", RoundedRatio(reached[depth], reached[1])}, {"step_conversion", RoundedRatio(reached[depth], before)},
 			{"drop_off", Int(drop)},
 		}
 		if i > 0 {
-			members = append(members, Member{"from_previous", f.spans(outcomes, i-1, i)}, Member{"from_start", f.spans(outcomes, 0, i)})
+			numbers[i] = append(numbers[i], Member{"from_previous", f.spans(outcomes, i-1, i)}, Member{"from_start", f.spans(outcomes, 0, i)})
 		}
-		values[i] = Object(members...)
 	}
-	return List(values)
+	return numbers
 }
 
 // spans sums up the times between two events of the attempts that have both.

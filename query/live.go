@@ -31,10 +31,6 @@ func parseLive(r *reader) Question {
 		}
 		q.Window = window
 	}
-	if q.Replay {
-		// The clock of a replay is that of its position, which sources don't tell.
-		r.errs.Add("as_of", "Doesn't go with live, which is about now")
-	}
 	q.Limit = r.limit("limit", liveLimit, liveLimitMax)
 	return q
 }
@@ -49,6 +45,11 @@ func (q *Live) own() []Member {
 }
 
 func (q *Live) answer(r *run) (*Answer, error) {
+	clock, err := r.clock()
+	if err != nil {
+		return nil, err
+	}
+	q.Now = clock
 	who, err := r.actors()
 	if err != nil {
 		return nil, err
@@ -71,9 +72,16 @@ func (q *Live) answer(r *run) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Answer{Head: []Member{
+	answer := &Answer{Head: []Member{
 		{"actors", Int(all.of(0))}, {"window", Text(durationText(q.Window))}, {"paths", paths.top(q.Limit)}, {"sources", sources.top(q.Limit)},
-	}}, nil
+	}}
+	if paths.by.met > q.Limit {
+		answer.Cut = append(answer.Cut, Member{"paths_total", Int(int64(paths.by.met))})
+	}
+	if sources.by.met > q.Limit {
+		answer.Cut = append(answer.Cut, Member{"sources_total", Int(int64(sources.by.met))})
+	}
+	return answer, nil
 }
 
 // presence counts the actors and the events at each value of a column.

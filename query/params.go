@@ -106,7 +106,8 @@ func commonParams() []Param {
 		{Name: "as_of", Kind: KindPosition, Help: "answer as of this position, as an earlier answer gave it"},
 		{Name: "include_bots", Kind: KindFlag, Default: "false", Help: "count bots too"},
 		{Name: "explain", Kind: KindFlag, Default: "false", Help: "also tell the settings used and what the answer cost"},
-		{Name: "format", Kind: KindFormat, Words: []string{"json"}, Default: "json", Help: "how the answer is written"},
+		{Name: "format", Kind: KindFormat, Words: []string{string(FormatJSON), string(FormatCSV), string(FormatSVG)},
+			Default: string(FormatJSON), Help: "how the answer is written: as it is, as a table, or as a picture"},
 		{Name: "project_id", Kind: KindProject, Help: "project that is asked about; an account key (ak_…) must name one"},
 		{Name: "project_slug", Kind: KindProject, Help: "the same, by its slug"},
 	}

@@ -40,13 +40,19 @@ func eventsParams() []Param {
 	only := func(name, of string) Param {
 		return Param{Name: name, Kind: KindText, Help: "only events of this " + of}
 	}
-	return ranged(
+	params := ranged(
 		only("event", "name"), only(string(event.ColumnSource), "source"), only(string(event.ColumnMedium), "medium"),
 		only(string(event.ColumnUserID), "user"), only(string(event.ColumnCountry), "country"),
 		only(string(event.ColumnAnonymousID), "visitor"),
 		cursorParam(),
 		limitParam("how many events", eventsLimit, eventsLimitMax),
 	)
+	for i := range params {
+		if params[i].Kind == KindFormat {
+			params[i].Words = []string{string(FormatJSON), string(FormatCSV)} // single events have no picture
+		}
+	}
+	return params
 }
 
 func pathsParams() []Param {
@@ -59,6 +65,7 @@ func pathsParams() []Param {
 		Param{Name: "scope", Kind: KindWord, Words: []string{ScopeVisit, ScopeWindow}, Default: ScopeVisit, Help: "within one visit, or within the window, across visits"},
 		windowParam("how far from the anchor; needs scope window", ""),
 		Param{Name: "first_only", Kind: KindFlag, Default: "false", Help: "only the first anchor of each visitor"},
+		compareParam(),
 		limitParam("how many branches of one node", pathLimitPreset, pathLimitMax),
 	)
 }
@@ -86,6 +93,7 @@ func attributionParams() []Param {
 		Param{Name: "touch_filters", Kind: KindFilters, Help: "filters for the touches; filters are for the conversions"},
 		Param{Name: "lookback", Kind: KindDuration, Default: durationText(lookbackDefault), Help: "how long before the conversion a touch may lie, such as 12h; 0 is no limit"},
 		Param{Name: "half_life", Kind: KindDuration, Default: durationText(halfLifeDefault), Help: "in time_decay, the age at which a touch weighs half"},
+		compareParam(), cursorParam(),
 		limitParam("how many groups", groupsLimit, groupsLimitMax),
 	)
 }
@@ -95,6 +103,7 @@ func sessionsParams() []Param {
 		Param{Name: "group_by", Kind: KindNames, Most: groupByMax, Help: "fields of the entry, such as source or entry.properties.plan, and entry_path and exit_path"},
 		intervalParam(),
 		Param{Name: "list", Kind: KindFlag, Default: "false", Help: "list single visits"},
+		compareParam(), cursorParam(),
 		limitParam("how many groups, or visits", groupsLimit, groupsLimitMax),
 	)
 }
@@ -111,6 +120,7 @@ func funnelParams() []Param {
 		Param{Name: "breakdown", Kind: KindText, Help: "column, properties.<name> or first_touch.<column>: one funnel for each value"},
 		Param{Name: "maturity", Kind: KindWord, Words: []string{maturityAll, maturityMature}, Default: maturityAll, Help: "all, or only attempts that began a window ago"},
 		Param{Name: "list", Kind: KindActorList, Help: `list the actors, too: {"reached":2} or {"dropped":1}`},
+		compareParam(), cursorParam(),
 		limitParam("how many groups, and how many actors of the list", funnelLimit, funnelLimitMax),
 	)
 }
@@ -124,5 +134,6 @@ func retentionParams() []Param {
 		Param{Name: "periods", Kind: KindWhole, Default: strconv.Itoa(periodsDefault), Least: 1, Most: periodsMax, Help: "how many periods"},
 		Param{Name: "mode", Kind: KindWord, Words: []string{modeExact, modeUnbounded}, Default: modeExact, Help: "back in just that period, or in that one or any later one"},
 		Param{Name: "birth_in", Kind: KindWord, Words: []string{birthRange, birthEver}, Default: birthRange, Help: "the first of the range, or the first of all, which must lie in the range"},
+		compareParam(),
 	)
 }

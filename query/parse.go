@@ -97,7 +97,7 @@ func (r *reader) commonButRange(zone *time.Location) Common {
 	c.Actor = Actor(r.choice("actor", string(ActorVisitor), string(ActorUser), string(ActorPerson), string(ActorSession)))
 	c.AsOf, c.Replay = r.position("as_of")
 	c.Filters, c.filtersText = r.filters("filters", c.Zone)
-	r.choice("format", "json")
+	c.Format = r.format(FormatJSON, FormatCSV, FormatSVG)
 	r.take("project_id") // who is asked was settled before the question was read
 	r.take("project_slug")
 	return c

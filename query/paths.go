@@ -34,7 +34,8 @@ type Paths struct {
 	Scope     string
 	Window    time.Duration // of ScopeWindow
 	FirstOnly bool
-	Limit     int // branches of one node
+	Limit     int  // branches of one node
+	Compare   bool // each node has what was in the previous period
 
 	anchorText string // as it was sent
 }
@@ -66,6 +67,7 @@ func parsePaths(r *reader) Question {
 		}
 	}
 	q.FirstOnly = r.flag("first_only")
+	q.Compare = r.compare()
 	q.Limit = r.limit("limit", pathLimitPreset, pathLimitMax)
 	return q
 }
@@ -100,10 +102,11 @@ func (q *Paths) own() []Member {
 	if q.Scope == ScopeWindow {
 		window = Text(durationText(q.Window))
 	}
-	return []Member{
+	members := append([]Member{
 		{side, Value{text: q.anchorText, kind: valueJSON}}, {"steps", Int(int64(q.Steps))}, {"events", Texts(q.Events)},
-		{"scope", Text(q.Scope)}, {"window", window}, {"first_only", Bool(q.FirstOnly)}, {"limit", Int(int64(q.Limit))},
-	}
+		{"scope", Text(q.Scope)}, {"window", window}, {"first_only", Bool(q.FirstOnly)},
+	}, compareSettings(&q.Common, q.Compare)...)
+	return append(members, Member{"limit", Int(int64(q.Limit))})
 }
 
 // Paths are found in four passes, none of which looks back:
@@ -119,12 +122,33 @@ func (q *Paths) own() []Member {
 //  4. Branches beyond the limit are marked, and each walk climbs its branch once more to count where
 //     it met one: only that tells how many different actors the rest has.
 func (q *Paths) answer(r *run) (*Answer, error) {
-	marks, err := q.marks(r)
+	t, nodes := newPathTree(q.Steps, q.Compare), newNumbering[node]()
+	if err := q.grow(r, t, nodes); err != nil {
+		return nil, err
+	}
+	if q.Compare {
+		past := *q
+		past.From, past.To = q.Previous()
+		t.period = 1
+		if err := r.during(&past.Common, 0, func() error { return past.grow(r, t, nodes) }); err != nil {
+			return nil, err
+		}
+	}
+	t.cut(q.Limit, nodes)
+	root, err := t.show(nodes, q.Anchor.Name)
 	if err != nil {
 		return nil, err
 	}
+	return &Answer{Head: []Member{{"root", root}}}, nil
+}
+
+// grow takes the walks of the question's range into a tree.
+func (q *Paths) grow(r *run, t *pathTree, nodes *numbering[node]) error {
+	marks, err := q.marks(r, nodes)
+	if err != nil {
+		return err
+	}
 	q.sort(marks.list)
-	t := newPathTree(q.Steps)
 	var stops []stop
 	list := marks.list
 	for len(list) > 0 {
@@ -134,16 +158,11 @@ func (q *Paths) answer(r *run) (*Answer, error) {
 			n++
 		}
 		if stops, err = q.walkActor(r, t, marks, list[:n], stops); err != nil {
-			return nil, err
+			return err
 		}
 		list = list[n:]
 	}
-	t.cut(q.Limit, marks)
-	root, err := t.show(marks, q.Anchor.Name)
-	if err != nil {
-		return nil, err
-	}
-	return &Answer{Head: []Member{{"root", root}}}, nil
+	return nil
 }
 
 // mark is one event as a path sees it.
@@ -185,8 +204,8 @@ type marks struct {
 const markWeight = 2
 
 // marks makes the marks of all rows that may hold an anchor.
-func (q *Paths) marks(r *run) (*marks, error) {
-	m := &marks{nodes: newNumbering[node]()}
+func (q *Paths) marks(r *run, nodes *numbering[node]) (*marks, error) {
+	m := &marks{nodes: nodes}
 	who, err := r.actors()
 	if err != nil {
 		return nil, err

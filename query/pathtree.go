@@ -22,6 +22,9 @@ type pathTree struct {
 	walks  []walkEnd
 	walked int
 
+	compare bool // there are two periods
+	period  int  // which of them is walked
+
 	at    uint32 // where the walk that is being taken is
 	actor uint32
 
@@ -32,31 +35,42 @@ type pathTree struct {
 
 // place32 is one place in the tree.
 type place32 struct {
-	parent uint32
-	node   uint32
-	depth  uint8
-	cut    bool // beyond the limit of its parent
+	parent   uint32
+	node     uint32
+	depth    uint8
+	cut      bool        // beyond the limit of its parent
+	came     [2]arrivals // by period
+	rest     [2]arrivals // what came to children that were cut
+	branches []uint32    // children that are shown, in their order; the end last
+}
+
+// arrivals counts walks that came to a place.
+type arrivals struct {
 	count  int64
 	actors int64
 	last   uint32 // the actor that was counted last, plus one
+}
 
-	// What came to children that were cut.
-	restCount, restActors int64
-	restLast              uint32
-	branches              []uint32 // children that are shown, in their order; the end last
+func (a *arrivals) come(actor uint32) {
+	a.count++
+	if a.last != actor+1 {
+		a.last = actor + 1
+		a.actors++
+	}
 }
 
 // walkEnd is where a walk came to at last.
 type walkEnd struct {
 	actor, place uint32
+	period       uint8
 }
 
-func newPathTree(steps int) *pathTree {
-	return &pathTree{steps: steps, places: make([]place32, 1), below: map[uint64]uint32{}}
+func newPathTree(steps int, compare bool) *pathTree {
+	return &pathTree{steps: steps, places: make([]place32, 1), below: map[uint64]uint32{}, compare: compare}
 }
 
 // placeWeight is what a place weighs in entries of a table.
-const placeWeight = 6
+const placeWeight = 8
 
 // size is what the tree weighs in entries of a table.
 func (t *pathTree) size() int { return placeWeight*len(t.places) + len(t.walks) }
@@ -69,15 +83,7 @@ func (t *pathTree) begin(actor, node uint32) {
 	}
 	t.walked++
 	t.actor, t.at = actor, 0
-	t.places[0].come(actor)
-}
-
-func (p *place32) come(actor uint32) {
-	p.count++
-	if p.last != actor+1 {
-		p.last = actor + 1
-		p.actors++
-	}
+	t.places[0].came[t.period].come(actor)
 }
 
 func (t *pathTree) step(node uint32) {
@@ -89,13 +95,15 @@ func (t *pathTree) step(node uint32) {
 		t.places = append(t.places, place32{parent: t.at, node: node, depth: t.places[t.at].depth + 1})
 	}
 	t.at = next
-	t.places[next].come(t.actor)
+	t.places[next].came[t.period].come(t.actor)
 }
 
-func (t *pathTree) end() { t.walks = append(t.walks, walkEnd{actor: t.actor, place: t.at}) }
+func (t *pathTree) end() {
+	t.walks = append(t.walks, walkEnd{actor: t.actor, place: t.at, period: uint8(t.period)})
+}
 
 // cut marks the branches beyond limit, and counts what came to them together.
-func (t *pathTree) cut(limit int, m *marks) {
+func (t *pathTree) cut(limit int, nodes *numbering[node]) {
 	for i := range t.places {
 		if i > 0 {
 			parent := &t.places[t.places[i].parent]
@@ -104,12 +112,12 @@ func (t *pathTree) cut(limit int, m *marks) {
 	}
 	for i := range t.places {
 		p := &t.places[i]
-		slices.SortFunc(p.branches, func(a, b uint32) int { return t.compare(m, a, b) })
+		slices.SortFunc(p.branches, func(a, b uint32) int { return t.order(nodes, a, b) })
 		shown := p.branches[:0]
-		nodes := 0
+		met := 0
 		for _, b := range p.branches {
 			if t.places[b].node != nodeEnd {
-				if nodes++; nodes > limit {
+				if met++; met > limit {
 					t.places[b].cut = true
 					continue
 				}
@@ -123,24 +131,19 @@ func (t *pathTree) cut(limit int, m *marks) {
 			if !t.places[at].cut {
 				continue
 			}
-			parent := &t.places[t.places[at].parent]
-			parent.restCount++
-			if parent.restLast != w.actor+1 {
-				parent.restLast = w.actor + 1
-				parent.restActors++
-			}
+			t.places[t.places[at].parent].rest[w.period].come(w.actor)
 		}
 	}
 }
 
-// compare orders branches by their counts, the greatest first, then by their nodes; the end comes
+// order orders branches by their counts, the greatest first, then by their nodes; the end comes
 // last.
-func (t *pathTree) compare(m *marks, a, b uint32) int {
+func (t *pathTree) order(nodes *numbering[node], a, b uint32) int {
 	x, y := &t.places[a], &t.places[b]
 	if x.node == nodeEnd || y.node == nodeEnd {
 		return cmp.Compare(bit(x.node == nodeEnd), bit(y.node == nodeEnd))
 	}
-	return cmp.Or(cmp.Compare(y.count, x.count), m.nodes.list[x.node].compare(m.nodes.list[y.node]))
+	return cmp.Or(cmp.Compare(y.came[0].count, x.came[0].count), nodes.list[x.node].compare(nodes.list[y.node]))
 }
 
 // The kinds of nodes in an answer.
@@ -153,12 +156,12 @@ const (
 
 // show makes the JSON of the tree. Anchors at several nodes, or none at all, have a root that is
 // called by the name of the step.
-func (t *pathTree) show(m *marks, name string) (Value, error) {
+func (t *pathTree) show(nodes *numbering[node], name string) (Value, error) {
 	root := node{name: name}
 	if t.walked > 0 && !t.several {
-		root = m.nodes.list[t.anchor]
+		root = nodes.list[t.anchor]
 	}
-	w := &pathWriter{tree: t, marks: m}
+	w := &pathWriter{tree: t, names: nodes}
 	w.place(0, root)
 	if w.nodes > pathNodesMax {
 		return Value{}, &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Makes too many nodes: ask for fewer steps, a lower limit, or narrow from and to"}}
@@ -168,7 +171,7 @@ func (t *pathTree) show(m *marks, name string) (Value, error) {
 
 type pathWriter struct {
 	tree  *pathTree
-	marks *marks
+	names *numbering[node]
 	out   []byte
 	nodes int
 }
@@ -182,7 +185,7 @@ func (w *pathWriter) place(at uint32, n node) {
 	}
 	w.open(kind)
 	w.out = TextOrNull(n.name).AppendJSON(append(w.out, `,"node":`...))
-	w.counts(p.count, p.actors)
+	w.counts(&p.came)
 	if int(p.depth) < w.tree.steps {
 		w.out = append(w.out, `,"children":[`...)
 		w.children(p)
@@ -209,21 +212,21 @@ func (w *pathWriter) children(p *place32) {
 			return
 		}
 		comma()
-		w.place(b, w.marks.nodes.list[w.tree.places[b].node])
+		w.place(b, w.names.list[w.tree.places[b].node])
 	}
-	if p.restCount > 0 {
+	if p.rest[0].count+p.rest[1].count > 0 {
 		comma()
-		w.leaf(kindRest, p.restCount, p.restActors)
+		w.leaf(kindRest, &p.rest)
 	}
 	if end != nil {
 		comma()
-		w.leaf(kindEnd, end.count, end.actors)
+		w.leaf(kindEnd, &end.came)
 	}
 }
 
-func (w *pathWriter) leaf(kind string, count, actors int64) {
+func (w *pathWriter) leaf(kind string, came *[2]arrivals) {
 	w.open(kind)
-	w.counts(count, actors)
+	w.counts(came)
 	w.out = append(w.out, '}')
 }
 
@@ -232,7 +235,16 @@ func (w *pathWriter) open(kind string) {
 	w.out = append(append(append(w.out, `{"kind":"`...), kind...), '"')
 }
 
-func (w *pathWriter) counts(count, actors int64) {
-	w.out = strconv.AppendInt(append(w.out, `,"count":`...), count, 10)
-	w.out = strconv.AppendInt(append(w.out, `,"actors":`...), actors, 10)
+func (w *pathWriter) counts(came *[2]arrivals) {
+	w.out = append(w.out, ',')
+	w.out = came[0].append(w.out)
+	if w.tree.compare {
+		w.out = append(w.out, `,"previous":{`...)
+		w.out = append(came[1].append(w.out), '}')
+	}
+}
+
+func (a *arrivals) append(dst []byte) []byte {
+	dst = strconv.AppendInt(append(dst, `"count":`...), a.count, 10)
+	return strconv.AppendInt(append(dst, `,"actors":`...), a.actors, 10)
 }

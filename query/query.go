@@ -38,11 +38,14 @@ type Common struct {
 	Replay      bool
 	Explain     bool
 	Page        Page       // what earlier answers showed
+	Format      Format     // as which the answer was asked for; FormatAny where that was left open
 	Now         event.Time // the clock, for the questions that look at it; set by who asks
+	Allowance   *Allowance // the memory that all questions share; nil for no bound but that of one question
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
 	name        string // what was parsed, for cursors
 	form        Form
+	clocked     bool // the answer depends on the clock
 }
 
 // Settings returns c: it makes every question that embeds Common answer for it.
@@ -84,12 +87,20 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		r.asOf = common.AsOf
 	}
 	defer r.release()
+	r.share.of = common.Allowance
+	defer r.share.release()
 	answer, err := question.answer(r)
+	if err == nil {
+		err = r.overBudget(len(answer.Rows) * len(answer.Columns))
+	}
 	if err != nil {
 		return nil, err
 	}
 	answer.AsOf = r.asOf
 	answer.Cost = r.sum()
+	if answer.Lost, err = r.losses(); err != nil {
+		return nil, err
+	}
 	if common.Explain {
 		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.sum()}
 	}
@@ -104,6 +115,11 @@ type run struct {
 	asOf   event.Seq
 	cost   Cost
 	work   int // since the last look at the budgets
+	held   int // entries that an earlier part of the question keeps
+	share  share
+
+	readFrom, readTo event.Time // what the answer depends on; nothing where it is empty
+
 	opened map[*index.Segment]*sealed
 	view   *view
 	views  []*view // all that are in use
@@ -112,13 +128,21 @@ type run struct {
 }
 
 // clock is the moment at which the question is asked; that of a replay is when its position was
-// committed, so that it gives the same answer for ever.
+// committed, so that it gives the same answer for ever. Before the first event time stands still.
 func (r *run) clock() (event.Time, error) {
-	if source, ok := r.source.(CommitClock); ok && r.common.Replay {
-		at, known, err := source.CommittedAt(r.asOf)
-		if known || err != nil {
-			return at, err
-		}
+	if r.common.Page.Now != 0 {
+		return r.common.Page.Now, nil
+	}
+	source, ok := r.source.(CommitClock)
+	if !ok || !r.common.Replay {
+		return r.common.Now, nil
+	}
+	at, known, err := source.CommittedAt(r.asOf)
+	switch {
+	case known || err != nil:
+		return at, err
+	case r.asOf == 0:
+		return 0, nil
 	}
 	return r.common.Now, nil
 }
@@ -139,18 +163,13 @@ func leavesOf(filters []Filter) (leaves, properties int) {
 	return leaves, properties
 }
 
+// overBudget tells whether the question may go on with so many entries in its tables.
 func (r *run) overBudget(size int) error {
-	tooLarge := &event.Error{Kind: event.ErrLimit, Code: codeTooLarge}
 	if err := r.ctx.Err(); err != nil {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		tooLarge.Notes = []string{"Took too long: narrow from and to, or filter more"}
-		return tooLarge
+		return &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Took too long: narrow from and to, or filter more"}}
 	}
-	if size > entriesMax {
-		tooLarge.Notes = []string{"Needs too much memory: narrow from and to, filter more, or group by fewer columns"}
-		return tooLarge
-	}
-	return nil
+	return r.share.cover(size + r.held)
 }

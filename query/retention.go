@@ -35,6 +35,7 @@ type Retention struct {
 	Periods       int
 	Unbounded     bool // a return counts for the periods before it, too
 	BirthEver     bool // the birth is the first ever, not the first of the range
+	Compare       bool // each cohort has the one at its place in the previous period
 }
 
 func parseRetention(r *reader) Question {
@@ -46,6 +47,7 @@ func parseRetention(r *reader) Question {
 	q.Periods = r.limit("periods", periodsDefault, periodsMax)
 	q.Unbounded = r.choice("mode", modeExact, modeUnbounded) == modeUnbounded
 	q.BirthEver = r.choice("birth_in", birthRange, birthEver) == birthEver
+	q.Compare = r.compare()
 	return q
 }
 
@@ -73,10 +75,10 @@ func (q *Retention) own() []Member {
 	if q.BirthEver {
 		birthIn = birthEver
 	}
-	return []Member{
+	return append([]Member{
 		{"birth", q.Birth.setting()}, {"return", q.Return.setting()}, {"period", Text(string(q.Period))},
 		{"periods", Int(int64(q.Periods))}, {"mode", Text(mode)}, {"birth_in", Text(birthIn)},
-	}
+	}, compareSettings(&q.Common, q.Compare)...)
 }
 
 // stay is what a retention keeps of one event.
@@ -99,6 +101,38 @@ type cohort struct {
 }
 
 func (q *Retention) answer(r *run) (*Answer, error) {
+	clock, err := r.clock()
+	if err != nil {
+		return nil, err
+	}
+	now, err := q.measure(r)
+	if err != nil {
+		return nil, err
+	}
+	list := now.sorted()
+	if !q.Compare {
+		values := make([]Value, len(list))
+		for i, in := range list {
+			values[i] = Object(now.members(in, clock)...)
+		}
+		return &Answer{Head: []Member{{"cohorts", List(values)}}}, nil
+	}
+	past := *q
+	past.From, past.To = q.Previous()
+	var before *cohorts
+	err = r.during(&past.Common, len(now.of)*q.Periods, func() error {
+		before, err = past.measure(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	value, err := now.beside(before, clock)
+	return &Answer{Head: []Member{{"cohorts", value}}}, err
+}
+
+// measure finds, per actor, the first birth, and from there on walks the returns once.
+func (q *Retention) measure(r *run) (*cohorts, error) {
 	c := &cohorts{q: q, calendar: newCalendar(q.Period, q.Zone), of: map[event.Time]*cohort{}}
 	from, to := q.From, event.TimeMax+1
 	if q.BirthEver {
@@ -113,14 +147,7 @@ func (q *Retention) answer(r *run) (*Answer, error) {
 	} else {
 		err = c.follow(r, from, to)
 	}
-	if err != nil {
-		return nil, err
-	}
-	clock, err := r.clock()
-	if err != nil {
-		return nil, err
-	}
-	return &Answer{Head: []Member{{"cohorts", c.value(clock)}}}, nil
+	return c, err
 }
 
 // follow finds, per actor, the first birth, and from there on walks the returns once.
@@ -225,22 +252,27 @@ func (c *cohorts) periods(in *cohort, stays []stay) uint64 {
 	return periods
 }
 
-// value shows the cohorts, the earliest first.
-func (c *cohorts) value(clock event.Time) Value {
+// sorted lists the cohorts, the earliest first.
+func (c *cohorts) sorted() []*cohort {
 	var list []*cohort
 	for _, in := range c.of {
 		list = append(list, in)
 	}
 	slices.SortFunc(list, func(a, b *cohort) int { return cmp.Compare(a.starts[0], b.starts[0]) })
-	values := make([]Value, len(list))
-	for i, in := range list {
-		cells := make([]Value, c.q.Periods)
-		for k := range cells {
-			cells[k] = Object(Member{"k", Int(int64(k))}, Member{"actors", Int(in.came[k])},
-				Member{"share", RoundedRatio(in.came[k], in.size)}, Member{"partial", Bool(in.starts[k+1] > clock)})
-		}
-		date := in.starts[0].Std().In(c.q.Zone).Format(time.DateOnly)
-		values[i] = Object(Member{"cohort", Text(date)}, Member{"size", Int(in.size)}, Member{"periods", List(cells)})
+	return list
+}
+
+// members shows one cohort; one that has no periods has no date.
+func (c *cohorts) members(in *cohort, clock event.Time) []Member {
+	date := Value{}
+	if in.starts != nil {
+		date = Text(in.starts[0].Std().In(c.q.Zone).Format(time.DateOnly))
 	}
-	return List(values)
+	cells := make([]Value, c.q.Periods)
+	for k := range cells {
+		partial := in.starts != nil && in.starts[k+1] > clock
+		cells[k] = Object(Member{"k", Int(int64(k))}, Member{"actors", Int(in.came[k])},
+			Member{"share", RoundedRatio(in.came[k], in.size)}, Member{"partial", Bool(partial)})
+	}
+	return []Member{{"cohort", date}, {"size", Int(in.size)}, {"periods", List(cells)}}
 }

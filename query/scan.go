@@ -64,6 +64,7 @@ func (r *run) each(p *pass) error {
 
 // bound leaves out of a pass what the source doesn't show, and reports whether anything is left.
 func (r *run) bound(p *pass) bool {
+	r.reads(p.from, p.to)
 	p.from, p.to = max(p.from, r.source.Floor()), min(p.to, ceilingOf(r.source))
 	return p.from < p.to
 }

@@ -63,7 +63,7 @@ func (o *origins) members(group uint32) []Member {
 func (q *Sources) gather(r *run, by *groups, among *remainder) (periods []*origins, err error) {
 	ranges := [][2]event.Time{{q.From, q.To}}
 	if q.Compare {
-		from, to := q.previous()
+		from, to := q.Previous()
 		ranges = append(ranges, [2]event.Time{from, to})
 	}
 	who, err := r.actors()

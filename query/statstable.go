@@ -30,7 +30,7 @@ func (q *Stats) gather(r *run, columns []event.Column, among *remainder) (*gathe
 	g := &gathered{groups: newGroups(columns)}
 	ranges := [][2]event.Time{{q.From, q.To}}
 	if q.Compare {
-		from, to := q.previous()
+		from, to := q.Previous()
 		ranges = append(ranges, [2]event.Time{from, to})
 	}
 	who, err := r.actors()

@@ -11,7 +11,8 @@ type Sessions struct {
 	GroupBy  []Dimension
 	Interval Interval
 	List     bool
-	Limit    int // of groups, each with all its buckets; of a list, of visits
+	Compare  bool // each row has what was in the previous period
+	Limit    int  // of groups, each with all its buckets; of a list, of visits
 }
 
 func parseSessions(r *reader) Question {
@@ -23,21 +24,24 @@ func parseSessions(r *reader) Question {
 		q.Interval = Interval(r.choice("interval", string(IntervalHour), string(IntervalDay), string(IntervalWeek), string(IntervalMonth)))
 	}
 	if q.List = r.flag("list"); q.List {
-		for _, name := range []string{"group_by", "interval"} {
+		r.noPicture(&q.Common)
+		for _, name := range []string{"group_by", "interval", "compare"} {
 			if _, sent := r.take(name); sent {
 				r.errs.Add(name, "Must not stand beside list")
 			}
 		}
 	}
+	q.Compare = r.compare()
 	q.Limit = r.limit("limit", groupsLimit, groupsLimitMax)
 	return q
 }
 
 func (q *Sessions) own() []Member {
-	return []Member{
-		{"group_by", Texts((&grouping{dims: q.GroupBy}).names())}, {"interval", TextOrNull(string(q.Interval))},
-		{"list", Bool(q.List)}, {"limit", Int(int64(q.Limit))},
+	members := []Member{
+		{"group_by", Texts((&grouping{dims: q.GroupBy}).names())}, {"interval", TextOrNull(string(q.Interval))}, {"list", Bool(q.List)},
 	}
+	members = append(members, compareSettings(&q.Common, q.Compare)...)
+	return append(members, Member{"limit", Int(int64(q.Limit))})
 }
 
 // visit is what is known of one visit.
@@ -57,6 +61,9 @@ type visit struct {
 	entryPath   string
 	exitPath    string
 }
+
+// visitWeight is what a visit weighs in entries of a table.
+const visitWeight = 5
 
 // visitScan gathers the visits whose entries lie in the range, from events in any order.
 type visitScan struct {
@@ -78,15 +85,15 @@ type visitScan struct {
 //  3. What comes after it belongs to the visits that are left.
 //  4. Filters about entries are asked last, of all events of these visits: which entry a visit has is
 //     only known once all of it has been seen.
-func (q *Sessions) visits(r *run) (*visitScan, error) {
+func (q *Sessions) visits(r *run, groups *grouping) (*visitScan, error) {
 	who, err := r.actors()
 	if err != nil {
 		return nil, err
 	}
-	s := &visitScan{q: q, who: who, names: newSessionNumbers(), keys: newNumbering[uint64](), groups: newGrouping(q.GroupBy)}
+	s := &visitScan{q: q, who: who, names: newSessionNumbers(), keys: newNumbering[uint64](), groups: groups}
 	s.filters.compile(q.Filters)
 	size := func() int {
-		return 5*len(s.visits) + 10*len(s.entries) + len(s.names.list) + s.groups.size() + s.who.size() + s.filters.size()
+		return visitWeight*len(s.visits) + 10*len(s.entries) + len(s.names.list) + s.groups.size() + s.who.size() + s.filters.size()
 	}
 	found := func(then func(*visit, *scanRow)) func(*scanRow) {
 		return func(e *scanRow) {

@@ -9,62 +9,88 @@ import (
 )
 
 func (q *Sessions) answer(r *run) (*Answer, error) {
-	s, err := q.visits(r)
+	groups := newGrouping(q.GroupBy)
+	now, err := q.period(r, groups)
 	if err != nil {
 		return nil, err
 	}
-	var kept []*visit
+	if q.List {
+		return q.list(r, now.entries, now.kept)
+	}
+	periods := []*visitPeriod{now}
+	if q.Compare {
+		past := *q
+		past.From, past.To = q.Previous()
+		err := r.during(&past.Common, visitWeight*len(now.kept), func() error {
+			before, err := past.period(r, groups)
+			periods = append(periods, before)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return q.table(r, groups, periods)
+}
+
+// visitPeriod is the visits of a range.
+type visitPeriod struct {
+	*visitScan
+	kept    []*visit
+	buckets *period // only its buckets are used
+}
+
+// period finds the visits of the question's range.
+func (q *Sessions) period(r *run, groups *grouping) (*visitPeriod, error) {
+	s, err := q.visits(r, groups)
+	if err != nil {
+		return nil, err
+	}
+	p := &visitPeriod{visitScan: s, buckets: &period{from: q.From, to: q.To, buckets: newCalendar(q.Interval, q.Zone)}}
 	for i := range s.visits {
 		if v := &s.visits[i]; !v.early && v.matched {
 			v.number = uint32(i)
-			kept = append(kept, v)
+			p.kept = append(p.kept, v)
 			r.cost.Matched += int(v.events)
 		}
 	}
-	if q.List {
-		return q.list(r, s.entries, kept)
-	}
-	return q.table(s.groups, kept), nil
+	return p, nil
 }
 
-// visitSet is the visits of one group, or of one group in one bucket.
+// visitSet is the visits of one group, or of one group in one bucket: those of each period, where the
+// buckets of two periods belong together that stand at the same place.
 type visitSet struct {
-	bucket uint32
-	group  uint32
-	keys   []string
-	visits []*visit
+	place   int
+	group   uint32
+	keys    []string
+	periods [2][]*visit
 }
 
 // table makes one row of each group, or of each group and bucket.
-func (q *Sessions) table(groups *grouping, kept []*visit) *Answer {
-	buckets := newCalendar(q.Interval, q.Zone)
-	whole, parts := newVisitSets(), newVisitSets()
-	if len(q.GroupBy) == 0 && q.Interval == IntervalNone {
-		whole.of(0, 0) // the total of nothing is a row, too
-		groups.number(0, "", "")
-	}
-	for _, v := range kept {
-		group := groups.number(v.fields, v.entryPath, v.exitPath)
-		whole.add(group, 0, v)
-		if q.Interval != IntervalNone {
-			parts.add(group, buckets.number(v.entry.time), v)
-		}
+func (q *Sessions) table(r *run, groups *grouping, periods []*visitPeriod) (*Answer, error) {
+	whole, parts, orders, err := q.part(groups, periods)
+	if err != nil {
+		return nil, err
 	}
 	order := func(a, b *visitSet) int {
-		return cmp.Or(cmp.Compare(len(b.visits), len(a.visits)), groups.compare(a.keys, b.keys))
+		return cmp.Or(cmp.Compare(len(b.periods[0]), len(a.periods[0])), groups.compare(a.keys, b.keys))
 	}
-	for _, set := range append(whole.list, parts.list...) {
+	for _, set := range slices.Concat(whole.list, parts.list) {
 		set.keys = groups.keys(set.group)
 	}
 	slices.SortFunc(whole.list, order)
-	shown, rest := whole.list[:min(q.Limit, len(whole.list))], whole.list[min(q.Limit, len(whole.list)):]
+	start := min(q.Page.Skip, len(whole.list))
+	end := min(start+q.Limit, len(whole.list))
+	shown, rest := whole.list[start:end], whole.list[end:]
 	answer := &Answer{}
 	if len(rest) > 0 {
-		var others []*visit
+		other := &visitSet{}
 		for _, set := range rest {
-			others = append(others, set.visits...)
+			for i := range periods {
+				other.periods[i] = append(other.periods[i], set.periods[i]...)
+			}
 		}
-		answer.Foot = []Member{{"groups_total", Int(int64(len(whole.list)))}, {"other", Object(visitNumbers(others)...)}}
+		answer.Cut = r.cutAt(end, len(whole.list), Object(q.numbers(other, nil)...))
 	}
 	if q.Interval != IntervalNone {
 		answer.Columns = []string{"bucket"}
@@ -73,26 +99,70 @@ func (q *Sessions) table(groups *grouping, kept []*visit) *Answer {
 			chosen[set.group] = true
 		}
 		shown = slices.DeleteFunc(parts.list, func(set *visitSet) bool { return !chosen[set.group] })
-		slices.SortFunc(shown, func(a, b *visitSet) int {
-			return cmp.Or(cmp.Compare(buckets.starts[a.bucket], buckets.starts[b.bucket]), order(a, b))
-		})
+		slices.SortFunc(shown, func(a, b *visitSet) int { return cmp.Or(cmp.Compare(a.place, b.place), order(a, b)) })
 	}
 	answer.Columns = append(answer.Columns, groups.names()...)
-	for _, m := range visitNumbers(nil) {
+	for _, m := range q.numbers(&visitSet{}, nil) {
 		answer.Columns = append(answer.Columns, m.Name)
 	}
 	for _, set := range shown {
-		var row []Value
+		var row, before []Value
 		if q.Interval != IntervalNone {
-			row = []Value{Text(buckets.text(set.bucket))}
+			row = []Value{periods[0].buckets.bucketText(orders[0], set.place)}
+			if q.Compare {
+				before = []Value{periods[1].buckets.bucketText(orders[1], set.place)}
+			}
 		}
 		row = groups.row(row, set.keys)
-		for _, m := range visitNumbers(set.visits) {
+		for _, m := range q.numbers(set, before) {
 			row = append(row, m.Value)
 		}
 		answer.Rows = append(answer.Rows, row)
 	}
-	return answer
+	return answer, nil
+}
+
+// part parts the visits of all periods by group, and by group and bucket.
+func (q *Sessions) part(groups *grouping, periods []*visitPeriod) (whole, parts *visitSets, orders []bucketOrder, err error) {
+	whole, parts = newVisitSets(), newVisitSets()
+	if len(q.GroupBy) == 0 && q.Interval == IntervalNone {
+		whole.of(0, 0) // the total of nothing is a row, too
+		groups.number(0, "", "")
+	}
+	for i, p := range periods {
+		if q.Interval != IntervalNone {
+			for _, v := range p.kept {
+				p.buckets.buckets.number(v.entry.time)
+			}
+			order, ok := p.buckets.order(q.Compare)
+			if !ok {
+				return nil, nil, nil, tooManyBuckets()
+			}
+			orders = append(orders, order)
+		}
+		for _, v := range p.kept {
+			group := groups.number(v.fields, v.entryPath, v.exitPath)
+			whole.add(group, 0, i, v)
+			if q.Interval != IntervalNone {
+				parts.add(group, orders[i].places[p.buckets.buckets.number(v.entry.time)], i, v)
+			}
+		}
+	}
+	return whole, parts, orders, nil
+}
+
+// numbers reckons what a row says: of its visits, and with compare of those in the period before, whose
+// bucket may stand in front.
+func (q *Sessions) numbers(set *visitSet, bucket []Value) []Member {
+	members := visitNumbers(set.periods[0])
+	if !q.Compare {
+		return members
+	}
+	var previous []Member
+	for _, b := range bucket {
+		previous = append(previous, Member{"bucket", b})
+	}
+	return append(members, Member{"previous", Object(append(previous, visitNumbers(set.periods[1])...)...)})
 }
 
 // visitSets parts visits by group and bucket.
@@ -103,20 +173,20 @@ type visitSets struct {
 
 func newVisitSets() *visitSets { return &visitSets{at: map[uint64]*visitSet{}} }
 
-func (s *visitSets) of(group, bucket uint32) *visitSet {
-	key := pair(group, bucket)
+func (s *visitSets) of(group uint32, place int) *visitSet {
+	key := pair(group, uint32(place))
 	set := s.at[key]
 	if set == nil {
-		set = &visitSet{group: group, bucket: bucket}
+		set = &visitSet{group: group, place: place}
 		s.at[key] = set
 		s.list = append(s.list, set)
 	}
 	return set
 }
 
-func (s *visitSets) add(group, bucket uint32, v *visit) {
-	set := s.of(group, bucket)
-	set.visits = append(set.visits, v)
+func (s *visitSets) add(group uint32, place, period int, v *visit) {
+	set := s.of(group, place)
+	set.periods[period] = append(set.periods[period], v)
 }
 
 // visitNumbers reckons what an answer says about some visits.
@@ -157,7 +227,9 @@ func (q *Sessions) list(r *run, entries []slot, kept []*visit) (*Answer, error) 
 		"session_id", "anonymous_id", "user_id", "start", "end", "duration_s", "events", "bounced", "entry_path", "exit_path",
 		"source", "medium", "campaign", "referrer", "country", "device_type", "browser", "os",
 	}}
-	shown := kept[:min(q.Limit, len(kept))]
+	start := min(q.Page.Skip, len(kept))
+	end := min(start+q.Limit, len(kept))
+	shown := kept[start:end]
 	events := make([]event.Event, len(shown))
 	rising := make([]int, len(shown))
 	for i := range rising {
@@ -179,8 +251,8 @@ func (q *Sessions) list(r *run, entries []slot, kept []*visit) (*Answer, error) 
 			TextOrNull(e.Country), TextOrNull(e.Device), TextOrNull(e.Browser), TextOrNull(e.OS),
 		})
 	}
-	if len(kept) > q.Limit {
-		answer.Foot = []Member{{"visits_total", Int(int64(len(kept)))}}
+	if end < len(kept) {
+		answer.Cut = []Member{{"next", Text(q.Cursor(r.asOf, Page{Skip: end}))}, {"visits_total", Int(int64(len(kept)))}}
 	}
 	return answer, nil
 }

@@ -62,3 +62,12 @@ func (w *window) CommittedAt(position event.Seq) (at event.Time, known bool, err
 	}
 	return 0, false, nil
 }
+
+// Lost is part of Losses. It tells of the whole source, whose links reach beyond the window.
+func (w *window) Lost(position event.Seq, from, to event.Time) ([]Loss, error) {
+	source, ok := w.Source.(Losses)
+	if !ok {
+		return nil, nil
+	}
+	return source.Lost(position, from, to)
+}

@@ -71,6 +71,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent))
 	let, err := readAgentSettings(values)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		salts:  salts,
 		intake: &intake.Door{Pipeline: pipeline},
 		api: &api.Door{
-			Snapshot: func(p event.Project) query.Source { return f.engine.Snapshot(p) }, Now: now, Zone: f.book.Zone,
+			Snapshot: func(p event.Project) query.Source { return f.snapshot(p) }, Now: now, Zone: f.book.Zone, Gone: isGone,
 			// Half of the processors are enough for questions, and leave the other half to what comes in.
 			Turns: api.NewTurns(runtime.GOMAXPROCS(0)/2, now),
 		},

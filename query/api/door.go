@@ -1,5 +1,5 @@
 // Package api is the HTTP door for questions: it reads a question from a GET or a POST, asks it of
-// a project's snapshot, and writes the answer. It knows no question of its own and decides no
+// a project's snapshot, and writes the answer as JSON, as CSV or as a picture. It knows no question of its own and decides no
 // access: who may ask was settled before, and errors go back to the server, which writes them.
 //
 // The package starts no goroutines and writes nothing to disk.
@@ -7,8 +7,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -47,6 +49,11 @@ type Door struct {
 	// Answered is told of each question that was answered; nil where nobody wants to know.
 	Answered func(name string, cost query.Cost, took time.Duration)
 	Budget   time.Duration // of one question, and of its waiting; 0 is 30 seconds
+	// Allowance is the memory that all questions share; nil bounds each question alone.
+	Allowance *query.Allowance
+	// Gone reports whether the client of a connection has hung up; nil for never. It is asked while a
+	// question is under way, and mustn't wait.
+	Gone func(net.Conn) bool
 	// Turns bounds how many questions work at a time; nil doesn't.
 	Turns *Turns
 	// Zone returns the time zone of a project's questions that name none; UTC where it is nil or returns
@@ -130,37 +137,47 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 		return err
 	}
 	// The request's own context never ends before the answer is written, so it is no use here.
-	answer, err := d.Answer(context.Background(), project, name, form)
+	var client context.Context = context.Background()
+	if d.Gone != nil {
+		client = &attended{Context: client, gone: func() bool { return d.Gone(ctx.Conn()) }}
+	}
+	question, answer, err := d.Ask(client, project, name, form)
 	if err != nil {
 		return err
 	}
-	ctx.SetContentType("application/json")
-	ctx.SetStatusCode(fasthttp.StatusOK)
-	ctx.SetBody(answer.AppendJSON(nil))
-	return nil
+	return write(ctx, name, question, answer)
 }
 
-// Answer asks a project, in no longer than the door's budget. It is what all calls of the door come
-// down to, and for those who have a form already.
+// Answer asks a project for those who have a form already and want no more than the answer.
 func (d *Door) Answer(ctx context.Context, project event.Project, name string, form query.Form) (*query.Answer, error) {
+	_, answer, err := d.Ask(ctx, project, name, form)
+	return answer, err
+}
+
+// Ask asks a project, in no longer than the door's budget. It is what all calls of the door come down to.
+// The question is what the form was understood as; tables and pictures are made of it and the answer.
+func (d *Door) Ask(ctx context.Context, project event.Project, name string, form query.Form) (query.Question, *query.Answer, error) {
 	began := d.now()
 	if d.Zone != nil {
 		form = form.WithZone(d.Zone(project))
 	}
 	question, err := query.Parse(name, form.For(project))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := d.mayAsk(question.Settings()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	question.Settings().Now = event.TimeOf(began)
+	question.Settings().Now, question.Settings().Allowance = event.TimeOf(began), d.Allowance
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault
 	}
 	bounded, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
+	if client, ok := ctx.(*attended); ok {
+		bounded = &attended{Context: bounded, gone: client.gone}
+	}
 	source := d.Snapshot(project)
 	if held, ok := source.(interface{ Release() }); ok {
 		defer held.Release()
@@ -171,14 +188,18 @@ func (d *Door) Answer(ctx context.Context, project event.Project, name string, f
 	if d.Turns != nil {
 		turn, err := d.Turns.begin(bounded)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		defer turn.end()
 		bounded = turn
 	}
 	answer, err := query.Run(bounded, source, question)
+	if errors.Is(err, errGone) {
+		// Nobody reads what is answered now. It isn't ours to repair, so it must not look like that.
+		return nil, nil, &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Cause: err}
+	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	took := d.now().Sub(began)
 	if d.Answered != nil {
@@ -187,7 +208,7 @@ func (d *Door) Answer(ctx context.Context, project event.Project, name string, f
 	if answer.Explain != nil {
 		answer.Explain.Cost.Elapsed = took
 	}
-	return answer, nil
+	return question, answer, nil
 }
 
 func (d *Door) now() time.Time {

@@ -40,6 +40,9 @@ func (m Model) Answer(question query.Question) string {
 		defer func(now event.Time) { c.Now = now }(c.Now)
 		c.Now = m.Commits[asOf-1]
 	}
+	if c.Page.Now != 0 {
+		c.Now = c.Page.Now
+	}
 	m.Events = slices.DeleteFunc(slices.Clone(m.Events), func(e event.Event) bool { return e.Seq > asOf || e.Time < m.Floor })
 	end := fmt.Sprintf(`,"as_of":"%d"}`, asOf)
 	switch q := question.(type) {
@@ -52,11 +55,11 @@ func (m Model) Answer(question query.Question) string {
 	case *query.Paths:
 		return `{"root":` + m.paths(q) + end
 	case *query.Attribution:
-		return `{"rows":` + m.attribution(q) + end
+		return `{"rows":` + m.attribution(q, asOf) + end
 	case *query.Sessions:
-		return `{"rows":` + m.sessions(q) + end
+		return `{"rows":` + m.sessions(q, asOf) + end
 	case *query.Funnel:
-		return m.funnel(q) + end
+		return m.funnel(q, asOf) + end
 	case *query.Retention:
 		return m.retention(q) + end
 	case *query.Live:

@@ -2,10 +2,10 @@ package querytest
 
 import (
 	"encoding/json"
-	"fmt"
 	"math/big"
 	"slices"
 	"sort"
+	"strings"
 
 	"millimetric/index/event"
 	"millimetric/query"
@@ -47,43 +47,75 @@ type aConversion struct {
 	touches []aTouch
 }
 
-func (m Model) attribution(q *query.Attribution) string {
-	conversions, missing := m.conversions(q)
-	total, unattributed := zero(), zero()
-	var credited []aConversion
-	for _, c := range conversions {
-		total.add(whole, c.worth)
-		if len(c.touches) == 0 {
-			unattributed.add(whole, c.worth)
+// credits is what the models give the groups of one period, and what there is to give.
+type credits struct {
+	total, unattributed worth
+	missing             int
+	got                 []map[string]worth // by model
+}
+
+func (m Model) credits(q *query.Attribution) credits {
+	c := credits{total: zero(), unattributed: zero()}
+	var conversions, credited []aConversion
+	conversions, c.missing = m.conversions(q)
+	for _, one := range conversions {
+		c.total.add(whole, one.worth)
+		if len(one.touches) == 0 {
+			c.unattributed.add(whole, one.worth)
 		} else {
-			credited = append(credited, c)
+			credited = append(credited, one)
 		}
 	}
-	var got []map[string]worth
 	for _, model := range q.Models {
 		if model == query.ModelDataDriven {
-			got = append(got, m.dataDriven(q, credited))
+			c.got = append(c.got, m.dataDriven(q, credited))
 		} else {
-			got = append(got, creditOf(q, model, credited))
+			c.got = append(c.got, creditOf(q, model, credited))
 		}
 	}
-	foot := `,"totals":` + object("conversions", raw(roundedText(total.conversions, 6)), "value", raw(roundedText(total.value, 6)), "missing_value", missing) +
-		`,"unattributed":` + string(unattributed.json())
-	return m.creditRows(q, got, foot)
+	return c
+}
+
+func (m Model) attribution(q *query.Attribution, asOf event.Seq) string {
+	periods := []credits{m.credits(q)}
+	if q.Compare {
+		before := *q
+		before.From, before.To = m.previous(&q.Common)
+		periods = append(periods, m.credits(&before))
+	}
+	totals := func(c credits) []any {
+		return []any{"conversions", raw(roundedText(c.total.conversions, 6)), "value", raw(roundedText(c.total.value, 6)), "missing_value", c.missing}
+	}
+	none := func(c credits) []any {
+		return []any{"conversions", raw(roundedText(c.unattributed.conversions, 6)), "value", raw(roundedText(c.unattributed.value, 6))}
+	}
+	return creditRows(q, periods, asOf) + `,"totals":` + withPrevious(periods, totals) + `,"unattributed":` + withPrevious(periods, none)
+}
+
+// withPrevious makes an object of the members of the first period, with those of the second, if there is
+// one, nested in it.
+func withPrevious[T any](periods []T, members func(T) []any) string {
+	all := members(periods[0])
+	if len(periods) > 1 {
+		all = append(all, "previous", raw(object(members(periods[1])...)))
+	}
+	return object(all...)
 }
 
 // creditRows are the groups that any model gives credit to.
-func (m Model) creditRows(q *query.Attribution, got []map[string]worth, foot string) string {
+func creditRows(q *query.Attribution, periods []credits, asOf event.Seq) string {
 	var groups []string
-	for _, of := range got {
-		for group, w := range of {
-			if w.conversions.Sign() > 0 && !slices.Contains(groups, group) {
-				groups = append(groups, group)
+	for _, c := range periods {
+		for _, of := range c.got {
+			for group, w := range of {
+				if w.conversions.Sign() > 0 && !slices.Contains(groups, group) {
+					groups = append(groups, group)
+				}
 			}
 		}
 	}
 	first := func(group string) *big.Rat {
-		if w, ok := got[0][group]; ok {
+		if w, ok := periods[0].got[0][group]; ok {
 			return number(roundedText(w.conversions, 6)) // what is shown decides the order
 		}
 		return new(big.Rat)
@@ -94,38 +126,37 @@ func (m Model) creditRows(q *query.Attribution, got []map[string]worth, foot str
 		}
 		return valuesBefore(valuesIn(groups[i]), valuesIn(groups[j]))
 	})
-	rest := make([]worth, len(q.Models))
-	for i := range rest {
-		rest[i] = zero()
+	// of adds up what some groups got.
+	of := func(some ...string) func(credits) []any {
+		return func(c credits) []any {
+			var members []any
+			for i, model := range q.Models {
+				sum := zero()
+				for _, group := range some {
+					if w, ok := c.got[i][group]; ok {
+						sum.add(whole, w)
+					}
+				}
+				members = append(members, string(model), sum.json())
+			}
+			return members
+		}
 	}
 	var rows []string
-	for n, group := range groups {
+	start := min(q.Page.Skip, len(groups))
+	end := min(start+q.Limit, len(groups))
+	for _, group := range groups[start:end] {
 		var row []any
 		for i, d := range q.GroupBy {
 			row = append(row, d.Name, raw(valuesIn(group)[i]))
 		}
-		for i, model := range q.Models {
-			w, ok := got[i][group]
-			if !ok {
-				w = zero()
-			}
-			row = append(row, string(model), w.json())
-			if n >= q.Limit {
-				rest[i].add(whole, w)
-			}
-		}
-		if n < q.Limit {
-			rows = append(rows, object(row...))
-		}
+		rest := withPrevious(periods, of(group))
+		rows = append(rows, strings.TrimSuffix(object(row...), "}")+","+rest[1:])
 	}
-	if len(groups) > q.Limit {
-		var other []any
-		for i, model := range q.Models {
-			other = append(other, string(model), rest[i].json())
-		}
-		foot += fmt.Sprintf(`,"groups_total":%d,"other":%s`, len(groups), object(other...))
+	if end == len(groups) {
+		return list(rows)
 	}
-	return list(rows) + foot
+	return list(rows) + cut(&q.Common, asOf, end, len(groups), withPrevious(periods, of(groups[end:]...)))
 }
 
 func valuesIn(group string) []string {

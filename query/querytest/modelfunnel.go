@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"slices"
 	"sort"
+	"strings"
 	"time"
 
 	"millimetric/index/event"
@@ -12,21 +13,39 @@ import (
 )
 
 // funnel walks every attempt of every actor.
-func (m Model) funnel(q *query.Funnel) string {
-	var reported []journey
+func (m Model) funnel(q *query.Funnel, asOf event.Seq) string {
+	periods := [][]journey{m.journeys(q)}
+	if q.Compare {
+		before := *q
+		before.From, before.To = m.previous(&q.Common)
+		periods = append(periods, m.journeys(&before))
+	}
+	out := `{"steps":` + funnelSteps(q, periods)
+	cutGroups := ""
+	if q.Breakdown != nil {
+		var groups string
+		groups, cutGroups = m.funnelGroups(q, periods, asOf)
+		out += groups
+	}
+	if q.List != nil {
+		actors, cutActors := funnelActors(q, periods[0], asOf)
+		out += actors
+		if cutGroups == "" {
+			out += cutActors
+		}
+	}
+	return out + cutGroups
+}
+
+// journeys returns the reported attempts.
+func (m Model) journeys(q *query.Funnel) []journey {
+	reported := []journey{}
 	for _, events := range m.actorsEvents(&q.Common) {
 		if j, ok := m.report(q, events); ok {
 			reported = append(reported, j)
 		}
 	}
-	out := `{"steps":` + funnelSteps(q, reported)
-	if q.Breakdown != nil {
-		out += m.funnelGroups(q, reported)
-	}
-	if q.List != nil {
-		out += funnelActors(q, reported)
-	}
-	return out
+	return reported
 }
 
 // actorsEvents parts all events by actor, each actor's in order.
@@ -149,8 +168,17 @@ func sameHeld(q *query.Funnel, a, b event.Event) bool {
 	return !slices.ContainsFunc(q.Hold, func(f query.Field) bool { return fieldText(f, a) != fieldText(f, b) })
 }
 
-// funnelSteps shows the steps of some actors' funnel.
-func funnelSteps(q *query.Funnel, of []journey) string {
+// funnelSteps shows the steps of some actors' funnel, in one period or two.
+func funnelSteps(q *query.Funnel, periods [][]journey) string {
+	var steps []string
+	for i := range q.Steps {
+		numbers := withPrevious(periods, func(of []journey) []any { return stepNumbers(q, of, i) })
+		steps = append(steps, strings.TrimSuffix(object("name", q.Steps[i].Name), "}")+","+numbers[1:])
+	}
+	return list(steps)
+}
+
+func stepNumbers(q *query.Funnel, of []journey, i int) []any {
 	reached := func(depth int) (n int) {
 		for _, j := range of {
 			if len(j.taken) >= depth {
@@ -159,23 +187,19 @@ func funnelSteps(q *query.Funnel, of []journey) string {
 		}
 		return n
 	}
-	var steps []string
-	for i := range q.Steps {
-		depth := i + 1
-		previous, drop := reached(max(i, 1)), reached(depth)-reached(depth+1)
-		if depth == len(q.Steps) {
-			drop = 0
-		}
-		row := []any{
-			"name", q.Steps[i].Name, "actors", reached(depth), "conversion", ratio(reached(depth), reached(1)),
-			"step_conversion", ratio(reached(depth), previous), "drop_off", drop,
-		}
-		if i > 0 {
-			row = append(row, "from_previous", raw(spans(of, i-1, i)), "from_start", raw(spans(of, 0, i)))
-		}
-		steps = append(steps, object(row...))
+	depth := i + 1
+	previous, drop := reached(max(i, 1)), reached(depth)-reached(depth+1)
+	if depth == len(q.Steps) {
+		drop = 0
 	}
-	return list(steps)
+	row := []any{
+		"actors", reached(depth), "conversion", ratio(reached(depth), reached(1)),
+		"step_conversion", ratio(reached(depth), previous), "drop_off", drop,
+	}
+	if i > 0 {
+		row = append(row, "from_previous", raw(spans(of, i-1, i)), "from_start", raw(spans(of, 0, i)))
+	}
+	return row
 }
 
 // spans sums up the seconds between two events of the attempts that have both.
@@ -214,36 +238,43 @@ func percentile(values []int, percent int) int {
 	return best
 }
 
-func (m Model) funnelGroups(q *query.Funnel, reported []journey) string {
-	of := map[string][]journey{}
-	for _, j := range reported {
-		value := m.groupOf(q, j)
-		of[value] = append(of[value], j)
+func (m Model) funnelGroups(q *query.Funnel, periods [][]journey, asOf event.Seq) (groups, rest string) {
+	of := map[string][][]journey{} // by period
+	for i, reported := range periods {
+		for _, j := range reported {
+			value := m.groupOf(q, j)
+			if of[value] == nil {
+				of[value] = make([][]journey, len(periods))
+			}
+			of[value][i] = append(of[value][i], j)
+		}
 	}
 	var values []string
 	for value := range of {
 		values = append(values, value)
 	}
 	sort.Slice(values, func(i, j int) bool {
-		if a, b := len(of[values[i]]), len(of[values[j]]); a != b {
+		if a, b := len(of[values[i]][0]), len(of[values[j]][0]); a != b {
 			return a > b
 		}
 		return fieldLess(*q.Breakdown, values[i], values[j])
 	})
+	start := min(q.Page.Skip, len(values))
+	end := min(start+q.Limit, len(values))
 	var rows []string
-	var rest []journey
-	for i, value := range values {
-		if i < q.Limit {
-			rows = append(rows, object("group", fieldValue(*q.Breakdown, value), "steps", raw(funnelSteps(q, of[value]))))
-		} else {
-			rest = append(rest, of[value]...)
+	for _, value := range values[start:end] {
+		rows = append(rows, object("group", fieldValue(*q.Breakdown, value), "steps", raw(funnelSteps(q, of[value]))))
+	}
+	if end < len(values) {
+		others := make([][]journey, len(periods))
+		for _, value := range values[end:] {
+			for i := range periods {
+				others[i] = append(others[i], of[value][i]...)
+			}
 		}
+		rest = cut(&q.Common, asOf, end, len(values), object("steps", raw(funnelSteps(q, others))))
 	}
-	out := `,"groups":` + list(rows)
-	if len(rest) > 0 {
-		out += fmt.Sprintf(`,"groups_total":%d,"other":{"steps":%s}`, len(values), funnelSteps(q, rest))
-	}
-	return out
+	return `,"groups":` + list(rows), rest
 }
 
 // groupOf returns the text of the breakdown's value: of the first event of the reported attempt, or
@@ -294,7 +325,7 @@ func touches(all []event.Event) []event.Event {
 }
 
 // funnelActors lists the actors asked for, the latest first.
-func funnelActors(q *query.Funnel, reported []journey) string {
+func funnelActors(q *query.Funnel, reported []journey, asOf event.Seq) (actors, rest string) {
 	var at []event.Event
 	for _, j := range reported {
 		depth := len(j.taken)
@@ -304,8 +335,13 @@ func funnelActors(q *query.Funnel, reported []journey) string {
 	}
 	sort.Slice(at, func(i, j int) bool { return at[j].Before(&at[i]) })
 	var rows []string
-	for _, e := range at[:min(q.Limit, len(at))] {
+	start := min(q.Page.Skip, len(at))
+	end := min(start+q.Limit, len(at))
+	for _, e := range at[start:end] {
 		rows = append(rows, object("anonymous_id", e.AnonymousID, "user_id", orNull(e.UserID), "at", e.Time.Std().Format("2006-01-02T15:04:05.000Z")))
 	}
-	return fmt.Sprintf(`,"actors":%s,"actors_total":%d`, list(rows), len(at))
+	if end < len(at) {
+		rest = fmt.Sprintf(`,"next":%q`, q.Cursor(asOf, query.Page{Skip: end}))
+	}
+	return fmt.Sprintf(`,"actors":%s,"actors_total":%d`, list(rows), len(at)), rest
 }

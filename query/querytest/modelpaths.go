@@ -32,10 +32,29 @@ type visitStop struct {
 type walk struct {
 	actor  string
 	places []place
+	before bool // it is one of the period before
 }
 
 // paths returns the tree of an answer.
 func (m Model) paths(q *query.Paths) string {
+	walks := m.walks(q)
+	if q.Compare {
+		before := *q
+		before.From, before.To = m.previous(&q.Common)
+		for _, w := range m.walks(&before) {
+			w.before = true
+			walks = append(walks, w)
+		}
+	}
+	root := place{"event", q.Anchor.Name}
+	if len(walks) > 0 && !slices.ContainsFunc(walks, func(w walk) bool { return w.places[0] != walks[0].places[0] }) {
+		root = walks[0].places[0]
+	}
+	return m.tree(q, root, walks, 0)
+}
+
+// walks returns the walks of all anchors in the range.
+func (m Model) walks(q *query.Paths) []walk {
 	var walks []walk
 	for _, actor := range m.actorsOf(q.Actor) {
 		var own []walk
@@ -44,7 +63,7 @@ func (m Model) paths(q *query.Paths) string {
 			stops := stopsOf(row)
 			for i := range stops {
 				if anchor, ok := anchorIn(q, stops[i]); ok {
-					own = append(own, walk{actor, walkFrom(q, stops, i, anchor)})
+					own = append(own, walk{actor: actor, places: walkFrom(q, stops, i, anchor)})
 					begun = append(begun, anchor)
 				}
 			}
@@ -56,11 +75,22 @@ func (m Model) paths(q *query.Paths) string {
 			}
 		}
 	}
-	root := place{"event", q.Anchor.Name}
-	if len(walks) > 0 && !slices.ContainsFunc(walks, func(w walk) bool { return w.places[0] != walks[0].places[0] }) {
-		root = walks[0].places[0]
+	return walks
+}
+
+// arrivals counts the walks of one period, and who walked.
+func arrivals(walks []walk, before bool) []any {
+	count := 0
+	var actors []string
+	for _, w := range walks {
+		if w.before != before {
+			continue
+		}
+		if count++; !slices.Contains(actors, w.actor) {
+			actors = append(actors, w.actor)
+		}
 	}
-	return m.tree(q, root, walks, 0)
+	return []any{"count", count, "actors", len(actors)}
 }
 
 // actorsOf returns all actors there are.
@@ -158,20 +188,18 @@ func walkFrom(q *query.Paths, stops []visitStop, at int, anchor event.Event) []p
 
 // tree shows a node that some walks came to, and where they went from there.
 func (m Model) tree(q *query.Paths, at place, walks []walk, depth int) string {
-	var actors []string
-	for _, w := range walks {
-		if !slices.Contains(actors, w.actor) {
-			actors = append(actors, w.actor)
-		}
-	}
 	members := []any{"kind", at.kind}
 	if at.kind == "page" || at.kind == "event" {
 		members = append(members, "node", orNull(at.name))
 	}
-	members = append(members, "count", len(walks), "actors", len(actors))
+	members = append(members, arrivals(walks, false)...)
+	if q.Compare {
+		members = append(members, "previous", raw(object(arrivals(walks, true)...)))
+	}
 	if depth == q.Steps || at.kind == "end" || at.kind == "rest" {
 		return object(members...)
 	}
+	now := func(walks []walk) int { return arrivals(walks, false)[1].(int) }
 	next := map[place][]walk{}
 	for _, w := range walks {
 		next[w.places[depth+1]] = append(next[w.places[depth+1]], w)
@@ -185,8 +213,8 @@ func (m Model) tree(q *query.Paths, at place, walks []walk, depth int) string {
 	sort.Slice(branches, func(i, j int) bool {
 		a, b := branches[i], branches[j]
 		switch {
-		case len(next[a]) != len(next[b]):
-			return len(next[a]) > len(next[b])
+		case now(next[a]) != now(next[b]):
+			return now(next[a]) > now(next[b])
 		case a.name != b.name:
 			return b.name == "" || a.name != "" && strings.Compare(a.name, b.name) < 0
 		}
@@ -235,8 +263,14 @@ func (m Model) live(q *query.Live) string {
 			break
 		}
 	}
-	text := object("actors", m.distinct(q.Actor, now), "window", window, "paths", raw(m.present(q, views, "path")), "sources", raw(m.present(q, now, "source")))
-	return strings.TrimSuffix(text, "}")
+	members := []any{"actors", m.distinct(q.Actor, now), "window", window, "paths", raw(m.present(q, views, "path")), "sources", raw(m.present(q, now, "source"))}
+	if n := len(groupsOf([]event.Column{"path"}, views)); n > q.Limit {
+		members = append(members, "paths_total", n)
+	}
+	if n := len(groupsOf([]event.Column{"source"}, now)); n > q.Limit {
+		members = append(members, "sources_total", n)
+	}
+	return strings.TrimSuffix(object(members...), "}")
 }
 
 // present lists the values of a column that most actors were at.

@@ -1,47 +1,87 @@
 package querytest
 
 import (
-	"sort"
 	"time"
 
 	"millimetric/index/event"
 	"millimetric/query"
 )
 
-// retention looks, for each cell, at every actor of the cohort again.
+// retention shows the cohorts of the range; with a comparison, next to those that stand at the same place
+// among the buckets of the period before.
 func (m Model) retention(q *query.Retention) string {
-	births := map[event.Time][]birth{}
-	var starts []event.Time
-	for _, events := range m.actorsEvents(&q.Common) {
-		b, ok := born(q, events)
-		if !ok {
-			continue
-		}
-		start := m.Walk.start(q.Period, q.Zone, b.at.Time)
-		if births[start] == nil {
-			starts = append(starts, start)
-		}
-		births[start] = append(births[start], b)
-	}
-	sort.Slice(starts, func(i, j int) bool { return starts[i] < starts[j] })
+	now := m.births(q)
 	var cohorts []string
-	for _, start := range starts {
-		var cells []string
-		from := start
-		for k := range q.Periods {
-			to := m.Walk.next(q.Period, q.Zone, from)
-			came := 0
-			for _, b := range births[start] {
-				if b.cameIn(q, from, to) {
-					came++
-				}
+	if !q.Compare {
+		for at := q.From; at < q.To; {
+			start := m.Walk.start(q.Period, q.Zone, at)
+			if len(now[start]) > 0 {
+				cohorts = append(cohorts, object(m.cohort(q, &start, now[start])...))
 			}
-			cells = append(cells, object("k", k, "actors", came, "share", ratio(came, len(births[start])), "partial", to > q.Now))
-			from = to
+			at = m.Walk.next(q.Period, q.Zone, start)
 		}
-		cohorts = append(cohorts, object("cohort", start.Std().In(q.Zone).Format(time.DateOnly), "size", len(births[start]), "periods", raw(list(cells))))
+		return `{"cohorts":` + list(cohorts)
+	}
+	before := *q
+	before.From, before.To = m.previous(&q.Common)
+	then := m.births(&before)
+	at, past := q.From, before.From
+	for at < q.To || past < before.To {
+		nowStart, nowBorn := m.step(q, &at, q.To, now)
+		thenStart, thenBorn := m.step(q, &past, before.To, then)
+		if len(nowBorn)+len(thenBorn) > 0 {
+			cohorts = append(cohorts, object(append(m.cohort(q, nowStart, nowBorn), "previous", raw(object(m.cohort(q, thenStart, thenBorn)...)))...))
+		}
 	}
 	return `{"cohorts":` + list(cohorts)
+}
+
+// step goes on to the next bucket of a period; there is none beyond its end.
+func (m Model) step(q *query.Retention, at *event.Time, end event.Time, births map[event.Time][]birth) (*event.Time, []birth) {
+	if *at >= end {
+		return nil, nil
+	}
+	start := m.Walk.start(q.Period, q.Zone, *at)
+	*at = m.Walk.next(q.Period, q.Zone, start)
+	return &start, births[start]
+}
+
+// births parts the actors who were born in the range by the bucket of their birth.
+func (m Model) births(q *query.Retention) map[event.Time][]birth {
+	births := map[event.Time][]birth{}
+	for _, events := range m.actorsEvents(&q.Common) {
+		if b, ok := born(q, events); ok {
+			start := m.Walk.start(q.Period, q.Zone, b.at.Time)
+			births[start] = append(births[start], b)
+		}
+	}
+	return births
+}
+
+// cohort looks, for each cell, at every actor of the cohort again.
+func (m Model) cohort(q *query.Retention, start *event.Time, births []birth) []any {
+	var cells []string
+	var date any
+	from := event.TimeMin
+	if start != nil {
+		date, from = start.Std().In(q.Zone).Format(time.DateOnly), *start
+	}
+	for k := range q.Periods {
+		if start == nil {
+			cells = append(cells, object("k", k, "actors", 0, "share", nil, "partial", false))
+			continue
+		}
+		to := m.Walk.next(q.Period, q.Zone, from)
+		came := 0
+		for _, b := range births {
+			if b.cameIn(q, from, to) {
+				came++
+			}
+		}
+		cells = append(cells, object("k", k, "actors", came, "share", ratio(came, len(births)), "partial", to > q.Now))
+		from = to
+	}
+	return []any{"cohort", date, "size", len(births), "periods", raw(list(cells))}
 }
 
 // birth is the first event of an actor that matches, and all of the actor's events.

@@ -141,11 +141,11 @@ func ratio(part, whole int) any {
 	return roundedRaw(big.NewRat(int64(part), int64(whole)), 4)
 }
 
-// sessions answers about visits.
-func (m Model) sessions(q *query.Sessions) string {
+// visitsIn returns the visits of a range that the filters keep.
+func (m Model) visitsIn(q *query.Sessions, from, to event.Time) []aVisit {
 	var kept []aVisit
 	for _, v := range visitsOf(m.seen(&q.Common)) {
-		if at := v.entry().Time; at < q.From || at >= q.To {
+		if at := v.entry().Time; at < from || at >= to {
 			continue
 		}
 		matching := func(e event.Event) bool {
@@ -155,27 +155,43 @@ func (m Model) sessions(q *query.Sessions) string {
 			kept = append(kept, v)
 		}
 	}
+	return kept
+}
+
+// sessions answers about visits.
+func (m Model) sessions(q *query.Sessions, asOf event.Seq) string {
+	kept := m.visitsIn(q, q.From, q.To)
 	if q.List {
-		return m.listed(q, kept)
+		return m.listed(q, kept, asOf)
 	}
-	groups := m.visitGroups(q, kept, query.IntervalNone)
+	var before []aVisit
+	from, to := event.Time(0), event.Time(0)
+	if q.Compare {
+		from, to = m.previous(&q.Common)
+		before = m.visitsIn(q, from, to)
+	}
+	// Buckets are places: with a comparison among all of their period, else among those that hold a visit.
+	nows, thens := m.visitBuckets(q, kept, q.From, q.To), m.visitBuckets(q, before, from, to)
+	groups := m.visitGroups(q, kept, before, nil, nil)
 	if len(q.GroupBy) == 0 && q.Interval == query.IntervalNone && len(groups) == 0 {
 		groups = []visitGroup{{}}
 	}
 	sortVisitGroups(groups)
+	start := min(q.Page.Skip, len(groups))
+	end := min(start+q.Limit, len(groups))
 	foot := ""
-	if len(groups) > q.Limit {
-		var rest []aVisit
-		for _, g := range groups[q.Limit:] {
-			rest = append(rest, g.visits...)
+	if end < len(groups) {
+		var rest visitGroup
+		for _, g := range groups[end:] {
+			rest.visits, rest.before = append(rest.visits, g.visits...), append(rest.before, g.before...)
 		}
-		foot = fmt.Sprintf(`,"groups_total":%d,"other":%s`, len(groups), object(numbersOf(rest)...))
-		groups = groups[:q.Limit]
+		foot = cut(&q.Common, asOf, end, len(groups), object(numbersWithPrevious(q, rest, nil)...))
 	}
+	groups = groups[start:end]
 	shown := groups
 	if q.Interval != query.IntervalNone {
 		shown = nil
-		for _, g := range m.visitGroups(q, kept, q.Interval) {
+		for _, g := range m.visitGroups(q, kept, before, nows, thens) {
 			if slices.ContainsFunc(groups, func(other visitGroup) bool { return slices.Equal(other.values, g.values) }) {
 				shown = append(shown, g)
 			}
@@ -184,16 +200,52 @@ func (m Model) sessions(q *query.Sessions) string {
 	}
 	var rows []string
 	for _, g := range shown {
-		var row []any
+		var row, previous []any
 		if q.Interval != query.IntervalNone {
-			row = append(row, "bucket", g.start.Std().In(q.Zone).Format("2006-01-02T15:04:05Z07:00"))
+			row = append(row, "bucket", bucketText(q, nows, g.place))
+			previous = append(previous, "bucket", bucketText(q, thens, g.place))
 		}
 		for i, d := range q.GroupBy {
 			row = append(row, d.Name, raw(g.values[i]))
 		}
-		rows = append(rows, object(append(row, numbersOf(g.visits)...)...))
+		rows = append(rows, object(append(row, numbersWithPrevious(q, g, previous)...)...))
 	}
 	return list(rows) + foot
+}
+
+// visitBuckets returns the starts of the buckets of a period, in their order.
+func (m Model) visitBuckets(q *query.Sessions, visits []aVisit, from, to event.Time) (starts []event.Time) {
+	if q.Interval == query.IntervalNone {
+		return nil
+	}
+	if q.Compare {
+		for at := from; at < to; at = m.Walk.next(q.Interval, q.Zone, m.Walk.start(q.Interval, q.Zone, at)) {
+			starts = append(starts, m.Walk.start(q.Interval, q.Zone, at))
+		}
+		return starts
+	}
+	for _, v := range visits {
+		if start := m.Walk.start(q.Interval, q.Zone, v.entry().Time); !slices.Contains(starts, start) {
+			starts = append(starts, start)
+		}
+	}
+	slices.Sort(starts)
+	return starts
+}
+
+func bucketText(q *query.Sessions, starts []event.Time, place int) any {
+	if place >= len(starts) {
+		return nil
+	}
+	return starts[place].Std().In(q.Zone).Format("2006-01-02T15:04:05Z07:00")
+}
+
+func numbersWithPrevious(q *query.Sessions, g visitGroup, bucket []any) []any {
+	members := numbersOf(g.visits)
+	if !q.Compare {
+		return members
+	}
+	return append(members, "previous", raw(object(append(bucket, numbersOf(g.before)...)...)))
 }
 
 // holdsInVisit tells whether an event meets a filter that may ask about the entry of its visit.
@@ -213,27 +265,38 @@ func holdsInVisit(e, entry event.Event, f query.Filter) bool {
 }
 
 type visitGroup struct {
-	start  event.Time
+	place  int      // of its bucket
 	values []string // as JSON
 	visits []aVisit
+	before []aVisit // those of the period before
 }
 
-func (m Model) visitGroups(q *query.Sessions, visits []aVisit, interval query.Interval) []visitGroup {
+// visitGroups parts the visits of two periods by group, and by the places of their buckets if there are
+// any.
+func (m Model) visitGroups(q *query.Sessions, visits, before []aVisit, nows, thens []event.Time) []visitGroup {
 	var groups []visitGroup
-	for _, v := range visits {
+	group := func(v aVisit, buckets []event.Time) *visitGroup {
 		var g visitGroup
-		if interval != query.IntervalNone {
-			g.start = m.Walk.start(interval, q.Zone, v.entry().Time)
+		if buckets != nil {
+			g.place = slices.Index(buckets, m.Walk.start(q.Interval, q.Zone, v.entry().Time))
 		}
 		for _, d := range q.GroupBy {
 			g.values = append(g.values, keyOf(d, v.entry(), v))
 		}
-		at := slices.IndexFunc(groups, func(other visitGroup) bool { return other.start == g.start && slices.Equal(other.values, g.values) })
+		at := slices.IndexFunc(groups, func(other visitGroup) bool { return other.place == g.place && slices.Equal(other.values, g.values) })
 		if at < 0 {
 			at = len(groups)
 			groups = append(groups, g)
 		}
-		groups[at].visits = append(groups[at].visits, v)
+		return &groups[at]
+	}
+	for _, v := range visits {
+		g := group(v, nows)
+		g.visits = append(g.visits, v)
+	}
+	for _, v := range before {
+		g := group(v, thens)
+		g.before = append(g.before, v)
 	}
 	return groups
 }
@@ -242,8 +305,8 @@ func (m Model) visitGroups(q *query.Sessions, visits []aVisit, interval query.In
 func sortVisitGroups(groups []visitGroup) {
 	sort.Slice(groups, func(i, j int) bool {
 		a, b := groups[i], groups[j]
-		if a.start != b.start {
-			return a.start < b.start
+		if a.place != b.place {
+			return a.place < b.place
 		}
 		if len(a.visits) != len(b.visits) {
 			return len(a.visits) > len(b.visits)
@@ -284,13 +347,15 @@ func numbersOf(visits []aVisit) []any {
 	}
 }
 
-func (m Model) listed(q *query.Sessions, visits []aVisit) string {
+func (m Model) listed(q *query.Sessions, visits []aVisit, asOf event.Seq) string {
 	sort.Slice(visits, func(i, j int) bool {
 		a, b := visits[i].entry(), visits[j].entry()
 		return b.Before(&a)
 	})
 	var rows []string
-	for _, v := range visits[:min(q.Limit, len(visits))] {
+	start := min(q.Page.Skip, len(visits))
+	end := min(start+q.Limit, len(visits))
+	for _, v := range visits[start:end] {
 		e, last := v.entry(), v.events[len(v.events)-1]
 		first, exit := "", ""
 		if paths := v.paths(); len(paths) > 0 {
@@ -305,8 +370,8 @@ func (m Model) listed(q *query.Sessions, visits []aVisit) string {
 			"country", orNull(e.Country), "device_type", orNull(e.Device), "browser", orNull(e.Browser), "os", orNull(e.OS),
 		))
 	}
-	if len(visits) > q.Limit {
-		return list(rows) + fmt.Sprintf(`,"visits_total":%d`, len(visits))
+	if end < len(visits) {
+		return list(rows) + fmt.Sprintf(`,"next":%q,"visits_total":%d`, q.Cursor(asOf, query.Page{Skip: end}), len(visits))
 	}
 	return list(rows)
 }

@@ -27,6 +27,7 @@ type funnelStep struct {
 	DropOff        json.RawMessage            `json:"drop_off"`
 	FromPrevious   map[string]json.RawMessage `json:"from_previous"`
 	FromStart      map[string]json.RawMessage `json:"from_start"`
+	Previous       *funnelStep
 }
 
 // flattened makes the rows of a table of an answer that isn't one: of a funnel the steps by group, or
@@ -90,30 +91,39 @@ func appendSteps(rows []json.RawMessage, steps []funnelStep, before ...any) []js
 				row = append(row, sum.name+"_"+which, text)
 			}
 		}
+		if s.Previous != nil {
+			row = append(row, "was", raw(s.Previous.Actors), "was_conversion", raw(s.Previous.Conversion))
+		}
 		rows = append(rows, json.RawMessage(object(row...)))
 	}
 	return rows
 }
 
-func flatRetention(body string) ([]json.RawMessage, error) {
-	var r struct {
-		Cohorts []struct {
-			Cohort  string
-			Size    int
-			Periods []struct {
-				K, Actors int
-				Share     json.RawMessage
-				Partial   bool
-			}
-		}
+// flatCohort is one cohort of a retention.
+type flatCohort struct {
+	Cohort  json.RawMessage
+	Size    int
+	Periods []struct {
+		K, Actors int
+		Share     json.RawMessage
+		Partial   bool
 	}
+	Previous *flatCohort
+}
+
+func flatRetention(body string) ([]json.RawMessage, error) {
+	var r struct{ Cohorts []flatCohort }
 	if err := json.Unmarshal([]byte(body), &r); err != nil {
 		return nil, err
 	}
 	rows := []json.RawMessage{}
 	for _, c := range r.Cohorts {
 		for _, cell := range c.Periods {
-			rows = append(rows, json.RawMessage(object("cohort", c.Cohort, "size", c.Size, "k", cell.K, "actors", cell.Actors, "share", raw(cell.Share), "partial", cell.Partial)))
+			row := []any{"cohort", raw(c.Cohort), "size", c.Size, "k", cell.K, "actors", cell.Actors, "share", raw(cell.Share), "partial", cell.Partial}
+			if c.Previous != nil {
+				row = append(row, "was_cohort", raw(c.Previous.Cohort), "was_size", c.Previous.Size, "was_actors", c.Previous.Periods[cell.K].Actors)
+			}
+			rows = append(rows, json.RawMessage(object(row...)))
 		}
 	}
 	return rows, nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"iter"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -18,35 +16,6 @@ import (
 // The flag is read by Run: it makes the model's answers the expected ones. Read them before they
 // are believed.
 var _ = flag.Bool("rewrite", false, "replace the expected answers of the case files")
-
-func parse(question string) (query.Question, error) {
-	name, params, _ := strings.Cut(question, "?")
-	form, err := query.FormOfParams(pairs(params))
-	if err != nil {
-		return nil, err
-	}
-	q, err := query.Parse(name, form)
-	if err == nil {
-		q.Settings().Now = Now
-	}
-	return q, err
-}
-
-func pairs(params string) iter.Seq2[string, string] {
-	return func(yield func(name, value string) bool) {
-		for pair := range strings.SplitSeq(params, "&") {
-			if pair == "" {
-				continue
-			}
-			name, value, _ := strings.Cut(pair, "=")
-			name, _ = url.QueryUnescape(name)
-			value, _ = url.QueryUnescape(value)
-			if !yield(name, value) {
-				return
-			}
-		}
-	}
-}
 
 func TestTheModelAnswersTheCorpus(t *testing.T) {
 	walk := NewWalk()

@@ -93,6 +93,9 @@ func randomVisitQuestion(r *rand.Rand, events int) string {
 	if r.IntN(6) == 0 {
 		params.Set("filters", randomFilters(r, 1))
 	}
+	if from > 0 {
+		sometimes("compare", "previous_period")
+	}
 	if r.IntN(3) == 0 {
 		randomSessions(r, params, sometimes)
 		return "sessions?" + params.Encode()
@@ -110,6 +113,7 @@ func randomSessions(r *rand.Rand, params url.Values, sometimes func(string, ...s
 	}
 	if r.IntN(4) == 0 {
 		params.Set("list", "true")
+		params.Del("compare")
 		return
 	}
 	sometimes("interval", "hour", "day", "week", "month")

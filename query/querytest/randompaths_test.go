@@ -92,6 +92,9 @@ func randomPaths(r *rand.Rand, events int) string {
 	if r.IntN(8) == 0 {
 		sometimes("window", "1s", "90s", "5m", "1h", "24h")
 		sometimes("limit", "1", "2", "100")
+		if r.IntN(3) == 0 {
+			params.Set("as_of", strconv.Itoa(r.IntN(events+1)))
+		}
 		return "live?" + params.Encode()
 	}
 	params.Set("from", from.Std().Format(time.RFC3339Nano))
@@ -108,6 +111,9 @@ func randomPaths(r *rand.Rand, events int) string {
 	sometimes("events", "$pageview,signup", "signup,view_item", "$pageview,purchase,add_to_cart,view_item", "nothing")
 	sometimes("first_only", "true", "false")
 	sometimes("limit", "1", "2", "3", "200")
+	if from > 0 {
+		sometimes("compare", "previous_period")
+	}
 	if r.IntN(2) == 0 {
 		params.Set("scope", "window")
 		sometimes("window", "1s", fmt.Sprint(1+r.IntN(20), "m"), "1h", "3d")

@@ -13,6 +13,7 @@ type tree struct {
 	Count    int
 	Actors   int
 	Children []tree
+	Previous *struct{ Count, Actors int }
 }
 
 // treeLines shows a tree as a table: one line per node, those below it indented.
@@ -31,10 +32,17 @@ func treeLines(root json.RawMessage) ([]string, error) {
 		case t.Kind == "page":
 			name += " null"
 		}
-		cells = append(cells, []string{strings.Repeat("  ", depth) + name, strconv.Itoa(t.Count), strconv.Itoa(t.Actors)})
+		line := []string{strings.Repeat("  ", depth) + name, strconv.Itoa(t.Count), strconv.Itoa(t.Actors)}
+		if t.Previous != nil {
+			line = append(line, strconv.Itoa(t.Previous.Count), strconv.Itoa(t.Previous.Actors))
+		}
+		cells = append(cells, line)
 		for _, child := range t.Children {
 			add(child, depth+1)
 		}
+	}
+	if t.Previous != nil {
+		cells[0] = append(cells[0], "was", "was_actors")
 	}
 	add(t, 0)
 	return aligned(cells), nil
@@ -46,12 +54,15 @@ func liveLines(body string) ([]string, error) {
 		Actors         int
 		Window         string
 		Paths, Sources []json.RawMessage
+		PathsTotal     int `json:"paths_total"`
+		SourcesTotal   int `json:"sources_total"`
 	}
 	if err := json.Unmarshal([]byte(body), &live); err != nil {
 		return nil, err
 	}
 	lines := []string{"actors " + strconv.Itoa(live.Actors) + " in " + live.Window}
-	for _, rows := range [][]json.RawMessage{live.Paths, live.Sources} {
+	totals := []int{live.PathsTotal, live.SourcesTotal}
+	for i, rows := range [][]json.RawMessage{live.Paths, live.Sources} {
 		r := reply{}
 		for _, text := range rows {
 			columns, row, err := readRow(text)
@@ -61,6 +72,9 @@ func liveLines(body string) ([]string, error) {
 			r.columns, r.rows = columns, append(r.rows, row)
 		}
 		lines = append(lines, r.lines(nil)...)
+		if totals[i] > 0 {
+			lines = append(lines, "of "+strconv.Itoa(totals[i]))
+		}
 	}
 	return lines, nil
 }

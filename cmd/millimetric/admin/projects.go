@@ -243,9 +243,13 @@ func (d *Door) change(p *auth.Project, want auth.ProjectChange, settings setting
 		return nil, event.InvalidField(event.CodeInvalidPayload, "retention_days",
 			fmt.Sprintf("Must lie between 0 (for ever) and %d", engine.RetentionDaysMax))
 	}
-	if settings.inBook() {
+	moved := settings.days != nil && *settings.days != d.Engine.Retention(p.Number)
+	if settings.inBook() || moved {
 		next := p.Settings
 		settings.apply(&next)
+		if moved {
+			next.RetentionSince = event.TimeOf(d.Now())
+		}
 		want.Settings = &next
 	}
 	ctx, cancel := d.writing()

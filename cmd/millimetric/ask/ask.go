@@ -48,7 +48,7 @@ type question struct {
 	tables func(envelope []member) ([][][]member, error)
 	// columns are those shown in a table, all where there are none named.
 	columns []string
-	// measure is the column that bars are drawn of, "" for none.
+	// measure is the column that bars are drawn of, "" for none; with a dot, the end of its name.
 	measure string
 	// nested says that the objects in rows are columns of their own.
 	nested bool
@@ -84,14 +84,17 @@ var questions = []question{
 	{
 		name:    "live",
 		example: "  millimetric live\n  millimetric live --window 30m --where 'country eq DE'",
+		measure: "actors",
+		notes:   []string{"paths_total", "sources_total"},
 	},
 	{
 		name: "attribution",
 		example: "  millimetric attribution --conversion purchase --models first,last,linear\n" +
 			"  millimetric attribution --conversion purchase --value properties.amount_cents --group-by source,campaign --lookback 60d\n" +
 			"  millimetric attribution --conversion '{\"event\":\"signup\",\"filters\":[{\"field\":\"properties.plan\",\"op\":\"eq\",\"value\":\"pro\"}]}' --models data_driven",
-		nested: true,
-		notes:  []string{"totals", "unattributed", "other", "groups_total"},
+		measure: ".conversions",
+		nested:  true,
+		notes:   []string{"totals", "unattributed", "other", "groups_total"},
 	},
 	{
 		name: "sessions",
@@ -134,7 +137,28 @@ func commands(now func() time.Time) []*cobra.Command {
 // look is how an answer is to be printed.
 type look struct {
 	json bool
+	csv  bool
+	svg  string // the file that a picture is written to; "" for none, "-" for the output
 	bars bool
+}
+
+// accept is the media type to ask the server for.
+func (l look) accept() (string, error) {
+	chosen := 0
+	for _, on := range []bool{l.json, l.csv, l.svg != ""} {
+		if on {
+			chosen++
+		}
+	}
+	switch {
+	case chosen > 1:
+		return "", usage("--json, --csv and --svg exclude each other")
+	case l.csv:
+		return mediaCSV, nil
+	case l.svg != "":
+		return mediaSVG, nil
+	}
+	return mediaJSON, nil
 }
 
 func (q question) command(now func() time.Time) *cobra.Command {
@@ -165,8 +189,14 @@ func (q question) command(now func() time.Time) *cobra.Command {
 	server := flags.String("server", cmp.Or(os.Getenv("MILLIMETRIC_SERVER"), "http://127.0.0.1:8787"), "address of the server [MILLIMETRIC_SERVER]")
 	var as look
 	flags.BoolVar(&as.json, "json", false, "print the server's answer as it is")
+	flags.BoolVar(&as.csv, "csv", false, "print the answer as CSV")
+	flags.StringVar(&as.svg, "svg", "", "write a picture of the answer to this file; - for the output")
 	flags.BoolVar(&as.bars, "bars", false, "draw bars where the output is no terminal too")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		accept, err := as.accept()
+		if err != nil {
+			return err
+		}
 		values, err := q.values(cmd, *where, now())
 		if err != nil {
 			return err
@@ -175,11 +205,14 @@ func (q question) command(now func() time.Time) *cobra.Command {
 		if key == "" {
 			return usage("set %s to a read key (rk_…) of the project", keyVariable)
 		}
-		answer, err := fetch(cmd.Context(), *server, q.name, key, values)
+		got, err := fetch(cmd.Context(), *server, q.name, key, accept, values)
 		if err != nil {
 			return err
 		}
-		return q.print(cmd.OutOrStdout(), answer, values, as)
+		if accept != mediaJSON {
+			return got.save(cmd.OutOrStdout(), cmd.ErrOrStderr(), as)
+		}
+		return q.print(cmd.OutOrStdout(), got.body, values, as)
 	}
 	return cmd
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -77,6 +78,7 @@ func run(t *testing.T, args ...string) (string, error, int) {
 	root.AddCommand(commands(func() time.Time { return time.Date(2026, 5, 4, 22, 30, 0, 0, time.UTC) })...)
 	var out bytes.Buffer
 	root.SetOut(&out)
+	root.SetErr(&out)
 	root.SetArgs(args)
 	err := root.ExecuteContext(t.Context())
 	var chosen interface{ ExitCode() int }
@@ -123,6 +125,40 @@ func TestCommandsAskAndPrintAsTheCasesSay(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strings.Join(text, "\n\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestTablesAndPicturesAreSavedAsTheyCome asks a server that answers by Accept, as ours does.
+func TestTablesAndPicturesAreSavedAsTheyCome(t *testing.T) {
+	t.Setenv(keyVariable, "rk_live_01234567_secret")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kind := r.Header.Get("Accept")
+		if kind == mediaSVG && r.URL.Path == "/v1/query" {
+			kind = mediaJSON
+		}
+		w.Header().Set("Content-Type", kind+"; charset=utf-8")
+		w.Header().Set("Millimetric-Next", "abc")
+		fmt.Fprintf(w, "%s of %s\n", kind, r.URL.Path)
+	}))
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "picture.svg")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"stats", "--csv"}, "text/csv of /v1/stats\nnext: abc\n"},
+		{[]string{"funnel", "--step", "a", "--step", "b", "--svg", "-"}, "image/svg+xml of /v1/funnel\nnext: abc\n"},
+		{[]string{"paths", "--start", "a", "--svg", file}, "next: abc\n"},
+	} {
+		if out, err, _ := run(t, append(c.args, "--server", server.URL)...); err != nil || out != c.want {
+			t.Errorf("%v: %q, %v", c.args, out, err)
+		}
+	}
+	if saved, err := os.ReadFile(file); err != nil || string(saved) != "image/svg+xml of /v1/paths\n" {
+		t.Errorf("saved %q, %v", saved, err)
+	}
+	if out, err, _ := run(t, "query", "--svg", file, "--server", server.URL); err == nil || out != "" {
+		t.Errorf("a picture of single events: %q", out)
 	}
 }
 

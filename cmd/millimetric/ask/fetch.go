@@ -17,8 +17,9 @@ import (
 // answerBytesMax bounds what is held of an answer. A thousand events of the largest size fit.
 const answerBytesMax = 64 << 20
 
-// fetch asks the server and returns its answer.
-func fetch(ctx context.Context, server, name, key string, values url.Values) ([]byte, error) {
+// fetch asks the server and returns its answer. That it must be of the type asked for is said by Accept, as
+// no parameter may stand beside a cursor.
+func fetch(ctx context.Context, server, name, key, accept string, values url.Values) (*answer, error) {
 	base, err := url.Parse(server)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, usage("--server must be an address such as http://127.0.0.1:8787")
@@ -29,6 +30,7 @@ func fetch(ctx context.Context, server, name, key string, values url.Values) ([]
 		return nil, fmt.Errorf("ask %s: %w", name, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+key)
+	req.Header.Set("Accept", accept)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, unreachable(server, err)
@@ -44,7 +46,11 @@ func fetch(ctx context.Context, server, name, key string, values url.Values) ([]
 	if resp.StatusCode != http.StatusOK {
 		return nil, refused(resp.StatusCode, body)
 	}
-	return body, nil
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	if accept != mediaJSON && kind != accept {
+		return nil, fmt.Errorf("the server doesn't give %s as %s", name, accept)
+	}
+	return &answer{body: body, next: resp.Header.Get("Millimetric-Next")}, nil
 }
 
 // unreachable says why no answer came, without the URL that net/http repeats.

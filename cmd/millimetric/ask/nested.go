@@ -77,6 +77,13 @@ func stepRows(before []member, steps jsontext.Value) ([][]member, error) {
 		row := append(slices.Clone(before), member{"step", find(s, "name")}, member{"actors", find(s, "actors")},
 			member{"conversion", percent(find(s, "conversion"))}, member{"of previous", percent(find(s, "step_conversion"))},
 			member{"drop-off", find(s, "drop_off")})
+		if previous := find(s, "previous"); previous.Kind() == jsontext.KindBeginObject {
+			was, err := members(previous)
+			if err != nil {
+				return nil, err
+			}
+			row = append(row, member{"before", find(was, "actors")}, member{"conversion before", percent(find(was, "conversion"))})
+		}
 		times := find(s, "from_previous")
 		var spans []member
 		if times.Kind() == jsontext.KindBeginObject {
@@ -100,21 +107,42 @@ func retentionTables(envelope []member) ([][][]member, error) {
 	}
 	var rows [][]member
 	for _, c := range cohorts {
-		row := []member{{"cohort", find(c, "cohort")}, {"size", find(c, "size")}}
-		cells, err := rowsOf(find(c, "periods"))
+		row, err := cohortRow(c)
 		if err != nil {
 			return nil, err
 		}
-		for _, period := range cells {
-			share := percent(find(period, "share"))
-			if string(find(period, "partial")) == "true" {
-				share = plain(cell(share) + "*")
-			}
-			row = append(row, member{string(find(period, "k")), share})
+		rows = append(rows, row)
+		previous := find(c, "previous")
+		if previous.Kind() != jsontext.KindBeginObject {
+			continue
 		}
+		was, err := members(previous)
+		if err != nil {
+			return nil, err
+		}
+		if row, err = cohortRow(was); err != nil {
+			return nil, err
+		}
+		row[0].value = plain("  before: " + cell(row[0].value))
 		rows = append(rows, row)
 	}
 	return [][][]member{rows}, nil
+}
+
+func cohortRow(c []member) ([]member, error) {
+	row := []member{{"cohort", find(c, "cohort")}, {"size", find(c, "size")}}
+	cells, err := rowsOf(find(c, "periods"))
+	if err != nil {
+		return nil, err
+	}
+	for _, period := range cells {
+		share := percent(find(period, "share"))
+		if string(find(period, "partial")) == "true" {
+			share = plain(cell(share) + "*")
+		}
+		row = append(row, member{string(find(period, "k")), share})
+	}
+	return row, nil
 }
 
 // plain is text of our own as a value of an answer.

@@ -60,7 +60,7 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 		case "rows", "paths", "sources":
 			text, err = q.table(m, asked, look{bars: terminal || as.bars}, width, terminal)
 		case "root":
-			text, err = treeTable(m.value, terminal)
+			text, err = treeTable(m.value, look{bars: terminal || as.bars}, width, terminal)
 		case "actors":
 			text = "actors  " + cell(m.value) + "\n"
 		}
@@ -111,10 +111,20 @@ func (q question) table(list member, asked url.Values, as look, width int, termi
 		}
 	}
 	g := q.grid(rows, asked, terminal)
-	if q.measure != "" && as.bars {
-		g.addBars(q.measure, rows, width)
+	if measure := q.measured(rows[0]); measure != "" && as.bars {
+		g.addBars(measure, rows, width)
 	}
 	return g.render() + "\n", nil
+}
+
+// measured is the column that bars are drawn of: that of the measure, or the first whose name ends in it.
+func (q question) measured(row []member) string {
+	for _, m := range row {
+		if q.measure != "" && (m.name == q.measure || q.measure[0] == '.' && strings.HasSuffix(m.name, q.measure)) {
+			return m.name
+		}
+	}
+	return ""
 }
 
 // spread puts the members of what was in the period before beside those of the row itself.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
@@ -15,6 +16,7 @@ type branch struct {
 	Count    json.Number
 	Actors   json.Number
 	Children []branch
+	Previous *struct{ Count json.Number }
 }
 
 // name is what a line calls the node.
@@ -33,23 +35,35 @@ func (b branch) name() string {
 }
 
 // treeTable shows a tree: one line per node, those that follow it indented below it.
-func treeTable(root []byte, cut bool) (string, error) {
+func treeTable(root []byte, as look, width int, cut bool) (string, error) {
 	var top branch
 	if err := json.Unmarshal(root, &top); err != nil {
 		return "", fmt.Errorf("its tree: %w", err)
 	}
 	g := &grid{head: []string{"node", "count", "actors"}, right: []bool{false, true, true}}
+	if top.Previous != nil {
+		g.head, g.right = append(g.head, "before"), append(g.right, true)
+	}
+	var counts [][]member
 	var add func(b branch, depth int)
 	add = func(b branch, depth int) {
 		name := strings.Repeat("  ", depth) + b.name()
 		if cut {
 			name = text.Snip(name, cellMax, "…")
 		}
-		g.body = append(g.body, []string{name, b.Count.String(), b.Actors.String()})
+		line := []string{name, b.Count.String(), b.Actors.String()}
+		if b.Previous != nil {
+			line = append(line, b.Previous.Count.String())
+		}
+		g.body = append(g.body, line)
+		counts = append(counts, []member{{"count", jsontext.Value(b.Count)}})
 		for _, child := range b.Children {
 			add(child, depth+1)
 		}
 	}
 	add(top, 0)
+	if as.bars {
+		g.addBars("count", counts, width)
+	}
 	return g.render() + "\n", nil
 }

@@ -99,10 +99,11 @@ type Book struct {
 // index is the whole book, for look-ups. It is never changed once published.
 type index struct {
 	accounts []Account
-	projects map[string]*Project      // by id
-	keys     map[string]*entry        // by prefix
-	origins  map[string]bool          // allowed by any project
-	zones    map[event.Project]string // of those that have one
+	projects map[string]*Project          // by id
+	keys     map[string]*entry            // by prefix
+	origins  map[string]bool              // allowed by any project
+	zones    map[event.Project]string     // of those that have one
+	windows  map[event.Project]event.Time // when they were changed, where they were
 }
 
 // entry is a key and when it was last used; the latter is shared by all indexes that hold the key.
@@ -157,10 +158,13 @@ func load[T any](store Store, kind string, add func(*T)) error {
 
 // publish makes ix what checks read from now on.
 func (b *Book) publish(ix *index) {
-	ix.origins, ix.zones = map[string]bool{}, map[event.Project]string{}
+	ix.origins, ix.zones, ix.windows = map[string]bool{}, map[event.Project]string{}, map[event.Project]event.Time{}
 	for _, p := range ix.projects {
 		if p.Settings.TZ != "" {
 			ix.zones[p.Number] = p.Settings.TZ
+		}
+		if since := p.Settings.RetentionSince; since != 0 {
+			ix.windows[p.Number] = since
 		}
 		for _, origin := range p.Origins {
 			ix.origins[origin] = true

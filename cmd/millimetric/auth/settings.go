@@ -14,6 +14,10 @@ type Settings struct {
 	Cookieless    bool     `json:"cookieless,omitempty"`     // a missing visitor id becomes one of the day
 	InternalHosts []string `json:"internal_hosts,omitempty"` // more hosts that count as the site itself
 	TZ            string   `json:"tz,omitempty"`             // of questions that name none; UTC where it is empty
+
+	// RetentionSince is when the window that the engine keeps was last changed, in milliseconds since
+	// 1970: of replays from before, nobody knows what was shown then.
+	RetentionSince event.Time `json:"retention_since,omitempty"`
 }
 
 // HostsMax bounds the internal hosts: each referrer is held against all.
@@ -42,3 +46,8 @@ func (s *Settings) check(fields event.FieldErrors) {
 
 // Zone returns the time zone of a project's questions that name none, "" for UTC.
 func (b *Book) Zone(number event.Project) string { return b.index.Load().zones[number] }
+
+// RetentionSince returns when the retention window of a project was last changed; 0 for never.
+func (b *Book) RetentionSince(number event.Project) event.Time {
+	return b.index.Load().windows[number]
+}

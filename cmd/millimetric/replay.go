@@ -1,0 +1,30 @@
+package main
+
+import (
+	"millimetric/engine"
+	"millimetric/index/event"
+	"millimetric/query"
+)
+
+// snapshot is a project as questions see it. Beside what the engine knows, it tells why a replay may see
+// less than was there.
+type snapshot struct {
+	*engine.Snapshot
+	since event.Time // when the retention window was last changed
+}
+
+func (f *folder) snapshot(project event.Project) *snapshot {
+	// A change is noted before it is made, so whoever sees the window that was set after the snapshot was
+	// taken sees that, too: at worst a replay looks less exact than it is.
+	taken := f.engine.Snapshot(project)
+	return &snapshot{taken, f.book.RetentionSince(project)}
+}
+
+// Lost is part of query.Losses.
+func (s *snapshot) Lost(position event.Seq, from, to event.Time) ([]query.Loss, error) {
+	took, err := s.RetentionTook(position, from, to, s.since)
+	if err != nil || !took {
+		return nil, err
+	}
+	return []query.Loss{query.LossRetention}, nil
+}
