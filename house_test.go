@@ -75,6 +75,7 @@ var owners = map[string]struct {
 	"github.com/maypok86/otter/v2":           {[]string{"ingest/privacy", "engine"}, "bounded caches: of parsed agents, of decrypted pieces"},
 	"golang.org/x/net":                       {[]string{"ingest/classify"}, "public suffix list"},
 	"github.com/spf13/cobra":                 {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "command line"},
+	"github.com/prometheus/client_golang":    {[]string{"cmd/millimetric/metrics"}, "figures for Prometheus"},
 	"github.com/getkin/kin-openapi":          {[]string{"cmd/millimetric"}, "tests: answers are held against the served document"},
 	"github.com/modelcontextprotocol/go-sdk": {[]string{"cmd/millimetric/mcp"}, "the Model Context Protocol"},
 	"github.com/jedib0t/go-pretty/v6":        {[]string{"cmd/millimetric/*"}, "tables on a terminal"},

@@ -17,6 +17,7 @@ type Answer struct {
 	Cut     []Member  // how to go on, where rows were cut and the answer is explained
 	Foot    []Member  // what stands after the rows
 	AsOf    event.Seq
+	Cost    Cost     // what it took; shown only where it is explained
 	Lost    []Loss   // of a replay that isn't exact: why
 	Explain *Explain // nil unless asked for
 }

@@ -98,6 +98,7 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		return nil, err
 	}
 	answer.AsOf = r.asOf
+	answer.Cost = r.sum()
 	if answer.Lost, err = r.losses(); err != nil {
 		return nil, err
 	}

@@ -39,13 +39,13 @@ func readAgentSettings(values settings) (agentSettings, error) {
 // newAgents makes the door for agents: it asks and tracks as every other client does.
 func (s *server) newAgents(let agentSettings, now func() time.Time) *mcp.Door {
 	return mcp.New(mcp.Options{
-		Ask: func(ctx context.Context, grant auth.Grant, project event.Project, name string, form query.Form) (*query.Answer, error) {
+		Ask: func(ctx context.Context, grant auth.Grant, project event.Project, name string, form query.Form) (query.Question, *query.Answer, error) {
 			leave, err := s.enter()
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			defer leave()
-			return s.doorOf(grant).Answer(ctx, project, name, form)
+			return s.doorOf(grant).Ask(ctx, project, name, form)
 		},
 		Track: func(ctx context.Context, grant auth.Grant, body []byte) (string, error) {
 			caller, err := s.bareCaller(grant)

@@ -47,8 +47,9 @@ func (r *running) rpc(path, key, method string, params any) rpcAnswer {
 
 type toolResult struct {
 	Content []struct {
-		Type, Text string
-		Meta       map[string]any `json:"_meta"`
+		Type, Text, MIMEType string
+		Data                 []byte
+		Meta                 map[string]any `json:"_meta"`
 	}
 	StructuredContent map[string]json.RawMessage
 }

@@ -17,6 +17,7 @@ import (
 
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/metrics"
 	"millimetric/engine"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
@@ -38,6 +39,8 @@ type folder struct {
 	book   *auth.Book
 	audit  *audit.Log
 	root   foundKey
+
+	figures *metrics.Set
 }
 
 // folderOptions say how to open a data folder.
@@ -61,7 +64,7 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
-	f := &folder{dir: opt.Dir}
+	f := &folder{dir: opt.Dir, figures: metrics.New()}
 	if f.lock, err = lockFolder(opt.Dir); err != nil {
 		return nil, err
 	}
@@ -76,6 +79,7 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 	opt.Engine.Now, opt.Engine.CipherKey = opt.Now, f.ring.CipherKey
 	opt.Engine.CipherBuckets, opt.Engine.DropCipherKey = f.ring.CipherBuckets, f.ring.DropCipherKey
 	opt.Engine.Notify = func(n engine.Notice) {
+		f.figures.Notice(n)
 		if n.Urgent() {
 			opt.Log.Warn(n.String())
 		} else {

@@ -19,6 +19,7 @@ var rights = map[string]string{
 	"sessions": "rk ak", "funnel": "rk ak", "retention": "rk ak",
 	"mcp": "sk rk", "mcp.account": "ak",
 	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any",
+	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
 	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak",
 	"settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",

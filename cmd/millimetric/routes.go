@@ -56,6 +56,7 @@ func routeTable() []route {
 		{name: "readyz", methods: look, path: "/readyz", handle: (*server).readyz},
 		{name: "openapi", methods: look, path: "/openapi.json", handle: (*server).openapi},
 		{name: "llms", methods: look, path: "/llms.txt", handle: (*server).llms},
+		{name: "metrics", methods: look, path: "/metrics", handle: (*server).metrics},
 		{name: "footprint", methods: look[:1], path: "/v1/footprint", kinds: adminKinds(), handle: adminWith((*admin.Door).ReadFootprint)},
 	}, adminRoutes()...)
 }

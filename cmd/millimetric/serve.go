@@ -108,7 +108,7 @@ const memoBytes = 8 << 20
 // newServer puts the doors over an open folder.
 func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() time.Time) (*server, error) {
 	salts := &saltMemo{ring: f.ring, now: now}
-	pipeline, err := ingest.New(ingest.Options{Appender: f.engine, Salts: salts, Now: now})
+	pipeline, err := ingest.New(ingest.Options{Appender: f.figures.Timed(f.engine, time.Now), Salts: salts, Now: now})
 	if err != nil {
 		return nil, fmt.Errorf("make pipeline: %w", err)
 	}
@@ -130,9 +130,12 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,
+		set:     f.figures,
 		proxies: proxies,
 		log:     log,
 	}
+	s.api.Answered = f.figures.Asked
+	f.figures.Watch(f.engine, f.engine.Ready)
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
 		return nil, fmt.Errorf("describe the routes: %w", err)

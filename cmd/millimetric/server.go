@@ -21,6 +21,7 @@ import (
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/mcp"
+	"millimetric/cmd/millimetric/metrics"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -44,6 +45,8 @@ type server struct {
 	proxies []netip.Prefix
 	log     *slog.Logger
 	routes  routes
+	set     *metrics.Set
+	figures map[string]*metrics.Route // by name of the route
 	// document describes the routes.
 	document []byte
 	http     *fasthttp.Server
@@ -75,6 +78,7 @@ const (
 // prepare fills in what follows from the rest.
 func (s *server) prepare() {
 	s.routes = newRoutes(routeTable())
+	s.figures = figuresOf(s.set, routeTable())
 	s.connsMax = connectionsMax()
 	s.http = &fasthttp.Server{
 		Handler:                      s.serveRequest,
@@ -132,6 +136,7 @@ func (s *server) serveRequest(ctx *fasthttp.RequestCtx) {
 			writeError(ctx, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal})
 		}
 	}()
+	defer s.count(ctx, time.Now())
 	guard(ctx)
 	if err := s.answer(ctx); err != nil {
 		s.refuse(ctx, err)
@@ -182,6 +187,7 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 		ctx.SetUserValue(name, value)
 	}
 	r, err := pick(ctx, routes)
+	ctx.SetUserValue(userRoute, s.figures[r.name])
 	browser := r.browser
 	origin := string(ctx.Request.Header.Peek("Origin"))
 	if browser {

@@ -45,8 +45,10 @@ type Door struct {
 	Snapshot func(event.Project) query.Source
 	// Now is the clock: of questions about now and about what hasn't ended yet, and of the cost of
 	// explained answers; nil is the year 1.
-	Now    func() time.Time
-	Budget time.Duration // of one question, and of its waiting; 0 is 30 seconds
+	Now func() time.Time
+	// Answered is told of each question that was answered; nil where nobody wants to know.
+	Answered func(name string, cost query.Cost, took time.Duration)
+	Budget   time.Duration // of one question, and of its waiting; 0 is 30 seconds
 	// Memo is what questions leave to later ones; nil is nothing.
 	Memo *query.Memo
 	// Allowance is the memory that all questions share; nil bounds each question alone.
@@ -203,8 +205,12 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	if err != nil {
 		return nil, nil, err
 	}
+	took := d.now().Sub(began)
+	if d.Answered != nil {
+		d.Answered(name, answer.Cost, took)
+	}
 	if answer.Explain != nil {
-		answer.Explain.Cost.Elapsed = d.now().Sub(began)
+		answer.Explain.Cost.Elapsed = took
 	}
 	return question, answer, nil
 }

@@ -140,6 +140,7 @@ func (d *Door) askAll(ctx context.Context, q questionTool, projects []auth.Proje
 	share := args
 	share.budget = max(args.budget/len(projects), budgetLeast*tokenBytes/2)
 	var answers, rows []jsontext.Value
+	var pictures []mcp.Content
 	for _, p := range projects {
 		a, err := d.ask(ctx, q, p.Number, share)
 		if err != nil {
@@ -147,6 +148,9 @@ func (d *Door) askAll(ctx context.Context, q questionTool, projects []auth.Proje
 		}
 		id := member{paramProjectID, quote(p.ID)}
 		answers = append(answers, a.structured(id))
+		if a.picture != nil {
+			pictures = append(pictures, pictureContent(a.picture))
+		}
 		for _, row := range a.rows() {
 			if len(projects) > 1 {
 				row = withMember(row, id)
@@ -155,7 +159,7 @@ func (d *Door) askAll(ctx context.Context, q questionTool, projects []auth.Proje
 		}
 	}
 	return &mcp.CallToolResult{
-		Content:           []mcp.Content{rowsContent(rows)},
+		Content:           append([]mcp.Content{rowsContent(rows)}, pictures...),
 		StructuredContent: appendMembers(nil, []member{{"answers", listOf(answers)}}),
 	}, nil
 }

@@ -18,7 +18,8 @@ type answered struct {
 	own     []member // trusted: positions, cursors and numbers
 	rest    []member // untrusted
 	cleaned int
-	limit   int // that the answer was made with; 0 where the question has none
+	picture []byte // SVG, if one was asked for
+	limit   int    // that the answer was made with; 0 where the question has none
 }
 
 type member struct {
@@ -38,7 +39,7 @@ func (d *Door) ask(ctx context.Context, q questionTool, project event.Project, a
 	}
 	explain := string(args.fields["explain"]) == "true"
 	for {
-		reply, err := d.opt.Ask(ctx, grantOf(ctx), project, q.Name, form)
+		question, reply, err := d.opt.Ask(ctx, grantOf(ctx), project, q.Name, form)
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +49,10 @@ func (d *Door) ask(ctx context.Context, q questionTool, project event.Project, a
 		}
 		size := len(appendMembers(nil, a.rest))
 		if size <= args.budget {
-			return a, nil
+			if args.chart {
+				a.picture, err = draw(question, reply)
+			}
+			return a, err
 		}
 		if a.limit <= 1 {
 			return nil, overBudget(size)
@@ -147,10 +151,11 @@ func (a *answered) structured(before ...member) jsontext.Value {
 }
 
 func (a *answered) result() (*mcp.CallToolResult, error) {
-	return &mcp.CallToolResult{
-		Content:           []mcp.Content{rowsContent(a.rows())},
-		StructuredContent: a.structured(),
-	}, nil
+	result := &mcp.CallToolResult{Content: []mcp.Content{rowsContent(a.rows())}, StructuredContent: a.structured()}
+	if a.picture != nil {
+		result.Content = append(result.Content, pictureContent(a.picture))
+	}
+	return result, nil
 }
 
 // rowsContent is the text of a result: a JSON array of rows, marked as what visitors wrote.

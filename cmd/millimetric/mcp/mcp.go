@@ -26,8 +26,9 @@ import (
 
 // Options are what a door takes from outside. All but Origins, Hosts and Version must be set.
 type Options struct {
-	// Ask answers a question of a project, of the events that a grant may see.
-	Ask func(ctx context.Context, grant auth.Grant, project event.Project, name string, form query.Form) (*query.Answer, error)
+	// Ask answers a question of a project, of the events that a grant may see. The question is what the form
+	// was understood as.
+	Ask func(ctx context.Context, grant auth.Grant, project event.Project, name string, form query.Form) (query.Question, *query.Answer, error)
 	// Track appends one event for the project of a grant and returns its event_id.
 	Track func(ctx context.Context, grant auth.Grant, body []byte) (eventID string, err error)
 	// Projects returns the projects of an account, in the order of their ids.

@@ -16,8 +16,11 @@ import (
 	"millimetric/query"
 )
 
-// paramBudget is the one parameter that tools have and questions haven't.
-const paramBudget = "token_budget"
+// The parameters that tools have and questions haven't.
+const (
+	paramBudget = "token_budget"
+	paramChart  = "chart"
+)
 
 // Limits of an answer, in tokens as a model counts them. Tokens of ids and numbers are short: three
 // bytes each are few enough to stay within the budget.
@@ -62,6 +65,9 @@ const defs = "#/$defs/"
 func (q questionTool) inputSchema(more query.Schema) query.Schema {
 	properties := query.Schema{paramBudget: query.Schema{"type": "integer", "minimum": budgetLeast, "maximum": budgetMost, "default": budgetDefault,
 		"description": "about how many tokens the answer may have; beyond, it is cut"}}
+	if q.drawn() {
+		properties[paramChart] = query.Schema{"type": "boolean", "default": false, "description": "also give a picture of the answer, as SVG"}
+	}
 	used := query.Schema{}
 	for _, p := range q.Params {
 		if !hidden(p) {
@@ -162,7 +168,8 @@ func (d *Door) addQuestion(s *mcp.Server, q questionTool) {
 // arguments are what a tool was called with: those of the question, and the door's own.
 type arguments struct {
 	fields map[string]jsontext.Value
-	budget int // in bytes
+	budget int  // in bytes
+	chart  bool // a picture is wanted, too
 }
 
 // readArguments takes the arguments apart. The same strictness as for bodies holds: no name twice, and
@@ -186,8 +193,17 @@ func readArguments(raw json.RawMessage) (arguments, error) {
 		a.budget = n * tokenBytes
 		delete(a.fields, paramBudget)
 	}
+	if sent, ok := a.fields[paramChart]; ok {
+		if a.chart = string(sent) == "true"; !a.chart && string(sent) != "false" {
+			return a, event.InvalidField(event.CodeInvalidParams, paramChart, "Must be true or false")
+		}
+		delete(a.fields, paramChart)
+	}
 	return a, nil
 }
+
+// drawn tells whether there are pictures of the answers. There are none of single events.
+func (q questionTool) drawn() bool { return q.Name != "query" }
 
 // form is the question. Its answer is always explained: what was cut shows only then.
 func (a arguments) form(q questionTool) (query.Form, error) {

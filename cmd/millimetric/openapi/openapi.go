@@ -47,6 +47,7 @@ type operation struct {
 	Media   string            `json:"media"`  // of an answer that has no schema
 	Params  map[string]schema `json:"params"` // of the query string
 	Agents  bool              `json:"agents"` // speaks JSON-RPC
+	Keyed   bool              `json:"keyed"`  // some callers need a key, though the route is open
 }
 
 // Document writes the description of a server with these routes.
@@ -184,6 +185,11 @@ func (w operation) describe(op schema, method string) {
 	responses[strconv.Itoa(w.Status)] = answer
 	if w.Body != "" {
 		op["requestBody"] = schema{"required": true, "content": jsonContent(schema{"$ref": refs + w.Body})}
+	}
+	for _, refusal := range Refusals() {
+		if w.Keyed && refusal.Keyed {
+			responses[refusal.status()] = schema{"$ref": "#/components/responses/" + refusal.Name}
+		}
 	}
 	if w.Agents {
 		responses["202"] = schema{"description": "A notification, which has no answer"}
