@@ -131,7 +131,7 @@ func (c *ciphers) inRun(id cipherID, run uint64) (cipher.AEAD, error) {
 // bound is what a value is encrypted together with.
 func bound(id cipherID, storeKey, head []byte) []byte {
 	b := make([]byte, 0, 9+len(storeKey)+len(head))
-	b = append(b, formatNumber)
+	b = append(b, FormatNumber)
 	b = binary.BigEndian.AppendUint32(b, uint32(id.project))
 	b = binary.BigEndian.AppendUint32(b, uint32(id.bucket))
 	return append(append(b, storeKey...), head...)

@@ -31,8 +31,11 @@ func TestTheFormatIsAsItIsWrittenDown(t *testing.T) {
 			t.Errorf("FORMAT.md says that keys of %s have %s bytes, the code makes %x", row[1], row[2], key)
 		}
 	}
+	if _, err := os.Stat(fmt.Sprintf("testdata/v%d/data", FormatNumber)); err != nil {
+		t.Errorf("the format has no sample: %v", err)
+	}
 	for what, says := range map[string]string{
-		"format":           fmt.Sprintf("format has number **%d**", formatNumber),
+		"format":           fmt.Sprintf("format has number **%d**", FormatNumber),
 		"manifest":         fmt.Sprintf("version is one byte, %d.", manifestVersion),
 		"window":           fmt.Sprintf("at most %d |", RetentionDaysMax),
 		"log":              fmt.Sprintf("| %d | the project's part of the log", BucketLog),

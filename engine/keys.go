@@ -36,8 +36,8 @@ const (
 	thingKeyBytes = 13
 	pieceKeyBytes = 17
 
-	// formatNumber is what this program writes, and the newest that it reads.
-	formatNumber = 3
+	// FormatNumber is what this program writes, and all that it reads: see "Versions" in FORMAT.md.
+	FormatNumber = 3
 )
 
 // canary stands encrypted behind the format number. It tells wrong cipher keys from damage.
@@ -129,7 +129,7 @@ func checkFormat(db *pebble.DB, c *ciphers) (isNew bool, err error) {
 	if err := c.prepare(recordsID); err != nil {
 		return false, err
 	}
-	value := fmt.Appendf(nil, "%d\x00", formatNumber)
+	value := fmt.Appendf(nil, "%d\x00", FormatNumber)
 	return true, db.Set(formatKey, c.encryptValue(value, formatKey, []byte(canary)), pebble.Sync)
 }
 
@@ -149,10 +149,10 @@ func readFormat(db *pebble.DB, c *ciphers) (int, error) {
 	switch {
 	case err != nil || number < 1:
 		return 0, &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf("format number is %q", digits)}
-	case number > formatNumber:
-		return 0, fmt.Errorf("the store has format %d, this program reads %d: use a newer program", number, formatNumber)
-	case number < formatNumber:
-		return 0, fmt.Errorf("the store has format %d, this program reads %d: import again into a new data folder, or use the older program", number, formatNumber)
+	case number > FormatNumber:
+		return 0, fmt.Errorf("the store has format %d, this program reads %d: use a newer program", number, FormatNumber)
+	case number < FormatNumber:
+		return 0, fmt.Errorf("the store has format %d, this program reads %d: import again into a new data folder, or use the older program", number, FormatNumber)
 	case !whole:
 		return 0, damagedValue(formatKey, errors.New("nothing stands behind the format number"))
 	}
