@@ -1,5 +1,5 @@
-// Command proof runs every proof of the project with its full figures, and writes what they found to
-// bench/PROOF.md. A proof is a test whose name begins with TestProof; it prints a line that begins
+// Command proof runs the proofs of the project with their full figures, all or those of the packages that
+// it is given, and writes what they found to bench/PROOF.md. A proof is a test whose name begins with TestProof; it prints a line that begins
 // with "proof:". Those of the real program, which is built, started and killed for them, are tests of
 // this package; the others stand with what they prove.
 //
@@ -27,38 +27,62 @@ import (
 const report = "bench/PROOF.md"
 
 func main() {
-	if err := prove(os.Stdout); err != nil {
+	packages := os.Args[1:]
+	if len(packages) == 0 {
+		packages = rooms
+	}
+	if err := prove(os.Stdout, packages); err != nil {
 		fmt.Fprintln(os.Stderr, "proof:", err)
 		os.Exit(1)
 	}
 }
 
-// prove runs the tests from the top of the project. Where one fails, no report is written.
-func prove(out io.Writer) error {
+// rooms are the packages that hold proofs, in the order in which they are run; a test compares them with
+// what there is. Others are named on the command line.
+var rooms = []string{"./engine", "./query/querytest", "./engine/enginetest", "./bench/proof"}
+
+// prove runs the proofs of packages, one package after the other, from the top of the project. Each has its
+// section in the report, which stays as it is where one of the package's proofs fails.
+func prove(out io.Writer, packages []string) error {
 	machine, err := bench.MachineOf(os.TempDir())
 	if err != nil {
 		return err
 	}
-	tests := exec.Command("go", "test", "-count", "1", "-v", "-p", "1", "-timeout", "12h", "-run", "^TestProof", "./...")
 	figures := cmp.Or(os.Getenv("MILLIMETRIC_PROOF"), "full") // anything else gives small ones, to try this out
+	var failed error
+	for _, name := range packages {
+		begin := time.Now()
+		found, err := run(out, name, figures)
+		if err == nil {
+			err = bench.WriteSection(report, name, "Of "+strings.TrimPrefix(name, "./"), markdown(machine, figures, begin, time.Since(begin), found))
+		}
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return failed
+}
+
+// run runs the proofs of one package.
+func run(out io.Writer, name, figures string) ([]line, error) {
+	tests := exec.Command("go", "test", "-count", "1", "-v", "-timeout", "12h", "-run", "^TestProof", name)
 	tests.Env = append(os.Environ(), "MILLIMETRIC_PROOF="+figures)
 	tests.Stderr = os.Stderr
 	said, err := tests.StdoutPipe()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	begin := time.Now()
 	if err := tests.Start(); err != nil {
-		return err
+		return nil, err
 	}
 	found := listen(io.TeeReader(said, out))
 	if err := tests.Wait(); err != nil {
-		return fmt.Errorf("a proof failed, and %s stays as it is: %w", report, err)
+		return nil, fmt.Errorf("a proof failed: %w", err)
 	}
 	if len(found) == 0 {
-		return errors.New("there are no proofs here: run this at the top of the project")
+		return nil, errors.New("there are no proofs: run this at the top of the project")
 	}
-	return os.WriteFile(report, []byte(markdown(machine, figures, begin, time.Since(begin), found)), 0o644)
+	return found, nil
 }
 
 // line is what one proof found.
@@ -98,8 +122,6 @@ func parse(text string) line {
 
 func markdown(m bench.Machine, figures string, begin time.Time, took time.Duration, found []line) string {
 	var b strings.Builder
-	b.WriteString("# Proof\n\nWritten by `make release-proof`: what the proofs of the project found. Each row is one run, and the\n" +
-		"seed gives it again (`MILLIMETRIC_PROOF_SEED`). Controls take a safeguard away and must find losses or doubles.\n\n")
 	fmt.Fprintf(&b, "Taken %s with %s figures on %s, %d cores, %s, commit %s, in %v.\nFolders lie on %s, where writing and syncing 4 KiB takes %.2f ms.\n\n",
 		begin.UTC().Format(time.DateOnly), figures, m.Processor, m.Cores, m.Go, m.Commit, took.Round(time.Second), m.FileSystem, m.SyncMs)
 	b.WriteString("| promise | found | took |\n| --- | --- | ---: |\n")

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,5 +31,29 @@ ok  	millimetric/engine	3.5s
 `
 	if !strings.HasSuffix(got, want) || !strings.Contains(got, "Taken 1970-01-01 with full figures") || !strings.Contains(got, "commit abc, in 1m0s") {
 		t.Errorf("got:\n%s", got)
+	}
+}
+
+// A package whose proofs nobody runs proves nothing.
+func TestEveryPackageWithProofsIsRun(t *testing.T) {
+	var found []string
+	err := filepath.WalkDir(top, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(text), "\nfunc TestProof") {
+			return err
+		}
+		inside, err := filepath.Rel(top, filepath.Dir(name))
+		found = append(found, "./"+path.Clean(filepath.ToSlash(inside)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(found)
+	if want := slices.Sorted(slices.Values(rooms)); !slices.Equal(slices.Compact(found), want) {
+		t.Errorf("proofs are in %v; %v are run", slices.Compact(found), want)
 	}
 }
