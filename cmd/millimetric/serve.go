@@ -196,10 +196,11 @@ Count events by name:
 
   curl '%s/v1/stats?from=%d-01-01&to=%d-01-01&group_by=event_name' -H 'Authorization: Bearer %s'
 
-The publishable key works from no origin yet. A project for a web site:
-  millimetric init --data %s --project NAME --origin https://YOUR.SITE   (while the server is stopped)
+The publishable key works from no origin yet. Let the pages of a site send events:
 
-%s`, made.PK, made.SK, made.RK, made.AK, url, made.SK, url, year, year+1, made.RK, f.dir, f.root.advice())
+  MILLIMETRIC_KEY=%s millimetric origins set default https://YOUR.SITE --server %s
+
+%s`, made.PK, made.SK, made.RK, made.AK, url, made.SK, url, year, year+1, made.RK, made.AK, url, f.root.advice())
 	return err
 }
 

@@ -20,10 +20,16 @@ const events = await reader.GET("/v1/query", { params: { query: { ...range, filt
 const funnel = await reader.POST("/v1/funnel", { body: { ...range, steps: [{ event: "signup" }, { event: "purchase", within: "2d" }] } });
 const refused = await reader.GET("/v1/stats", { params: { query: { ...range, metric: "median" } } });
 
+// An answer may also come as a table or a picture, which are text; no such thing was asked for.
+function parsed<T>(data: T | string | undefined): T {
+  if (data === undefined || typeof data === "string") throw new Error(`no JSON: ${data}`);
+  return data;
+}
+
 console.log(JSON.stringify({
   tracked: tracked.data?.event_id, count: batched.data?.count,
-  names: stats.data?.rows.map((row) => row.value), as_of: stats.data?.as_of,
-  purchases: events.data?.rows.map((row) => row.anonymous_id),
-  reached: funnel.data?.steps.map((step) => step.actors),
+  names: parsed(stats.data).rows.map((row) => row.value), as_of: parsed(stats.data).as_of,
+  purchases: parsed(events.data).rows.map((row) => row.anonymous_id),
+  reached: parsed(funnel.data).steps.map((step) => step.actors),
   refused: refused.error?.error, fields: Object.keys(refused.error?.details?.fieldErrors ?? {}),
 }));
