@@ -47,6 +47,11 @@ func TestTheFormatIsAsItIsWrittenDown(t *testing.T) {
 		"things":           fmt.Sprintf("at most 2^%d", 20),
 		"tables of pieces": fmt.Sprintf("from %d MiB on as tables", tableBytesMin>>20),
 		"canary":           "`" + canary + "`",
+		"version":          fmt.Sprintf("| %d | segments, runs and manifests", FormatNumber),
+		"sample":           fmt.Sprintf("`testdata/v%d` holds a data folder of format %d", FormatNumber, FormatNumber),
+		"kept keys":        fmt.Sprintf("but for that of bucket %d |", BucketSets),
+		"drift":            fmt.Sprintf("more than %.0f minutes", calmDrift.Minutes()),
+		"doubt":            fmt.Sprintf("has lasted for %.0f hours", calmDoubt.Hours()),
 	} {
 		if !strings.Contains(strings.ReplaceAll(page, "\n", " "), says) {
 			t.Errorf("%s: FORMAT.md doesn't say %q", what, says)
