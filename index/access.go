@@ -147,6 +147,39 @@ func (s *Segment) Watch(wrap func(Sections) Sections) *Segment {
 	return &c
 }
 
+// Times returns the times of rows, which rise. A chunk of which many are asked for is unpacked.
+func (r *Reader) Times(rows []uint32) ([]event.Time, error) {
+	times := make([]event.Time, 0, len(rows))
+	var unpacked []event.Time
+	for len(rows) > 0 {
+		chunk, many := int(rows[0])/ChunkRows, 0
+		for many < len(rows) && int(rows[many])/ChunkRows == chunk {
+			many++
+		}
+		var err error
+		if many > pointsMax {
+			unpacked, err = r.segment.Times(chunk, unpacked)
+		}
+		for _, row := range rows[:many] {
+			if err != nil {
+				return nil, err
+			}
+			var t event.Time
+			if many > pointsMax {
+				t = unpacked[row%ChunkRows]
+			} else {
+				t, err = r.point.time(row)
+			}
+			times = append(times, t)
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows = rows[many:]
+	}
+	return times, nil
+}
+
 // RowsWith returns the rows that have a code in a column, rising, without unpacking the codes of all
 // rows where those are kept by visitor. It is for codes of which there are few.
 func (r *Reader) RowsWith(c event.Column, code uint32) ([]uint32, error) {

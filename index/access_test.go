@@ -156,6 +156,31 @@ func TestRestPiecesRise(t *testing.T) {
 	}
 }
 
+func TestTimesOfRowsAreThoseOfTheirEvents(t *testing.T) {
+	s, err := Open(Build(newTraffic(23, 300).day(3*ChunkRows, true), BuildOptions{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := s.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []uint32{0, 7, ChunkRows - 1} // few of the first chunk, many of the second, one of the third
+	for i := range uint32(2 * pointsMax) {
+		rows = append(rows, ChunkRows+3*i)
+	}
+	rows = append(rows, 2*ChunkRows)
+	times, err := reader.Times(rows)
+	if err != nil || len(times) != len(rows) {
+		t.Fatalf("%d times of %d rows, %v", len(times), len(rows), err)
+	}
+	for i, row := range rows {
+		if e, _, err := reader.Event(row); err != nil || e.Time != times[i] {
+			t.Fatalf("row %d: time %d, of its event %d, %v", row, times[i], e.Time, err)
+		}
+	}
+}
+
 // Rows found by a code are those that a scan of the column finds.
 func TestRowsWithACodeAreAllOfThem(t *testing.T) {
 	rows := newTraffic(23, 300).day(30_000, false)

@@ -46,8 +46,8 @@ func (q *Events) answer(r *run) (*Answer, error) {
 	err := r.each(&pass{
 		from: q.From, to: to, wants: conditionsOf(q.Matches, q.Filters),
 		size: func() int { return len(kept.slots) },
-		skip: kept.beats,
-		one:  oneOf(q.Matches, q.Filters),
+		skip: kept.beats, tooOld: kept.after,
+		one: oneOf(q.Matches, q.Filters),
 		visit: func(e *scanRow) {
 			r.cost.Matched++
 			if shown.seq == 0 || e.place().before(shown) {
@@ -120,8 +120,11 @@ func (n *newest) add(e *scanRow) {
 // beats tells whether all that is kept is newer than all of a segment.
 func (n *newest) beats(segment *index.Segment) bool {
 	_, last := segment.TimeRange()
-	return len(n.slots) == n.limit && last < n.heap[0].time
+	return n.after(last)
 }
+
+// after tells whether all that is kept is newer than a time, and nothing older is wanted.
+func (n *newest) after(t event.Time) bool { return len(n.slots) == n.limit && t < n.heap[0].time }
 
 // sink moves a place down until no older one is below it.
 func (n *newest) sink(i int) {

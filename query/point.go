@@ -45,38 +45,91 @@ func oneOf(matches []Match, filters []Filter) *one {
 // matter takes less.
 const pointRowsMax = 2048
 
-// eachOfOne visits the rows of the one whom a pass is about; ok is false where they are too many.
+// pointBatch is how many rows are read between two looks at whether older ones can still matter.
+const pointBatch = 128
+
+// timedRow is a row of a segment and its time.
+type timedRow struct {
+	row  uint32
+	time event.Time
+}
+
+// eachOfOne visits the rows of the one whom a pass is about; ok is false where they are too many. Times
+// are looked at first, as they take little to read: where only the newest rows matter, most of them need
+// not be read at all.
 func (r *run) eachOfOne(p *pass, s *sealed) (ok bool, err error) {
 	reader, err := s.events()
 	if err != nil {
 		return false, err
 	}
 	rows, err := p.one.rows(r, s, reader)
-	if err != nil || len(rows) > pointRowsMax {
+	if err != nil || len(rows) > pointRowsMax && p.tooOld == nil {
 		return false, err
 	}
 	s.used = s.used || len(rows) > 0
-	for _, row := range rows {
-		r.cost.Scanned++
+	timed, err := r.inRange(p, reader, rows)
+	if err != nil {
+		return false, err
+	}
+	if p.tooOld == nil {
+		return true, r.showOne(p, s, reader, timed)
+	}
+	slices.SortFunc(timed, func(a, b timedRow) int { return cmp.Compare(b.time, a.time) })
+	for batch := range slices.Chunk(timed, pointBatch) {
+		if p.tooOld(batch[0].time) {
+			break
+		}
+		// Readers are best asked for rows that rise.
+		slices.SortFunc(batch, func(a, b timedRow) int { return cmp.Compare(a.row, b.row) })
+		if err := r.showOne(p, s, reader, batch); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// inRange returns those of some rows that lie in the range of a pass, with their times.
+func (r *run) inRange(p *pass, reader *index.Reader, rows []uint32) ([]timedRow, error) {
+	r.cost.Scanned += len(rows)
+	r.work += 1 + len(rows)/rowsPerWork
+	if err := r.look(p); err != nil {
+		return nil, err
+	}
+	times, err := reader.Times(rows)
+	if err != nil {
+		return nil, err
+	}
+	timed := make([]timedRow, 0, len(rows))
+	for i, t := range times {
+		if t >= p.from && t < p.to {
+			timed = append(timed, timedRow{rows[i], t})
+		}
+	}
+	return timed, nil
+}
+
+// showOne reads the events of rows, which rise, and visits those that are wanted.
+func (r *run) showOne(p *pass, s *sealed, reader *index.Reader, rows []timedRow) error {
+	for _, at := range rows {
 		r.work += 1 + p.wants.leaves/leavesPerWork
 		if err := r.look(p); err != nil {
-			return false, err
+			return err
 		}
-		if err := r.noteRest(s, row); err != nil {
-			return false, err
+		if err := r.noteRest(s, at.row); err != nil {
+			return err
 		}
-		e, visitor, err := reader.Event(row)
+		e, visitor, err := reader.Event(at.row)
 		if err != nil {
-			return false, err
+			return err
 		}
-		if e.Time < p.from || e.Time >= p.to || e.Seq > r.asOf || e.Bot != "" && !r.common.IncludeBots {
+		if e.Seq > r.asOf || e.Bot != "" && !r.common.IncludeBots {
 			continue
 		}
 		if shown := liveRow(&e, visitor); p.wants.hold(shown) {
 			p.visit(shown)
 		}
 	}
-	return true, nil
+	return nil
 }
 
 // rows returns the rows of a user or a visitor in a segment.

@@ -21,6 +21,7 @@ type pass struct {
 	done    func()
 	one     *one                      // whom the pass is about; nil if many
 	skip    func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
+	tooOld  func(event.Time) bool     // says that rows of a time and before aren't needed, likewise; may be nil
 	among   func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
 	ordered bool                      // block by block: the taker asks who is tangled
 	idle    func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
