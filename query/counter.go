@@ -76,7 +76,7 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 	switch {
 	case !c.countsVisitors():
 		if len(c.groups.columns) == 0 && c.among == nil {
-			p.whole = c.whole(r)
+			p.whole, p.parted = c.whole(r), c.parted(r, p)
 		}
 		return r.each(p)
 	case c.events == nil && len(c.groups.columns) == 0:

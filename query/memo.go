@@ -26,6 +26,7 @@ type Memo struct {
 type memoKey struct {
 	segment weak.Pointer[index.Segment]
 	bots    bool // they count, too
+	parts   bool // by bucket; named then says that their visitors are there, too
 	named   bool
 	name    string
 }
@@ -39,6 +40,7 @@ type memoEntry struct {
 type counted struct {
 	visitors bitmap.Set
 	rows     int
+	parts    []stretch // by bucket, where that was asked
 }
 
 // memoOverhead is about what an entry takes beside its set.
@@ -48,7 +50,11 @@ const memoOverhead = 512
 func NewMemo(bytes int64) *Memo { return &Memo{most: bytes, kept: map[memoKey]*list.Element{}} }
 
 func (e *memoEntry) bytes() int64 {
-	return int64(e.value.visitors.Bytes()+len(e.key.name)) + memoOverhead
+	bytes := int64(e.value.visitors.Bytes()+len(e.key.name)) + memoOverhead
+	for i := range e.value.parts {
+		bytes += int64(e.value.parts[i].people.visitors.Bytes()) + memoOverhead/4
+	}
+	return bytes
 }
 
 func (m *Memo) get(key memoKey) (value counted, ok bool) {
@@ -85,7 +91,12 @@ func (m *Memo) put(key memoKey, value counted) {
 
 // remembered returns what the memo has, or finds it out; ok is false where that doesn't go.
 func (r *run) remembered(s *sealed, name string, named bool, find func() (value counted, ok bool, err error)) (value counted, ok bool, err error) {
-	key := memoKey{segment: weak.Make(s.original), bots: r.common.IncludeBots, named: named, name: name}
+	return r.rememberedAs(s, memoKey{named: named, name: name}, find)
+}
+
+// rememberedAs is remembered under a key, but for what every key has.
+func (r *run) rememberedAs(s *sealed, key memoKey, find func() (value counted, ok bool, err error)) (value counted, ok bool, err error) {
+	key.segment, key.bots = weak.Make(s.original), r.common.IncludeBots
 	if value, ok = r.common.Memo.get(key); ok {
 		return value, true, nil
 	}

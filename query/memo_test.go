@@ -14,7 +14,7 @@ func TestAMemoKeepsWhatWasAskedForLast(t *testing.T) {
 	key := func(i int) memoKey { return memoKey{segment: segment, named: true, name: strconv.Itoa(i)} }
 	m := NewMemo(20 * 1024)
 	for i := range 1000 {
-		m.put(key(i), counted{bitmap.Of([]uint32{uint32(i)}), i})
+		m.put(key(i), counted{visitors: bitmap.Of([]uint32{uint32(i)}), rows: i})
 		if value, ok := m.get(key(0)); !ok || value.rows != 0 {
 			t.Fatalf("after %d entries, the one that is asked for all the time is gone", i)
 		}

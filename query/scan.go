@@ -18,6 +18,7 @@ type pass struct {
 	// whole takes a segment at once of which all rows are wanted, or all but those of bots; it may be nil,
 	// or say that the rows must be taken one by one. done is called after each segment; it may be nil.
 	whole   func(s *sealed) (taken bool, err error)
+	parted  func(s *sealed) (taken bool, err error) // the same by buckets of time, where whole doesn't go
 	done    func()
 	one     *one                      // whom the pass is about; nil if many
 	skip    func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
@@ -154,6 +155,12 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 				s.used = true
 				return err
 			}
+		}
+	}
+	if p.parted != nil {
+		if taken, err := p.parted(s); err != nil || taken {
+			s.used = true
+			return err
 		}
 	}
 	if err := s.openRuns(); err != nil {

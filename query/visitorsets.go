@@ -44,6 +44,7 @@ func (u *union) count() int64 { return int64(bitmap.Any(u.sets...).Count()) }
 // count makes the pass.
 func (s *visitorSets) count(r *run, p *pass) error {
 	p.take, p.whole, p.done = s.take, s.whole(r), s.settle
+	p.parted = s.parted(r, p)
 	if err := r.eachLive(p); err != nil {
 		return err
 	}
@@ -75,11 +76,15 @@ func (s *visitorSets) takeLive() {
 	s.settle()
 }
 
-func (s *visitorSets) meet(bucket, visitor uint32) {
-	list := at(&s.lists, bucket)
-	if n := len(list.ordinals); n == 0 || list.ordinals[n-1] != visitor {
-		list.ordinals = append(list.ordinals, visitor)
+func (s *visitorSets) meet(bucket, visitor uint32) { at(&s.lists, bucket).meet(visitor) }
+
+// meet notes a visitor, and reports whether it is another than the one before.
+func (l *visitorList) meet(visitor uint32) bool {
+	if n := len(l.ordinals); n > 0 && l.ordinals[n-1] == visitor {
+		return false
 	}
+	l.ordinals = append(l.ordinals, visitor)
+	return true
 }
 
 // take takes rows of a view.
@@ -132,6 +137,30 @@ func (s *visitorSets) whole(r *run) func(of *sealed) (bool, error) {
 		r.cost.Matched += people.rows
 		s.c.groups.met = 1
 		s.enter(bucket, people.visitors)
+		return true, nil
+	}
+}
+
+// parted returns what takes a segment by buckets, where that goes.
+func (s *visitorSets) parted(r *run, p *pass) func(of *sealed) (bool, error) {
+	if s.c.among != nil {
+		return nil
+	}
+	days := s.c.calendarOf(r)
+	return func(of *sealed) (bool, error) {
+		parts, ok, err := r.partsOf(p, of, days, true)
+		if err != nil || !ok {
+			return false, err
+		}
+		for i := range parts {
+			r.cost.Matched += parts[i].people.rows
+			s.c.groups.met = 1
+			bucket := uint32(0)
+			if s.c.buckets != nil {
+				bucket = s.c.buckets.number(parts[i].from)
+			}
+			s.enter(bucket, parts[i].people.visitors)
+		}
 		return true, nil
 	}
 }

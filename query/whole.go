@@ -56,7 +56,7 @@ func (r *run) peopleOf(s *sealed) (counted, bool, error) {
 			return counted{}, false, err
 		}
 		visitors, err := s.visitorsBut(machines)
-		return counted{visitors, s.segment.Rows() - machines.Count()}, err == nil, err
+		return counted{visitors: visitors, rows: s.segment.Rows() - machines.Count()}, err == nil, err
 	})
 }
 
