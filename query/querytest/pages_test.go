@@ -60,7 +60,8 @@ func TestPagesOfQuestionsAboutActorsArePartsOfTheWhole(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"funnel", "attribution", "sessions"} {
-		if turned[name] == 0 || turned[name] < rounds/60 {
+		// In as few rounds as -short has, chance may turn no page of one of them.
+		if !testing.Short() && turned[name] < max(1, rounds/60) {
 			t.Errorf("seed %d: only %d pages of %s were turned", seed, turned[name], name)
 		}
 	}
