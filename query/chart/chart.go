@@ -11,6 +11,7 @@ package chart
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"millimetric/index/event"
@@ -173,11 +174,18 @@ func label(v query.Value) string {
 // missing stands for what has no value.
 const missing = "(none)"
 
-// change writes by how much a number differs from what it was before, and the class of its colour.
+// change writes by how much a number differs from what it was before, and the class of its colour. A share of
+// a number below zero would mislead, so such a number itself is written.
 func change(now, then float64) (text, class string) {
 	switch {
 	case now == then:
 		return "±0%", "mm-soft"
+	case then < 0 || now < 0:
+		class = "mm-up"
+		if now < then {
+			class = "mm-down"
+		}
+		return "was " + grouped(strconv.FormatFloat(then, 'f', -1, 64)), class
 	case then == 0:
 		return "new", "mm-up"
 	case now < then:
