@@ -44,6 +44,9 @@ func Check(dir string, opt Options) (report Report, err error) {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, e.lock.Close()) }()
+	if err := checkMarker(dir, e.opt.FS); err != nil {
+		return Report{}, err
+	}
 	options := e.pebbleOptions()
 	options.ReadOnly, options.ErrorIfNotExists = true, true
 	if e.db, err = pebble.Open(dir, options); err != nil {

@@ -31,7 +31,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -221,32 +220,6 @@ func (e *Engine) openStore() error {
 	if err != nil {
 		e.db = nil
 		return errors.Join(err, lock.Close())
-	}
-	return nil
-}
-
-// checkMarker refuses a store whose marker, the file that names Pebble's manifest, is gone. Pebble would
-// take the folder for an empty one, begin anew and delete what it holds. The marker of a new store is durable
-// before its first log is made, so a crash leaves neither without it.
-func checkMarker(dir string, fs vfs.FS) error {
-	desc, err := pebble.Peek(dir, fs)
-	if err != nil {
-		return storeError("open store "+dir, err)
-	}
-	if desc.Exists {
-		return nil
-	}
-	names, err := fs.List(dir)
-	if err != nil {
-		return fmt.Errorf("open store %s: %w", dir, err)
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, ".log") || strings.HasSuffix(name, ".sst") {
-			return &event.Error{
-				Kind: event.ErrDamaged, Code: event.CodeDamaged,
-				Cause: fmt.Errorf("store %s holds %s, but no file marker.manifest.…: it is not opened, as it would begin anew", dir, name),
-			}
-		}
 	}
 	return nil
 }
