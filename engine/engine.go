@@ -21,9 +21,9 @@
 // The engine then ends the process and acknowledges nothing; the next start replays what is really
 // there. The same holds for a commit that is stuck for long.
 //
-// Locks are taken in this order: merging, a project's upkeep, the gate or a project's ordinals, a
+// Locks are taken in this order: merging, a project's upkeep, trimming, the gate or a project's ordinals, a
 // project's mu; mu of the queue, deadMu, that of rotten and those of memory are taken last. The gathering goroutine takes
-// none of the first three.
+// none of the first four.
 package engine
 
 import (
@@ -85,6 +85,7 @@ type Engine struct {
 	builder        index.Builder // of the segments of a seal, each in the memory of the last
 	idle           int           // looks of the sealer since builder was used
 	merging        sync.Mutex    // one merge at a time
+	trimming       sync.Mutex    // one trim of the log at a time
 	deadMu         sync.Mutex    // guards dead
 	dead           []thing       // to be deleted
 

@@ -187,7 +187,12 @@ func (e *Engine) all() (list []*project) {
 
 // trim deletes the groups of the log that nobody needs. What is asked first is the last committed
 // group: all events up to it are shown, so a project that shows no live events needs none of these.
+//
+// One goroutine does so at a time: a mark that is lower than another's that was written before would have a
+// start miss the groups between.
 func (e *Engine) trim() error {
+	e.trimming.Lock()
+	defer e.trimming.Unlock()
 	upTo := e.committed.Load()
 	for _, p := range e.all() {
 		if _, first := p.liveRows(); first > 0 && p.damage() == nil {
