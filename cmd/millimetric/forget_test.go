@@ -106,8 +106,9 @@ func TestNoAddressAndNoAgentOfAnImportIsLeftAnywhere(t *testing.T) {
 	w := newWholeWay(t)
 	w.importAll(log)
 
-	// Connections that have ended leave their buffers to pools, and those to the collector.
-	time.Sleep(5 * time.Second)
+	// Connections that have ended leave their buffers to pools, and those to the collector. The goroutines that
+	// served them rest for ten seconds, with what they held last.
+	time.Sleep(13 * time.Second)
 	if err := w.Process.Signal(syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}

@@ -94,10 +94,12 @@ func (s *server) prepare() {
 		MaxRequestBodySize:           event.BodyBytesMax,
 		MaxRequestsPerConn:           requestsPerConn,
 		DisablePreParseMultipartForm: true,
-		NoDefaultServerHeader:        true,
-		NoDefaultContentType:         true,
-		SecureErrorLogMessage:        true,
-		CloseOnShutdown:              true,
+		// A connection that rests keeps no buffer: it would hold what its last request said of a visitor.
+		ReduceMemoryUsage:     true,
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		SecureErrorLogMessage: true,
+		CloseOnShutdown:       true,
 	}
 }
 
