@@ -101,6 +101,16 @@ func (d *Door) project(r *Request) (*auth.Project, error) {
 	return p, nil
 }
 
+// projectAndBody is what most calls that change a project begin with.
+func (d *Door) projectAndBody(r *Request) (*auth.Project, *fields, error) {
+	p, err := d.project(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := body(r.HTTP)
+	return p, f, err
+}
+
 // unnarrowed refuses a key that was narrowed where it could get itself one that wasn't.
 func (r *Request) unnarrowed() error {
 	if r.Grant.IsFree() {

@@ -110,11 +110,7 @@ func (d *Door) ReadProject(r *Request) error {
 
 // ChangeProject renames or archives a project, or changes its settings.
 func (d *Door) ChangeProject(r *Request) error {
-	p, err := d.project(r)
-	if err != nil {
-		return err
-	}
-	f, err := body(r.HTTP)
+	p, f, err := d.projectAndBody(r)
 	if err != nil {
 		return err
 	}
@@ -134,11 +130,7 @@ func (d *Door) ChangeProject(r *Request) error {
 // DestroyProject takes away a project with all that is kept of it, for good. It must be confirmed with the
 // project's slug. First of all its keys end; where something fails after that, the same call goes on.
 func (d *Door) DestroyProject(r *Request) error {
-	p, err := d.project(r)
-	if err != nil {
-		return err
-	}
-	f, err := body(r.HTTP)
+	p, f, err := d.projectAndBody(r)
 	if err != nil {
 		return err
 	}
@@ -186,11 +178,7 @@ func (d *Door) ReadSettings(r *Request) error {
 
 // ChangeSettings changes those that are named.
 func (d *Door) ChangeSettings(r *Request) error {
-	p, err := d.project(r)
-	if err != nil {
-		return err
-	}
-	f, err := body(r.HTTP)
+	p, f, err := d.projectAndBody(r)
 	if err != nil {
 		return err
 	}
@@ -220,11 +208,7 @@ func (d *Door) ReadOrigins(r *Request) error {
 
 // ReplaceOrigins puts another list in their place.
 func (d *Door) ReplaceOrigins(r *Request) error {
-	p, err := d.project(r)
-	if err != nil {
-		return err
-	}
-	f, err := body(r.HTTP)
+	p, f, err := d.projectAndBody(r)
 	if err != nil {
 		return err
 	}
