@@ -12,6 +12,7 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/remote"
+	"millimetric/cmd/millimetric/reply"
 	"millimetric/engine"
 )
 
@@ -54,7 +55,7 @@ func printChecked(out io.Writer, result any) error {
 	_, err := fmt.Fprintf(out, "%d events of %d projects: %d segments, %d runs, %d groups, %d records%s; %d problems\n",
 		c.Events, c.Projects, c.Segments, c.Runs, c.Groups, c.Records, log, len(c.Problems))
 	for _, problem := range c.Problems {
-		fmt.Fprintln(out, remote.Printable(problem))
+		fmt.Fprintln(out, reply.Printable(problem))
 	}
 	if err == nil && !c.OK {
 		err = errDamaged

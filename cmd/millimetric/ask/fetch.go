@@ -2,16 +2,13 @@ package ask
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"syscall"
+
+	"millimetric/cmd/millimetric/reply"
 )
 
 // answerBytesMax bounds what is held of an answer. A thousand events of the largest size fit.
@@ -33,7 +30,7 @@ func fetch(ctx context.Context, server, name, key, accept string, values url.Val
 	req.Header.Set("Accept", accept)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, unreachable(server, err)
+		return nil, reply.Unreachable(server, err)
 	}
 	defer resp.Body.Close() // nothing was written
 	body, err := io.ReadAll(io.LimitReader(resp.Body, answerBytesMax+1))
@@ -53,46 +50,8 @@ func fetch(ctx context.Context, server, name, key, accept string, values url.Val
 	return &answer{body: body, next: resp.Header.Get("Millimetric-Next")}, nil
 }
 
-// unreachable says why no answer came, without the URL that net/http repeats.
-func unreachable(server string, err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("nothing answers at %s; start the server with: millimetric serve", server)
-	}
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	return fmt.Errorf("ask %s: %w", server, err)
-}
-
-// refused says in one line what the server has against the question, in the words of the flags.
+// refused says what the server has against the question, in the words of the flags.
 func refused(status int, body []byte) error {
-	var said struct {
-		Code    string `json:"error"`
-		Details struct {
-			FieldErrors map[string][]string `json:"fieldErrors"`
-			FormErrors  []string            `json:"formErrors"`
-		} `json:"details"`
-		Allowed []string `json:"allowed"`
-	}
-	if json.Unmarshal(body, &said) != nil || said.Code == "" {
-		return fmt.Errorf("the server answered %d, and not as the API does: is --server right?", status)
-	}
-	var parts []string
-	for _, field := range slices.Sorted(maps.Keys(said.Details.FieldErrors)) {
-		parts = append(parts, "--"+strings.ReplaceAll(field, "_", "-")+": "+strings.Join(said.Details.FieldErrors[field], ", "))
-	}
-	parts = append(parts, said.Details.FormErrors...)
-	if len(said.Allowed) > 0 {
-		parts = append(parts, "allowed are "+strings.Join(said.Allowed, ", "))
-	}
-	text := said.Code
-	if len(parts) > 0 {
-		text += ": " + strings.Join(parts, "; ")
-	}
-	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden:
-		text += "; questions need a read key (rk_…) or an account key (ak_…) in " + keyVariable
-	}
-	return fmt.Errorf("the server answered %d: %s", status, printable(text))
+	flag := func(field string) string { return "--" + strings.ReplaceAll(field, "_", "-") }
+	return reply.Refused(status, body, flag, "questions need a read key (rk_…) or an account key (ak_…) in "+keyVariable)
 }

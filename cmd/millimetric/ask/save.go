@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"millimetric/cmd/millimetric/reply"
 )
 
 // The media types of answers.
@@ -30,7 +32,7 @@ func (a *answer) save(out, errs io.Writer, as look) error {
 		return fmt.Errorf("write the picture: %w", err)
 	}
 	if a.next != "" {
-		_, err := fmt.Fprintf(errs, "next: %s\n", printable(a.next))
+		_, err := fmt.Fprintf(errs, "next: %s\n", reply.Printable(a.next))
 		return err
 	}
 	return nil

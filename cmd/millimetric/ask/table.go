@@ -10,12 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"millimetric/cmd/millimetric/reply"
 )
 
 const (
@@ -171,9 +172,9 @@ func (q question) noted(envelope []member) string {
 		}
 		var parts []string
 		for _, n := range flat(flat([]member{m})) {
-			parts = append(parts, strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(printable(n.name), m.name), ".")+" "+cell(n.value)))
+			parts = append(parts, strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(reply.Printable(n.name), m.name), ".")+" "+cell(n.value)))
 		}
-		b.WriteString(printable(m.name) + ": " + strings.Join(parts, ", ") + "\n")
+		b.WriteString(reply.Printable(m.name) + ": " + strings.Join(parts, ", ") + "\n")
 	}
 	return b.String()
 }
@@ -182,9 +183,9 @@ func (q question) noted(envelope []member) string {
 func (q question) footer(envelope []member, asked url.Values) string {
 	text := ""
 	if asked.Has("from") {
-		text = "from " + printable(asked.Get("from")) + " to " + printable(asked.Get("to"))
+		text = "from " + reply.Printable(asked.Get("from")) + " to " + reply.Printable(asked.Get("to"))
 		if zone := asked.Get("tz"); zone != "" {
-			text += " (" + printable(zone) + ")"
+			text += " (" + reply.Printable(zone) + ")"
 		}
 		text += ", "
 	}
@@ -203,7 +204,7 @@ func (q question) footer(envelope []member, asked url.Values) string {
 	for _, m := range envelope {
 		// How to go on is told without being asked.
 		if asked.Has("explain") && !slices.Contains(shown, m.name) || m.name == "next" {
-			text += "\n" + printable(m.name) + ": " + strings.Trim(printable(string(m.value)), `"`)
+			text += "\n" + reply.Printable(m.name) + ": " + strings.Trim(reply.Printable(string(m.value)), `"`)
 		}
 	}
 	return text
@@ -226,7 +227,7 @@ func (q question) grid(rows [][]member, asked url.Values, cut bool) *grid {
 	}
 	columns = append(columns, q.columns...)
 	for _, name := range columns {
-		g.head = append(g.head, printable(name))
+		g.head = append(g.head, reply.Printable(name))
 		g.right = append(g.right, find(rows[0], name).Kind() == jsontext.KindNumber || q.tables != nil && isFigure(rows, name))
 	}
 	for _, row := range rows {
@@ -386,20 +387,7 @@ func cell(value jsontext.Value) string {
 			return none
 		}
 	}
-	return printable(plain)
-}
-
-// printable replaces what would steer the terminal: the text of answers was sent by strangers.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsPrint(r):
-			return r
-		case unicode.IsSpace(r):
-			return ' '
-		}
-		return '\uFFFD'
-	}, text)
+	return reply.Printable(plain)
 }
 
 // widthOf tells how many columns the output has, and whether it is a terminal.

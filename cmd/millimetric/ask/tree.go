@@ -7,6 +7,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	"millimetric/cmd/millimetric/reply"
 )
 
 // branch is a node of an answer about paths.
@@ -25,9 +27,9 @@ func (b branch) name() string {
 	case b.Kind == "page" && b.Node == nil:
 		return none
 	case b.Kind == "page":
-		return printable(*b.Node)
+		return reply.Printable(*b.Node)
 	case b.Node != nil:
-		return "[" + printable(*b.Node) + "]"
+		return "[" + reply.Printable(*b.Node) + "]"
 	case b.Kind == "end":
 		return "(end)"
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millimetric/cmd/millimetric/audit"
+	"millimetric/cmd/millimetric/reply"
 )
 
 func auditLog() *cobra.Command {
@@ -103,7 +104,7 @@ func showVerdict(out io.Writer, text []byte) error {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	for _, problem := range v.Problems {
-		fmt.Fprintln(out, Printable(problem))
+		fmt.Fprintln(out, reply.Printable(problem))
 	}
 	if !v.OK {
 		return errChain

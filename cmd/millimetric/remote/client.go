@@ -11,19 +11,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
-	"syscall"
-	"unicode"
 
 	"github.com/spf13/cobra"
+
+	"millimetric/cmd/millimetric/reply"
 )
 
 // KeyVariable names the environment variable with the account key. A flag would show the key to everyone
@@ -78,7 +75,7 @@ func (s Server) Ask(ctx context.Context, method, path string, body any) ([]byte,
 	req.Header.Set("Authorization", "Bearer "+os.Getenv(KeyVariable))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, unreachable(*s.address, err)
+		return nil, reply.Unreachable(*s.address, err)
 	}
 	defer resp.Body.Close() // nothing was written
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, answerBytesMax+1))
@@ -88,53 +85,10 @@ func (s Server) Ask(ctx context.Context, method, path string, body any) ([]byte,
 	case len(answer) > answerBytesMax:
 		return nil, fmt.Errorf("the answer is larger than %d MiB", answerBytesMax>>20)
 	case resp.StatusCode >= http.StatusMultipleChoices:
-		return nil, refused(resp.StatusCode, answer)
+		return nil, reply.Refused(resp.StatusCode, answer, asItIs, "")
 	}
 	return answer, nil
 }
 
-// unreachable says why no answer came, without the URL that net/http repeats.
-func unreachable(server string, err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("nothing answers at %s; start the server with: millimetric serve", server)
-	}
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
-		err = wrapped.Err
-	}
-	return fmt.Errorf("ask %s: %w", server, err)
-}
-
-// refused says in one line what the server has against a request.
-func refused(status int, body []byte) error {
-	var said struct {
-		Code    string `json:"error"`
-		Details struct {
-			FieldErrors map[string][]string `json:"fieldErrors"`
-			FormErrors  []string            `json:"formErrors"`
-		} `json:"details"`
-	}
-	if json.Unmarshal(body, &said) != nil || said.Code == "" {
-		return fmt.Errorf("the server answered %d, and not as the API does: is --server right?", status)
-	}
-	var parts []string
-	for _, field := range slices.Sorted(maps.Keys(said.Details.FieldErrors)) {
-		parts = append(parts, field+": "+strings.Join(said.Details.FieldErrors[field], ", "))
-	}
-	parts = append(parts, said.Details.FormErrors...)
-	text := said.Code
-	if len(parts) > 0 {
-		text += ": " + strings.Join(parts, "; ")
-	}
-	return fmt.Errorf("the server answered %d: %s", status, Printable(text))
-}
-
-// Printable leaves out what would steer a terminal.
-func Printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return -1
-		}
-		return r
-	}, text)
-}
+// asItIs names a field of the API: no flag of these commands stands for one.
+func asItIs(field string) string { return field }

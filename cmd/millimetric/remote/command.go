@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"millimetric/cmd/millimetric/reply"
 )
 
 // Commands returns the commands that need a running server.
@@ -107,7 +109,7 @@ func Table(out io.Writer, names string, rows [][]string) error {
 	}
 	for _, row := range rows {
 		for i, cell := range row {
-			if row[i] = Printable(cell); row[i] == "" {
+			if row[i] = reply.Printable(cell); row[i] == "" {
 				row[i] = "-"
 			}
 		}
