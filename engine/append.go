@@ -45,6 +45,7 @@ func (e *Engine) Append(ctx context.Context, project event.Project, events []eve
 	if len(events) == 0 {
 		return nil
 	}
+	e.lookAtSpace()
 	if refused := e.refusal(); refused != nil {
 		return refused
 	}

@@ -22,8 +22,8 @@
 // there. The same holds for a commit that is stuck for long.
 //
 // Locks are taken in this order: merging, a project's upkeep, trimming, the gate or a project's ordinals, a
-// project's mu; mu of the queue, deadMu, that of rotten and those of memory are taken last. The gathering goroutine takes
-// none of the first four.
+// project's mu; mu of the queue, deadMu, spaceMu, that of rotten and those of memory are taken last. The
+// gathering goroutine takes none of the first four.
 package engine
 
 import (
@@ -86,6 +86,8 @@ type Engine struct {
 	idle           int           // looks of the sealer since builder was used
 	merging        sync.Mutex    // one merge at a time
 	trimming       sync.Mutex    // one trim of the log at a time
+	spaceMu        sync.Mutex    // one look at free space at a time, so that notices come in order
+	looked         atomic.Int64  // when events were last taken on a look at free space, in ns
 	deadMu         sync.Mutex    // guards dead
 	dead           []thing       // to be deleted
 

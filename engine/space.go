@@ -27,8 +27,20 @@ func (e *Engine) keepWatch() {
 	}
 }
 
+// lookAtSpace looks where the last look is too long ago for events to be taken on its word: what others write
+// to the disk in a second may be all that is left of it. Of callers at the same time, one looks.
+func (e *Engine) lookAtSpace() {
+	now, last := e.opt.Now().UnixNano(), e.looked.Load()
+	if age := now - last; age >= 0 && age < int64(spaceFresh) || !e.looked.CompareAndSwap(last, now) {
+		return
+	}
+	e.watchSpace()
+}
+
 // watchSpace looks once. Where the file system can't say, appends are taken.
 func (e *Engine) watchSpace() {
+	e.spaceMu.Lock()
+	defer e.spaceMu.Unlock()
 	usage, err := e.opt.FS.GetDiskUsage(e.dir)
 	if err != nil {
 		return

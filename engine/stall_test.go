@@ -265,6 +265,36 @@ func TestLowSpaceRefusesEventsButNotRecords(t *testing.T) {
 	}
 }
 
+// Others may fill the disk between two looks of the watch: events are taken on a look of their own.
+func TestEventsAreNotTakenOnAnOldLookAtTheDisk(t *testing.T) {
+	const gb = 1 << 30
+	mem := vfs.NewMem()
+	mem.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: 100 * gb, AvailBytes: 50 * gb})
+	opt := fixed(Options{FS: mem})
+	var passed atomic.Int64
+	began := opt.Now()
+	opt.Now = func() time.Time { return began.Add(time.Duration(passed.Load())) }
+	e, err := Open("store", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, e)
+	if err := e.Append(context.Background(), 1, one("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		free  uint64
+		after time.Duration
+		taken bool
+	}{{gb, spaceFresh, false}, {50 * gb, spaceFresh, true}} {
+		mem.TestingSetDiskUsage(vfs.DiskUsage{TotalBytes: 100 * gb, AvailBytes: c.free})
+		passed.Add(int64(c.after))
+		if err := e.Append(context.Background(), 1, one("x")); (err == nil) != c.taken {
+			t.Errorf("%d GiB free, %v after the last look: %v", c.free/gb, c.after, err)
+		}
+	}
+}
+
 // Pebble would not come back from opening a store on a disk without any room.
 func TestAFullDiskIsSaidWhenTheStoreIsOpened(t *testing.T) {
 	mem := vfs.NewMem()

@@ -165,6 +165,9 @@ func (f *folder) keepUp(ctx context.Context, salts *saltMemo, log *slog.Logger) 
 		if err := f.audit.Upkeep(ctx, false); err != nil && ctx.Err() == nil {
 			log.Warn("the audit log could not be kept up; trying again in a minute", "cause", err)
 		}
+		if f.engine.Ready() != nil {
+			continue // on a disk that is full, nothing is written that can wait
+		}
 		if err := f.book.Flush(ctx); err != nil && ctx.Err() == nil {
 			log.Warn("the last use of keys could not be noted; trying again in a minute", "cause", err)
 		}

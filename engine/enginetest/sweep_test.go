@@ -68,8 +68,15 @@ func TestProofAFaultThatStaysLosesNothing(t *testing.T) {
 	}
 }
 
+// Whether an ignored failure costs something depends on what is synced after it: of a few dozen, some do in
+// most runs. So it is tried again, but not for long.
 func TestProofSweepSeesASyncWhoseFailureIsIgnored(t *testing.T) {
-	if r := runSweep(t, "R7 control: failed syncs are ignored", Sweep{Seed: Seed(t), Injections: Figure(t, 30, 60, 300), Swallow: true}); r.Lost == 0 {
-		t.Error("failed syncs were ignored and nothing was lost: the sweep is blind")
+	seed := Seed(t)
+	for try := range uint64(10) {
+		s := Sweep{Seed: seed + try, Injections: Figure(t, 30, 60, 300), Swallow: true}
+		if runSweep(t, "R7 control: failed syncs are ignored", s).Lost > 0 {
+			return
+		}
 	}
+	t.Error("failed syncs were ignored and nothing was lost: the sweep is blind")
 }
