@@ -15,37 +15,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/spf13/cobra"
 )
-
-func TestAFlagGoesBeforeTheEnvironmentAndThatBeforeTheDefault(t *testing.T) {
-	parse := func(args ...string) settings {
-		cmd := &cobra.Command{Use: "x"}
-		read := bindSettings(cmd, serveSettings)
-		if err := cmd.ParseFlags(args); err != nil {
-			t.Fatal(err)
-		}
-		return read()
-	}
-	if got := parse().one("listen"); got != "127.0.0.1:8787" {
-		t.Errorf("default: %s", got)
-	}
-	t.Setenv("MILLIMETRIC_LISTEN", "127.0.0.1:1")
-	t.Setenv("MILLIMETRIC_TRUSTED_PROXY", "10.0.0.0/8,192.0.2.1")
-	if got := parse(); got.one("listen") != "127.0.0.1:1" || len(got["trusted-proxy"]) != 2 {
-		t.Errorf("environment: %v", got)
-	}
-	got := parse("--listen", "127.0.0.1:2", "--trusted-proxy", "::1", "--trusted-proxy", "::2", "--trusted-proxy", "::3")
-	if got.one("listen") != "127.0.0.1:2" || !slices.Equal(got["trusted-proxy"], []string{"::1", "::2", "::3"}) {
-		t.Errorf("flags: %v", got)
-	}
-}
 
 func TestSizesAreRead(t *testing.T) {
 	for text, want := range map[string]int64{"0": 0, "17": 17, "17B": 17, "500MB": 500e6, "2GiB": 2 << 30, "1 KiB": 1024} {

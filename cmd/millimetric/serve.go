@@ -221,7 +221,7 @@ func storeOptions(values settings) (engine.Options, error) {
 	}
 	n, err := parseBytes(text)
 	if err != nil {
-		return engine.Options{}, usageError{fmt.Errorf("--min-free: %w", err)}
+		return engine.Options{}, err
 	}
 	if n == 0 {
 		n = -1
@@ -237,7 +237,7 @@ func tlsConfig(values settings) (*tls.Config, error) {
 		return nil, nil
 	}
 	if cert == "" || key == "" {
-		return nil, usageError{errors.New("--tls-cert and --tls-key go together")}
+		return nil, errTogether
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)
 	if err != nil {
