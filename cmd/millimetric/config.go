@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
+
+	"golang.org/x/crypto/acme"
 
 	"millimetric/cmd/millimetric/auth"
 )
@@ -53,6 +56,8 @@ var serveSettings = []setting{
 	settingListen,
 	settingCert,
 	settingKey,
+	{flag: "acme-domain", many: true, check: checkDomain, help: "domain for which a certificate is fetched and renewed by ACME, whose terms are thereby agreed to; port 443 of the domain must lead here"},
+	{flag: "acme-directory", value: acme.LetsEncryptURL, check: checkDirectory, help: "address of the certificate authority"},
 	{flag: "trusted-proxy", many: true, check: checkProxy, help: "network (CIDR) of a proxy whose X-Forwarded-For counts"},
 	{flag: "mcp-origin", many: true, check: checkOrigin, help: "origin of a page that may speak to /mcp, such as https://chat.example.com"},
 	{flag: "mcp-host", many: true, help: "further host name under which this machine is reached for /mcp, such as stats.example.com"},
@@ -121,6 +126,20 @@ func checkAddress(text string) error {
 	return nil
 }
 
+func checkDomain(text string) error {
+	if !strings.Contains(text, ".") || strings.ContainsAny(text, ":/*@ ") || net.ParseIP(text) != nil {
+		return fmt.Errorf("%q is no domain; expected one such as stats.example.com", text)
+	}
+	return nil
+}
+
+func checkDirectory(text string) error {
+	if at, err := url.Parse(text); err != nil || at.Scheme != "https" || at.Host == "" {
+		return fmt.Errorf("%q is no address that begins with https://", text)
+	}
+	return nil
+}
+
 func checkProxy(text string) error {
 	_, err := parseProxy(text)
 	return err
@@ -180,5 +199,7 @@ func parseBytes(text string) (int64, error) {
 	return n * factor, nil
 }
 
-// errTogether says that half of a certificate is none.
-var errTogether = usageError{errors.New("--tls-cert and --tls-key go together")}
+var (
+	errTogether        = usageError{errors.New("--tls-cert and --tls-key go together")}
+	errTwoCertificates = usageError{errors.New("--tls-cert and --acme-domain exclude each other: the certificate is from files or from an authority")}
+)

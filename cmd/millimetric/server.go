@@ -104,10 +104,10 @@ func (s *server) prepare() {
 }
 
 // serve answers until ctx ends, then answers what is under way and returns.
-func (s *server) serve(ctx context.Context, ln net.Listener, secure *tls.Config) error {
+func (s *server) serve(ctx context.Context, ln net.Listener, secure certificates) error {
 	ln = &patientListener{Listener: ln, max: int64(s.connsMax), secure: secure != nil, log: s.log}
 	if secure != nil {
-		ln = tls.NewListener(ln, secure)
+		ln = tls.NewListener(ln, secure.config())
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(ln) }()
