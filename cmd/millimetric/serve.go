@@ -77,6 +77,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	s.fit(store.MemoryBytes / storePercent * 100)
 	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent))
 	let, err := readAgentSettings(values)
 	if err != nil {

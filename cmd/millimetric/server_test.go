@@ -68,6 +68,7 @@ func startServer(t *testing.T, proxies ...netip.Prefix) *running {
 	if r.server, err = newServer(f, proxies, log, now); err != nil {
 		t.Fatal(err)
 	}
+	r.server.jitter = func(int) int { return 0 }
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
