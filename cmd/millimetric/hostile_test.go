@@ -2,6 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +13,9 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"millimetric/engine"
+	"millimetric/index/event"
 )
 
 // raw sends bytes as they are and reads the first answer; closed reports whether the server closed
@@ -43,6 +49,7 @@ func hostileCases(r *running) []hostileCase {
 	post := func(headers, body string) string {
 		return "POST /v1/track HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + r.words["sk"] + "\r\n" + headers + "\r\n" + body
 	}
+	bomb := gzipped(strings.Repeat(" ", 2*event.BodyBytesMax))
 	const chunked = "5\r\nhello\r\n0\r\n\r\n"
 	return []hostileCase{
 		{"plain", get(""), 200, false},
@@ -105,9 +112,88 @@ func hostileCases(r *running) []hostileCase {
 		{"large body where none is due", "POST /v1/stats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + r.words["rk"] +
 			"\r\nContent-Length: 2000000\r\n\r\n" + strings.Repeat("a", 2_000_000), 413, true},
 		{"too many chunks", post("Transfer-Encoding: chunked\r\n", strings.Repeat("100000\r\n"+strings.Repeat("a", 1<<20)+"\r\n", 17)+"0\r\n\r\n"), 413, true},
+		{"two keys", post("Authorization: Bearer x\r\nContent-Length: 13\r\n", `{"event":"x"}`), 400, true},
+		{"two origins", post("Origin: https://a.example\r\nOrigin: https://shop.example\r\nContent-Length: 13\r\n", `{"event":"x"}`), 400, true},
+		{"space in a header's name", get("X A: b\r\n"), 400, true},
+		{"header that ends in LF alone", "GET /healthz HTTP/1.1\r\nHost: x\nX-A: b\r\n\r\n", 400, true},
+		{"control character in a header's name", get("X\x01A: b\r\n"), 400, true},
+		{"host with a space", "GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n", 400, true},
+		{"host with a slash", "GET /healthz HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, true},
+		{"empty host", "GET /healthz HTTP/1.1\r\nHost: \r\n\r\n", 400, true},
+		{"whole address as target", "GET http://x/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200, false},
+		{"lower-case version", "GET /healthz http/1.1\r\nHost: x\r\n\r\n", 400, true},
+		{"version with more digits", "GET /healthz HTTP/1.10\r\nHost: x\r\n\r\n", 400, true},
+		{"two spaces", "GET  /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 400, true},
+		{"tabs for spaces", "GET\t/healthz\tHTTP/1.1\r\nHost: x\r\n\r\n", 400, true},
+		{"space in the target", "GET /heal thz HTTP/1.1\r\nHost: x\r\n\r\n", 400, true},
+		{"NUL in the target", "GET /healthz\x00 HTTP/1.1\r\nHost: x\r\n\r\n", 400, true},
+		{"backslash for a slash", "GET \\healthz HTTP/1.1\r\nHost: x\r\n\r\n", 400, true},
+		{"method without end", strings.Repeat("A", 300) + " /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 405, false},
+		{"length with more behind", post("Content-Length: 13x\r\n", `{"event":"x"}`), 400, true},
+		{"empty length", post("Content-Length: \r\n", `{"event":"x"}`), 400, true},
+		{"vertical tab before the encoding", post("Transfer-Encoding: \x0bchunked\r\n", chunked), 400, true},
+		{"space before the encoding's colon", post("Transfer-Encoding : chunked\r\n", chunked), 400, true},
+		{"empty encoding", post("Transfer-Encoding: \r\nContent-Length: 5\r\n", "hello"), 400, true},
+		{"chunk size with a sign", post("Transfer-Encoding: chunked\r\n", "+5\r\nhello\r\n0\r\n\r\n"), 400, true},
+		{"negative chunk size", post("Transfer-Encoding: chunked\r\n", "-5\r\nhello\r\n0\r\n\r\n"), 400, true},
+		{"chunk size with a prefix", post("Transfer-Encoding: chunked\r\n", "0x5\r\nhello\r\n0\r\n\r\n"), 400, true},
+		{"chunk without its end", post("Transfer-Encoding: chunked\r\n", "5\r\nhelloX0\r\n\r\n"), 400, true},
+		{"chunks that end in LF alone", post("Transfer-Encoding: chunked\r\n", "5\nhello\n0\n\n"), 400, true},
+		{"length behind the chunks", post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n"), 400, true},
+		{"key behind the chunks", post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\nAuthorization: Bearer x\r\n\r\n"), 400, true},
+		{"5000 headers behind the chunks", post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n"+strings.Repeat("a: b\r\n", 5000)+"\r\n"), 431, true},
+		{"two codings", post("Content-Encoding: gzip\r\nContent-Encoding: gzip\r\nContent-Length: 13\r\n", `{"event":"x"}`), 415, false},
+		{"coding upon coding", post("Content-Encoding: gzip, gzip\r\nContent-Length: 13\r\n", `{"event":"x"}`), 415, false},
+		{"gzip that is none", post("Content-Encoding: gzip\r\nContent-Length: 13\r\n", `{"event":"x"}`), 400, false},
+		{"gzip that grows a thousandfold", post(fmt.Sprintf("Content-Encoding: gzip\r\nContent-Length: %d\r\n", len(bomb)), bomb), 413, false},
+		{"a name twice in JSON", post("Content-Length: 25\r\n", `{"event":"x","event":"y"}`), 400, false},
+		{"JSON that is no UTF-8", post("Content-Length: 13\r\n", "{\"event\":\"\xff\"}"), 400, false},
+		{"no body", post("", ""), 400, false},
+		{"1500 parameters", "GET /v1/stats?" + strings.Repeat("a=1&", 1500) + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + r.words["rk"] + "\r\n\r\n", 400, false},
+		{"upgrade to HTTP/2", get("Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk\r\n"), 200, false},
 		{"key in the wrong place", "POST /v1/track?key=" + r.words["pk"] + " HTTP/1.1\r\nHost: x\r\nOrigin: https://shop.example\r\nContent-Length: 2\r\n\r\n{}", 401, false},
 		{"secret key in the address", "POST /v1/batch?key=" + r.words["sk"] + " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 401, false},
 		{"import id that is none", post("Millimetric-Import: a b\r\nContent-Length: 13\r\n", `{"event":"x"}`), 400, false},
+	}
+}
+
+func gzipped(text string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return b.String()
+}
+
+// What stands in a body is no request, though it looks like one and the route takes no body.
+func TestARequestInABodyIsNotAnswered(t *testing.T) {
+	r := startServer(t)
+	const inner = "GET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n"
+	c := r.stall(fmt.Sprintf("GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(inner), inner) +
+		"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	said, err := io.ReadAll(c)
+	if err != nil || strings.Count(string(said), "HTTP/1.1 200") != 2 || strings.Count(string(said), "HTTP/1.1 ") != 2 {
+		t.Errorf("%v: %s", err, said)
+	}
+}
+
+// A request that never ends as requests do is cut when its time is over, and told so.
+func TestARequestWithoutAnEndIsCut(t *testing.T) {
+	r := startServerWith(t, engine.Options{}, func(s *server) { s.http.ReadTimeout = 300 * time.Millisecond })
+	for name, request := range map[string]string{
+		"lines that end in LF alone": "GET /healthz HTTP/1.1\nHost: x\n\n",
+		"lines that end in CR alone": "GET /healthz HTTP/1.1\rHost: x\r\r",
+		"headers without an end":     "GET /healthz HTTP/1.1\r\nHost: x\r\n",
+		"half a body":                "POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhell",
+		"half a chunk":               "POST /v1/track HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhell",
+	} {
+		c := r.stall(request)
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		said, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(said), "HTTP/1.1 408 ") {
+			t.Errorf("%s: %v: %q", name, err, said)
+		}
 	}
 }
 
