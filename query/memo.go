@@ -3,6 +3,7 @@ package query
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"millimetric/index"
@@ -14,6 +15,8 @@ import (
 // out. Memo is safe for concurrent use, and a nil one keeps nothing.
 type Memo struct {
 	most int64 // bytes
+
+	hits, misses atomic.Uint64
 
 	mu    sync.Mutex // guards what follows
 	used  int64
@@ -65,11 +68,16 @@ func (m *Memo) get(key memoKey) (value counted, ok bool) {
 	defer m.mu.Unlock()
 	at := m.kept[key]
 	if at == nil {
+		m.misses.Add(1)
 		return counted{}, false
 	}
+	m.hits.Add(1)
 	m.order.MoveToFront(at)
 	return at.Value.(*memoEntry).value, true
 }
+
+// Counts tells how often something was asked for that was kept, and how often it was not.
+func (m *Memo) Counts() (hits, misses uint64) { return m.hits.Load(), m.misses.Load() }
 
 func (m *Memo) put(key memoKey, value counted) {
 	entry := &memoEntry{key, value}
