@@ -171,7 +171,7 @@ func TestManyBodiesThatGrowWhenUnpackedAreBoundedTogether(t *testing.T) {
 	var most, refused, taken int64
 	var mu sync.Mutex
 	var clients sync.WaitGroup
-	for range 24 {
+	for range 12 {
 		clients.Go(func() {
 			header := bearer(r.words["sk"])
 			header.Set("Content-Encoding", "gzip")
