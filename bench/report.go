@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Result is what all rounds of a point saw.
@@ -103,11 +101,10 @@ type Machine struct {
 // MachineOf describes this machine; dir is where data folders are made.
 func MachineOf(dir string) (Machine, error) {
 	m := Machine{Processor: processor(), Cores: runtime.NumCPU(), Go: runtime.Version(), Commit: commit()}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
+	var err error
+	if m.FileSystem, err = fileSystem(dir); err != nil {
 		return m, fmt.Errorf("look at %s: %w", dir, err)
 	}
-	m.FileSystem = fileSystem(int64(fs.Type))
 	took, err := SyncTime(dir, 50)
 	m.SyncMs = milliseconds(took)
 	return m, err
@@ -136,22 +133,6 @@ func SyncTime(dir string, n int) (took time.Duration, err error) {
 	}
 	slices.Sort(times)
 	return percentile(times, 50), nil
-}
-
-func fileSystem(kind int64) string {
-	switch kind {
-	case unix.TMPFS_MAGIC:
-		return "tmpfs (memory: syncs cost nothing)"
-	case unix.EXT4_SUPER_MAGIC:
-		return "ext4"
-	case unix.XFS_SUPER_MAGIC:
-		return "xfs"
-	case unix.BTRFS_SUPER_MAGIC:
-		return "btrfs"
-	case unix.OVERLAYFS_SUPER_MAGIC:
-		return "overlayfs"
-	}
-	return fmt.Sprintf("%#x", kind)
 }
 
 func processor() string {
