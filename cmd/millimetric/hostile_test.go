@@ -143,12 +143,12 @@ func TestOnlyAKeyThatHoldsOpensRoomForALargeBody(t *testing.T) {
 		want              int
 	}{
 		{"a good key", "/v1/batch", "Bearer " + r.words["sk"], 16 << 20},
-		{"no key", "/v1/batch", "", 1 << 20},
-		{"something else", "/v1/batch", "x", 1 << 20},
-		{"a made-up key", "/v1/batch", "Bearer sk_live_00000000_abc", 1 << 20},
-		{"a key of another kind", "/v1/batch", "Bearer " + r.words["rk"], 1 << 20},
+		{"no key", "/v1/batch", "", bodyFree},
+		{"something else", "/v1/batch", "x", bodyFree},
+		{"a made-up key", "/v1/batch", "Bearer sk_live_00000000_abc", bodyFree},
+		{"a key of another kind", "/v1/batch", "Bearer " + r.words["rk"], bodyFree},
 		{"a beacon's key", "/v1/batch?key=" + r.words["pk"], "", 16 << 20},
-		{"a beacon's key where none may stand", "/v1/track?key=" + r.words["pk"], "", 1 << 20},
+		{"a beacon's key where none may stand", "/v1/track?key=" + r.words["pk"], "", bodyFree},
 		{"a question", "/v1/stats", "Bearer " + r.words["rk"], 1 << 20},
 	} {
 		var header fasthttp.RequestHeader
@@ -195,7 +195,7 @@ func TestConnectionsBeyondTheBoundAreRefusedWithAnAnswer(t *testing.T) {
 	}
 	defer second.Close()
 	res, err := http.ReadResponse(bufio.NewReader(second), nil)
-	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") != "1" {
+	if err != nil || res.StatusCode != 503 || res.Header.Get("Retry-After") == "" {
 		t.Fatalf("%v, %v", res, err)
 	}
 	if text, _ := io.ReadAll(res.Body); string(text) != `{"error":"overloaded"}` {

@@ -69,9 +69,9 @@ func rootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
-		footprintCommand(), rootkeyCommand(), versionCommand())
+		footprintCommand(), rootkeyCommand(), configCommand(), versionCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(ask.Commands()...)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +51,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	secure, err := tlsConfig(values)
+	secure, err := ownCertificate(values, log)
 	if err != nil {
 		return err
 	}
@@ -67,10 +66,18 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
+	if domains := values["acme-domain"]; len(domains) > 0 {
+		if secure, err = newACME(domains, values.one("acme-directory"), f, log); err != nil {
+			return err
+		}
+	}
+	hangUps, quiet := onHangUp(secure != nil, log)
+	defer quiet()
 	s, err := newServer(f, proxies, log, time.Now)
 	if err != nil {
 		return err
 	}
+	s.fit(store.MemoryBytes / storePercent * 100)
 	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent))
 	let, err := readAgentSettings(values)
 	if err != nil {
@@ -82,6 +89,9 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		return fmt.Errorf("listen: %w", err)
 	}
 	url := baseURL(ln.Addr(), secure != nil)
+	if domains := values["acme-domain"]; len(domains) > 0 {
+		url = "https://" + domains[0] // the only name under which there is a certificate
+	}
 	if err := f.welcome(ctx, url, out); err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -93,6 +103,9 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	var upkeep sync.WaitGroup
 	stopped, stop := context.WithCancel(ctx)
 	upkeep.Go(func() { f.keepUp(stopped, s.salts, log) })
+	if secure != nil {
+		upkeep.Go(func() { secure.keepUp(stopped, hangUps) })
+	}
 	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()
@@ -221,30 +234,13 @@ func storeOptions(values settings) (engine.Options, error) {
 	}
 	n, err := parseBytes(text)
 	if err != nil {
-		return engine.Options{}, usageError{fmt.Errorf("--min-free: %w", err)}
+		return engine.Options{}, err
 	}
 	if n == 0 {
 		n = -1
 	}
 	opt.FreeBytesMin, opt.FreePercentMin = n, -1
 	return opt, nil
-}
-
-// tlsConfig reads the certificate; nil where none is set.
-func tlsConfig(values settings) (*tls.Config, error) {
-	cert, key := values.one("tls-cert"), values.one("tls-key")
-	if cert == "" && key == "" {
-		return nil, nil
-	}
-	if cert == "" || key == "" {
-		return nil, usageError{errors.New("--tls-cert and --tls-key go together")}
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
-	}
-	// HTTP/2 must not be offered: the HTTP library doesn't speak it.
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
 }
 
 // baseURL is the address as a client on this machine would write it.

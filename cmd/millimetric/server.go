@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
@@ -53,8 +54,11 @@ type server struct {
 	ended    atomic.Bool // no more requests are taken
 	giveUp   func()      // has requests that take long end
 
-	connsMax int
-	reading  atomic.Int64 // questions under way
+	connsMax  int
+	room      *room
+	unpacking chan struct{}   // a slot for each body that is unpacked
+	jitter    func(n int) int // a random number up to n
+	reading   atomic.Int64    // questions under way
 }
 
 // Limits of the HTTP server; the bounds of bodies are the doors'.
@@ -79,19 +83,19 @@ const (
 func (s *server) prepare() {
 	s.routes = newRoutes(routeTable())
 	s.figures = figuresOf(s.set, routeTable())
-	s.connsMax = connectionsMax()
+	s.unpacking = make(chan struct{}, runtime.GOMAXPROCS(0))
+	s.jitter = func(n int) int { return rand.IntN(n + 1) }
 	s.http = &fasthttp.Server{
 		Handler:                      s.serveRequest,
 		ErrorHandler:                 s.refuseUnread,
 		HeaderReceived:               s.boundBody,
 		ExpectHandler:                s.expect,
 		Logger:                       silent{},
-		Concurrency:                  s.connsMax + connsSpare,
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		ReadBufferSize:               readBufferBytes,
-		MaxRequestBodySize:           event.BodyBytesMax,
+		MaxRequestBodySize:           bodyFree, // more is for boundBody to say
 		MaxRequestsPerConn:           requestsPerConn,
 		DisablePreParseMultipartForm: true,
 		// A connection that rests keeps no buffer: it would hold what its last request said of a visitor.
@@ -101,13 +105,21 @@ func (s *server) prepare() {
 		SecureErrorLogMessage: true,
 		CloseOnShutdown:       true,
 	}
+	s.fit(memoryLeast)
+}
+
+// fit bounds what grows with the number of clients, for a server that may need so much memory.
+func (s *server) fit(memory int64) {
+	s.connsMax = connectionsMax(memory)
+	s.http.Concurrency = s.connsMax + connsSpare
+	s.room = newRoom(memory, time.Now)
 }
 
 // serve answers until ctx ends, then answers what is under way and returns.
-func (s *server) serve(ctx context.Context, ln net.Listener, secure *tls.Config) error {
+func (s *server) serve(ctx context.Context, ln net.Listener, secure certificates) error {
 	ln = &patientListener{Listener: ln, max: int64(s.connsMax), secure: secure != nil, log: s.log}
 	if secure != nil {
-		ln = tls.NewListener(ln, secure)
+		ln = tls.NewListener(ln, secure.config())
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(ln) }()
@@ -135,9 +147,10 @@ func (s *server) serveRequest(ctx *fasthttp.RequestCtx) {
 		if r := recover(); r != nil {
 			s.logPanic(ctx, r)
 			ctx.Response.Header.SetConnectionClose()
-			writeError(ctx, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal})
+			s.writeError(ctx, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal})
 		}
 	}()
+	defer s.room.give(&ctx.Request.Header)
 	defer s.count(ctx, time.Now())
 	guard(ctx)
 	if err := s.answer(ctx); err != nil {
@@ -168,7 +181,7 @@ func (s *server) logPanic(ctx *fasthttp.RequestCtx, r any) {
 // refuse answers with an error and logs it where it is ours to repair.
 func (s *server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	e := asError(err)
-	status := writeError(ctx, e)
+	status := s.writeError(ctx, e)
 	if status == fasthttp.StatusInternalServerError {
 		s.log.Error("request failed", "code", e.Code, "cause", e.Cause)
 	}
@@ -305,6 +318,9 @@ func ingestWith(take func(*intake.Door, *fasthttp.RequestCtx, ingest.Caller) err
 	return func(s *server, ctx *fasthttp.RequestCtx, grant auth.Grant) error {
 		caller, ends, err := s.caller(ctx, grant)
 		if err != nil {
+			return err
+		}
+		if err := s.unpack(ctx, grant); err != nil {
 			return err
 		}
 		if err := take(s.intake, ctx, caller); err != nil {
