@@ -49,6 +49,7 @@ var rooms = map[string][]string{
 	"cmd/millimetric/auth":  {"index/event"},
 	"cmd/millimetric":       {"*"},
 	"cmd/millimetric/*":     {"*"},
+	"cmd/millimetric/sdk/*": {},
 	"bench":                 {"index/event", "index/event/eventtest", "ingest", "ingest/intake", "engine", "query"},
 	"bench/proof":           {"bench"},
 	"bench/launch":          {},
@@ -83,6 +84,7 @@ var owners = map[string]struct {
 	"golang.org/x/term":                      {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},
 	"golang.org/x/time":                      {[]string{"cmd/millimetric"}, "buckets of tokens: limits of requests"},
 	"golang.org/x/sys":                       {[]string{"cmd/millimetric", "bench", "bench/measure"}, "limits of the process, caches of the system"},
+	"github.com/evanw/esbuild":               {[]string{"cmd/millimetric/sdk/build"}, "the browser SDK out of its source; no part of the binary"},
 	"go.uber.org/goleak":                     {[]string{"engine", "engine/enginetest", "cmd/millimetric"}, "tests: no goroutine outlives its owner"},
 }
 
