@@ -112,6 +112,7 @@ export const tracker = (origin: string, path: string): Mm => {
       const answer = await fetch(address, { method: "POST", body: body(0, n), keepalive: true, credentials: "omit" });
       status = answer.status;
       wait = +answer.headers.get("Retry-After")! * 1000 || wait;
+      await answer.text(); // an answer that isn't read counts as under way, and takes of the 64 KiB
     } catch {} // offline, blocked, or the server is away
     busy = false;
     if (!status || status == 429 || status > 499) {

@@ -72,6 +72,7 @@ var tracker = (origin, path) => {
       const answer = await fetch(address, { method: "POST", body: body(0, n), keepalive: true, credentials: "omit" });
       status = answer.status;
       wait = +answer.headers.get("Retry-After") * 1e3 || wait;
+      await answer.text();
     } catch {
     }
     busy = false;
