@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"cmd/millimetric/auth":  {"index/event"},
 	"cmd/millimetric":       {"*"},
 	"cmd/millimetric/*":     {"*"},
+	"cmd/millimetric/sdk/*": {},
 	"bench":                 {"index/event", "index/event/eventtest", "ingest", "ingest/intake", "engine", "query"},
 	"bench/proof":           {"bench"},
 	"bench/launch":          {},
@@ -94,6 +95,7 @@ var owners = map[string]struct {
 	"github.com/knadh/koanf/parsers/yaml":       {[]string{"cmd/millimetric"}, "settings from a file"},
 	"golang.org/x/crypto":                       {[]string{"cmd/millimetric"}, "certificates by ACME"},
 	"github.com/letsencrypt/pebble/v2":          {[]string{"cmd/millimetric"}, "tests: a certificate authority"},
+	"github.com/evanw/esbuild":                  {[]string{"cmd/millimetric/sdk/build"}, "the browser SDK out of its source; no part of the binary"},
 }
 
 // source is one Go file of the project.

@@ -61,6 +61,8 @@ var serveSettings = []setting{
 	{flag: "trusted-proxy", many: true, check: checkProxy, help: "network (CIDR) of a proxy whose X-Forwarded-For counts"},
 	{flag: "mcp-origin", many: true, check: checkOrigin, help: "origin of a page that may speak to /mcp, such as https://chat.example.com"},
 	{flag: "mcp-host", many: true, help: "further host name under which this machine is reached for /mcp, such as stats.example.com"},
+	{flag: "script-path", otherwise: "/v1/a.js alone", help: "further path of the browser SDK, such as /s.js"},
+	{flag: "collect-path", otherwise: "/v1 alone", help: "further path under which track, batch and identify are taken, such as /c, and to which the browser SDK sends"},
 	{flag: "memory", check: checkMemory, otherwise: "a quarter of what the machine, or the container, has", help: "memory that the server may need, such as 2GiB"},
 	{flag: "min-free", check: checkBytes, otherwise: "5 % or 2 GiB, whichever is more", help: "free disk space below which events are refused, such as 500MB or 2GiB; 0 for never"},
 	settingConfig,

@@ -42,6 +42,8 @@ var theContract = sync.OnceValue(func() *contract {
 	if err != nil {
 		panic(err)
 	}
+	// Of a script, packed or not, the document says no more than that it is one.
+	openapi3filter.RegisterBodyDecoder("text/javascript", openapi3filter.FileBodyDecoder)
 	return &contract{next: http.DefaultTransport, spec: spec, seen: map[string]bool{}}
 })
 

@@ -18,7 +18,7 @@ var rights = map[string]string{
 	"query": "rk ak", "stats": "rk ak", "sources": "rk ak", "paths": "rk ak", "live": "rk ak", "attribution": "rk ak",
 	"sessions": "rk ak", "funnel": "rk ak", "retention": "rk ak",
 	"mcp": "sk rk", "mcp.account": "ak",
-	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any",
+	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any", "script": "any", "script.map": "any",
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
 	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak",

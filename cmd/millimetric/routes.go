@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 
@@ -55,6 +56,8 @@ func routeTable() []route {
 		{name: "healthz", methods: look, path: "/healthz", handle: (*server).healthz},
 		{name: "readyz", methods: look, path: "/readyz", handle: (*server).readyz},
 		{name: "openapi", methods: look, path: "/openapi.json", handle: (*server).openapi},
+		{name: "script", methods: look, path: scriptPath, handle: (*server).pageScript},
+		{name: "script.map", methods: look, path: scriptPath + mapSuffix, handle: (*server).scriptMap},
 		{name: "llms", methods: look, path: "/llms.txt", handle: (*server).llms},
 		{name: "metrics", methods: look, path: "/metrics", handle: (*server).metrics},
 		{name: "footprint", methods: look[:1], path: "/v1/footprint", kinds: adminKinds(), handle: adminWith((*admin.Door).ReadFootprint)},
@@ -122,6 +125,18 @@ func newRoutes(table []route) routes {
 		}
 	}
 	return all
+}
+
+// alias has the rows of a path answer under another path too, which must be free.
+func (all routes) alias(path, other string) error {
+	if len(other) > renamedPathMax || !plainPath.MatchString(other) {
+		return fmt.Errorf("expected a path such as /s of at most %d characters A-Z, a-z, 0-9, ., _ and -", renamedPathMax)
+	}
+	if rows, _ := all.find(other); rows != nil {
+		return fmt.Errorf("%s is taken", other)
+	}
+	all.whole[other] = all.whole[path]
+	return nil
 }
 
 // find returns the rows of a path, one for each method or more, and what stands for the parts in

@@ -19,6 +19,7 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/openapi"
+	"millimetric/cmd/millimetric/sdk"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -84,6 +85,9 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		return err
 	}
 	s.mcp = s.newAgents(let, time.Now)
+	if err := s.rename(values.one("script-path"), values.one("collect-path")); err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", values.one("listen"))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -152,6 +156,9 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
 		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
+	if s.script, err = newPageScript(sdk.DefaultCollect); err != nil {
+		return nil, err
 	}
 	s.prepare()
 	return s, nil

@@ -46,6 +46,7 @@ type server struct {
 	proxies []netip.Prefix
 	log     *slog.Logger
 	routes  routes
+	script  pageScript
 	set     *metrics.Set
 	figures map[string]*metrics.Route // by name of the route
 	// document describes the routes.

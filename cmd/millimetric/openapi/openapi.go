@@ -47,6 +47,7 @@ type operation struct {
 	Media   string            `json:"media"`  // of an answer that has no schema
 	Params  map[string]schema `json:"params"` // of the query string
 	Agents  bool              `json:"agents"` // speaks JSON-RPC
+	Cached  bool              `json:"cached"` // by clients, which ask whether what they have still holds
 	Keyed   bool              `json:"keyed"`  // some callers need a key, though the route is open
 }
 
@@ -183,6 +184,9 @@ func (w operation) describe(op schema, method string) {
 	}
 	responses := op["responses"].(schema)
 	responses[strconv.Itoa(w.Status)] = answer
+	if w.Cached {
+		responses["304"] = schema{"description": "What the client has still holds"}
+	}
 	if w.Body != "" {
 		op["requestBody"] = schema{"required": true, "content": jsonContent(schema{"$ref": refs + w.Body})}
 	}
