@@ -19,12 +19,12 @@ func (p *Properties) blank(at int) int {
 // stringEnd returns the place behind the string that begins at a place.
 func (p *Properties) stringEnd(at int) int {
 	for at++; ; at++ {
-		end := strings.IndexByte(p.raw[at:], '"')
-		slash := strings.IndexByte(p.raw[at:at+end], '\\')
-		if slash < 0 {
-			return at + end + 1
+		switch p.raw[at] {
+		case '"':
+			return at + 1
+		case '\\':
+			at++ // the loop goes on behind what is escaped
 		}
-		at += slash + 1 // the loop goes on behind what is escaped
 	}
 }
 

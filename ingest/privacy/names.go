@@ -106,7 +106,7 @@ func IsClickID(name string) bool {
 // isVersionName reports whether four numbers with dots are no address under this name.
 func isVersionName(name string) bool {
 	lower := strings.ToLower(name)
-	return lower == "v" || strings.Contains(lower, "ver") || strings.Contains(lower, "build") || strings.Contains(lower, "release")
+	return strings.TrimRight(lower, "_0123456789") == "v" || strings.Contains(lower, "ver") || strings.Contains(lower, "build") || strings.Contains(lower, "release")
 }
 
 // personalName says whether the parameter's name gives it away.

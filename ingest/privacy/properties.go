@@ -157,7 +157,7 @@ func (p *Properties) list(name string, r rule, at int) (end int) {
 const (
 	// cardDigitsMin is how many digits the number of a card has at least.
 	cardDigitsMin = 13
-	// tellingDigits is from how many digits on a number is more than a count or a flag.
+	// tellingDigits is from how many digits on a whole number may be somebody's.
 	tellingDigits = 4
 )
 
@@ -166,7 +166,7 @@ func (p *Properties) leaf(name string, r rule, at int) (end int, goes bool) {
 	end = p.valueEnd(at)
 	text := p.raw[at:end]
 	if text[0] != '"' {
-		return end, r == named || len(text) >= tellingDigits && holdsFor(r, text) || len(text) >= cardDigitsMin && holdsCard(text)
+		return end, r == named || r != 0 && isTelling(text) && holdsFor(r, text) || len(text) >= cardDigitsMin && holdsCard(text)
 	}
 	text = unquoted(text[1 : len(text)-1])
 	if text == "" {
@@ -175,13 +175,48 @@ func (p *Properties) leaf(name string, r rule, at int) (end int, goes bool) {
 	if r == named || holdsFor(r, text) {
 		return end, true
 	}
-	if isLink(text) {
+	seen, digits := look(text)
+	if text[0] == '/' || seen&sawColon != 0 && strings.Contains(text, "://") {
 		return end, p.link(text, at, end)
 	}
-	return end, personalValue(text) || len(text) >= 7 && !isVersionName(name) && isAddress(text)
+	if (seen&sawMark != 0 || digits >= phoneDigitsMin || strings.Contains(text, "eyJ")) && personalValue(text) {
+		return end, true
+	}
+	return end, seen&(sawOther|sawMark) == 0 && isAddress(text) && !isVersionName(name)
 }
 
-func isLink(text string) bool { return text[0] == '/' || strings.Contains(text, "://") }
+// What a look at the bytes of a text shows.
+const (
+	sawMark  = 1 << iota // without one of "@%=" and without many digits, nearly nothing is personal
+	sawColon             // as in a URL
+	sawOther             // a byte that no address has
+)
+
+// phoneDigitsMin is how many digits the shortest of all that is told by digits has: a phone's number.
+const phoneDigitsMin = 8
+
+// look looks at each byte once: for nearly all texts that is enough to let them pass.
+func look(text string) (seen, digits int) {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case isDigit(c):
+			digits++
+		case c == ':':
+			seen |= sawColon
+		case c == '@' || c == '%' || c == '=':
+			seen |= sawMark
+		case c|0x20 >= 'a' && c|0x20 <= 'f' || c == '.' || c == '[' || c == ']':
+		default:
+			seen |= sawOther
+		}
+	}
+	return seen, digits
+}
+
+// isTelling reports whether a number is more than a count, a price or a flag.
+func isTelling(number string) bool {
+	return len(number) >= tellingDigits && strings.IndexAny(number, ".eE") < 0
+}
 
 // link strips a value that is a URL or a path. The member stays, unless it names no place but says who.
 func (p *Properties) link(text string, at, end int) (goes bool) {
