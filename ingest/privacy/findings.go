@@ -60,7 +60,7 @@ const maskShownMax = 40
 // mask covers up letters and digits but the first, so that what remains shows the form alone.
 func mask(text string) string {
 	var b strings.Builder
-	shown := false
+	shown := len(text) <= 4 // of which the first would be too much
 	for _, r := range text {
 		if b.Len() >= maskShownMax {
 			b.WriteString("…")
