@@ -71,7 +71,7 @@ var owners = map[string]struct {
 	"github.com/valyala/fasthttp":               {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2":       {[]string{"index/bitmap"}, "sets of rows and visitors"},
 	"github.com/klauspost/compress":             {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
-	"github.com/go-json-experiment/json":        {[]string{"ingest", "query", "query/querytest", "query/table", "query/api", "cmd/millimetric", "cmd/millimetric/*"}, "strict JSON of untrusted input"},
+	"github.com/go-json-experiment/json":        {[]string{"ingest", "query", "query/querytest", "query/table", "query/api", "cmd/millimetric", "cmd/millimetric/*", "ingest/privacy"}, "strict JSON of untrusted input"},
 	"github.com/phuslu/iploc":                   {[]string{"ingest/privacy"}, "address to country"},
 	"github.com/mileusna/useragent":             {[]string{"ingest/privacy"}, "agent to device"},
 	"github.com/maypok86/otter/v2":              {[]string{"ingest/privacy", "engine"}, "bounded caches: of parsed agents, of decrypted pieces"},

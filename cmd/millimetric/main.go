@@ -25,6 +25,7 @@ import (
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
 	"millimetric/cmd/millimetric/mcp"
+	"millimetric/cmd/millimetric/redact"
 	"millimetric/cmd/millimetric/remote"
 )
 
@@ -74,6 +75,7 @@ func rootCommand() *cobra.Command {
 		footprintCommand(), rootkeyCommand(), configCommand(), versionCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
+	root.AddCommand(redact.Command())
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)

@@ -30,6 +30,7 @@ type Key struct {
 	Tools    []string   `json:"tools"`
 	From     *time.Time `json:"from"`
 	To       *time.Time `json:"to"`
+	K        int        `json:"k"` // visitors that a number must be about to be shown; 0 leaves that to the project
 	Text     string     `json:"key,omitempty"`
 }
 
@@ -37,7 +38,7 @@ type Key struct {
 func ShownKey(k auth.Key, text string) Key {
 	return Key{Prefix: k.Prefix, Name: k.Name, Kind: k.Kind, Env: k.Env, Project: k.Project, Created: k.Created, Expires: k.Expires,
 		Revoked: k.Revoked, LastUsed: k.LastUsed, Scopes: append([]string{}, k.Scopes...), Routes: k.Routes, Tools: k.Tools,
-		From: k.From, To: k.To, Text: text}
+		From: k.From, To: k.To, K: k.K, Text: text}
 }
 
 // Access is a key, and what can be done with it at this moment.
@@ -151,7 +152,11 @@ func (d *Door) MintKey(r *Request) error {
 }
 
 func narrowing(f *fields) auth.Narrowing {
-	return auth.Narrowing{Routes: f.list("routes"), Tools: f.list("tools"), From: f.moment("from"), To: f.moment("to")}
+	n := auth.Narrowing{Routes: f.list("routes"), Tools: f.list("tools"), From: f.moment("from"), To: f.moment("to")}
+	if k := take[int](f, "k"); k != nil {
+		n.K = *k
+	}
+	return n
 }
 
 // key finds the key that the path names.
