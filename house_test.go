@@ -96,6 +96,7 @@ var owners = map[string]struct {
 	"golang.org/x/crypto":                       {[]string{"cmd/millimetric"}, "certificates by ACME"},
 	"github.com/letsencrypt/pebble/v2":          {[]string{"cmd/millimetric"}, "tests: a certificate authority"},
 	"github.com/evanw/esbuild":                  {[]string{"cmd/millimetric/sdk/build"}, "the browser SDK out of its source; no part of the binary"},
+	"github.com/parquet-go/parquet-go":          {[]string{"cmd/millimetric/transfer"}, "Parquet files"},
 }
 
 // source is one Go file of the project.

@@ -51,6 +51,9 @@ var theContract = sync.OnceValue(func() *contract {
 func runUnderContract(m *testing.M) int {
 	c := theContract()
 	http.DefaultClient.Transport = c
+	for _, media := range []string{"application/x-ndjson", "application/vnd.apache.parquet"} {
+		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
+	}
 	code := m.Run()
 	if len(c.broken) > 0 {
 		fmt.Fprintf(os.Stderr, "%d answers are not as the document says; the first:\n%s\n", len(c.broken), strings.Join(c.broken[:min(5, len(c.broken))], "\n\n"))

@@ -17,7 +17,9 @@ var rights = map[string]string{
 	"track": "pk sk", "batch": "pk sk", "identify": "pk sk",
 	"query": "rk ak", "stats": "rk ak", "sources": "rk ak", "paths": "rk ak", "live": "rk ak", "attribution": "rk ak",
 	"sessions": "rk ak", "funnel": "rk ak", "retention": "rk ak",
-	"mcp": "sk rk", "mcp.account": "ak",
+	"export":  "ak", // and rk with a scope; see TestAnExportNeedsTheScope
+	"subject": "sk ak",
+	"mcp":     "sk rk", "mcp.account": "ak",
 	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any", "script": "any", "script.map": "any",
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",

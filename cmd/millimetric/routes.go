@@ -10,6 +10,7 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/mcp"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/ingest/intake"
 	"millimetric/query/api"
 )
@@ -49,6 +50,9 @@ func routeTable() []route {
 		{name: "sessions", methods: read, path: "/v1/sessions", kinds: readers, handle: askWith((*api.Door).Sessions)},
 		{name: "funnel", methods: read, path: "/v1/funnel", kinds: readers, handle: askWith((*api.Door).Funnel)},
 		{name: "retention", methods: read, path: "/v1/retention", kinds: readers, handle: askWith((*api.Door).Retention)},
+		{name: "export", methods: read, path: "/v1/export", kinds: readers, scope: auth.ScopeExport, audited: true, handle: listWith((*transfer.Door).Export)},
+		{name: "subject", methods: read, path: "/v1/subject", kinds: []auth.Kind{auth.KindSecret, auth.KindAccount}, audited: true,
+			handle: listWith((*transfer.Door).Subject)},
 		{name: "mcp", methods: post, path: "/mcp", kinds: []auth.Kind{auth.KindSecret, auth.KindRead}, refusal: auth.CodeKindNotAllowed,
 			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).Serve)},
 		{name: "mcp.account", methods: post, path: "/mcp/account", kinds: adminKinds(), refusal: auth.CodeAccountRequired,

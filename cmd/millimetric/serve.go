@@ -20,6 +20,7 @@ import (
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/openapi"
 	"millimetric/cmd/millimetric/sdk"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -152,6 +153,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.api.Answered = f.figures.Asked
+	s.transfer = transfer.NewDoor(now, log)
 	f.figures.Watch(f.engine, f.engine.Ready)
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {

@@ -23,6 +23,7 @@ import (
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/metrics"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -54,6 +55,9 @@ type server struct {
 	http     *fasthttp.Server
 	ended    atomic.Bool // no more requests are taken
 	giveUp   func()      // has requests that take long end
+
+	// transfer gives out and takes in events as they are.
+	transfer *transfer.Door
 
 	connsMax  int
 	room      *room

@@ -61,6 +61,7 @@ func Document(routes []Route, version string) ([]byte, error) {
 	for _, d := range query.Descriptions() {
 		questions[d.Name] = d
 	}
+	listings := map[string]query.Description{query.NameExport: query.DescribeExport(), query.NameSubject: query.DescribeSubject()}
 	paths := schema{}
 	for _, r := range routes {
 		item, _ := paths[r.Path].(schema)
@@ -70,14 +71,18 @@ func Document(routes []Route, version string) ([]byte, error) {
 		}
 		written, known := operations[r.Name]
 		question, asks := questions[r.Name]
-		if !known && !asks {
+		listing, lists := listings[r.Name]
+		if !known && !asks && !lists {
 			return nil, fmt.Errorf("route %s has no entry in operations.json", r.Name)
 		}
 		for _, method := range r.Methods {
 			op := r.common(method)
-			if asks {
+			switch {
+			case asks:
 				ask(op, method, question)
-			} else {
+			case lists:
+				list(op, method, listing)
+			default:
 				written.describe(op, method)
 			}
 			item[strings.ToLower(method)] = op
