@@ -90,6 +90,19 @@ func (o *ordinals) give(events []event.Event) error {
 	return nil
 }
 
+// find returns the ordinal of a visitor, if it has one that somebody asked for.
+func (o *ordinals) find(anonymousID string) (ordinal uint32, known bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.hasher.Hash(anonymousID)
+	if ordinal, known = o.fresh.Find(h); known || o.runs == nil {
+		return ordinal, known, nil
+	}
+	asked, found := []uint32{0}, []bool{false}
+	err = o.runs.Lookup([]ids.Hash{h}, asked, found)
+	return asked[0], found[0], err
+}
+
 func (o *ordinals) remember(h ids.Hash, ordinal uint32) {
 	if o.near.Len() >= nearMax {
 		o.near = visitors.Recent{}

@@ -15,6 +15,7 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -45,6 +46,9 @@ type Hash [sha256.Size]byte
 
 // Receipt is the number of the receipt that an erasure was given.
 type Receipt [16]byte
+
+// String spells it in hex.
+func (r Receipt) String() string { return hex.EncodeToString(r[:]) }
 
 // Entry says that somebody was erased.
 type Entry struct {
@@ -185,6 +189,13 @@ func (l *Ledger) Entries() []Entry {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return slices.Clone(l.entries)
+}
+
+// Len returns how many entries there are.
+func (l *Ledger) Len() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.entries)
 }
 
 // Of returns those of a project that are later than a time, in their order.
