@@ -21,7 +21,7 @@
 // The engine then ends the process and acknowledges nothing; the next start replays what is really
 // there. The same holds for a commit that is stuck for long.
 //
-// Locks are taken in this order: a project's erasing, merging, sealing, a project's upkeep, trimming, the gate or a project's ordinals, a
+// Locks are taken in this order: purging, a project's erasing, merging, sealing, a project's upkeep, trimming, the gate or a project's ordinals, a
 // project's mu; mu of the queue, deadMu, spaceMu, that of rotten and those of memory are taken last. The
 // gathering goroutine takes none of the first four.
 package engine
@@ -72,6 +72,7 @@ type Engine struct {
 	ledger     *ledger.Ledger // of who was erased
 	ledgerKeys sync.Map       // event.Project → ledger.Key
 	erasing    erasing
+	purging    sync.Mutex // one pass over what was erased at a time; taken first
 
 	budget budget
 	// Memory for what is looked up in runs of ids and of visitors, of all projects together.

@@ -121,12 +121,12 @@ func (l *erasing) hidden(targets []target, rows []int, at event.Time) (records [
 	return records
 }
 
-// ofProject returns copies of those of a project that are hidden.
-func (l *erasing) ofProject(number event.Project) (all []Erasure) {
+// hiddenOnes returns copies of those that are hidden.
+func (l *erasing) hiddenOnes() (all []Erasure) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, x := range l.of {
-		if x.Project == number && x.Hidden > 0 {
+		if x.Hidden > 0 {
 			all = append(all, *x)
 		}
 	}
