@@ -34,8 +34,9 @@ var rooms = map[string][]string{
 	"index/ids":             {"index/event", "index/encode", "index/piece"},
 	"index/visitors":        {"index/event", "index/encode", "index/ids", "index/piece"},
 	"index/commits":         {"index/event", "index/encode", "index/ids", "index/piece"},
-	"engine":                {"index/event", "index/encode", "index", "index/ids", "index/visitors", "index/commits"},
+	"engine":                {"index/event", "index/encode", "index/bitmap", "index", "index/ids", "index/visitors", "index/commits", "engine/ledger"},
 	"engine/keyring":        {"index/event"},
+	"engine/ledger":         {"index/event"},
 	"engine/enginetest":     {"engine", "engine/keyring", "index/event", "index/event/eventtest", "index/encode"},
 	"ingest":                {"index/event", "ingest/classify", "ingest/privacy"},
 	"ingest/classify":       {"index/event"},
@@ -67,7 +68,7 @@ var owners = map[string]struct {
 	rooms  []string
 	reason string
 }{
-	"github.com/cockroachdb/pebble/v2":          {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
+	"github.com/cockroachdb/pebble/v2":          {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric", "engine/ledger"}, "the log's store and its file systems, crashable ones for tests included"},
 	"github.com/valyala/fasthttp":               {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2":       {[]string{"index/bitmap"}, "sets of rows and visitors"},
 	"github.com/klauspost/compress":             {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
