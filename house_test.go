@@ -36,6 +36,8 @@ var rooms = map[string][]string{
 	"index/commits":         {"index/event", "index/encode", "index/ids", "index/piece"},
 	"engine":                {"index/event", "index/encode", "index", "index/ids", "index/visitors", "index/commits"},
 	"engine/keyring":        {"index/event"},
+	"engine/backup":         {"engine", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "index/event"},
+	"engine/backup/*":       {"engine/backup", "index/event"},
 	"engine/enginetest":     {"engine", "engine/keyring", "index/event", "index/event/eventtest", "index/encode"},
 	"ingest":                {"index/event", "ingest/classify", "ingest/privacy"},
 	"ingest/classify":       {"index/event"},
@@ -65,11 +67,13 @@ var owners = map[string]struct {
 	rooms  []string
 	reason string
 }{
-	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
+	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/backup", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
 	"github.com/valyala/fasthttp":            {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2":    {[]string{"index/bitmap"}, "sets of rows and visitors"},
 	"github.com/klauspost/compress":          {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
 	"github.com/go-json-experiment/json":     {[]string{"ingest", "query", "query/querytest", "query/table", "query/api", "cmd/millimetric", "cmd/millimetric/*"}, "strict JSON of untrusted input"},
+	"github.com/minio/minio-go/v7":           {[]string{"engine/backup"}, "backups in a bucket"},
+	"github.com/tink-crypto/tink-go/v2":      {[]string{"engine/backup"}, "AES-256-GCM over streams"},
 	"github.com/phuslu/iploc":                {[]string{"ingest/privacy"}, "address to country"},
 	"github.com/mileusna/useragent":          {[]string{"ingest/privacy"}, "agent to device"},
 	"github.com/maypok86/otter/v2":           {[]string{"ingest/privacy", "engine"}, "bounded caches: of parsed agents, of decrypted pieces"},
