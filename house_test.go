@@ -37,6 +37,8 @@ var rooms = map[string][]string{
 	"engine":                {"index/event", "index/encode", "index/bitmap", "index", "index/ids", "index/visitors", "index/commits", "engine/ledger"},
 	"engine/keyring":        {"index/event"},
 	"engine/ledger":         {"index/event"},
+	"engine/backup":         {"engine", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "index/event"},
+	"engine/backup/*":       {"engine/backup", "index/event"},
 	"engine/enginetest":     {"engine", "engine/keyring", "index/event", "index/event/eventtest", "index/encode"},
 	"ingest":                {"index/event", "ingest/classify", "ingest/privacy"},
 	"ingest/classify":       {"index/event"},
@@ -68,7 +70,7 @@ var owners = map[string]struct {
 	rooms  []string
 	reason string
 }{
-	"github.com/cockroachdb/pebble/v2":          {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric", "engine/ledger"}, "the log's store and its file systems, crashable ones for tests included"},
+	"github.com/cockroachdb/pebble/v2":          {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric", "engine/ledger", "engine/backup"}, "the log's store and its file systems, crashable ones for tests included"},
 	"github.com/valyala/fasthttp":               {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2":       {[]string{"index/bitmap"}, "sets of rows and visitors"},
 	"github.com/klauspost/compress":             {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
@@ -98,6 +100,8 @@ var owners = map[string]struct {
 	"github.com/letsencrypt/pebble/v2":          {[]string{"cmd/millimetric"}, "tests: a certificate authority"},
 	"github.com/evanw/esbuild":                  {[]string{"cmd/millimetric/sdk/build"}, "the browser SDK out of its source; no part of the binary"},
 	"github.com/parquet-go/parquet-go":          {[]string{"cmd/millimetric/transfer"}, "Parquet files"},
+	"github.com/minio/minio-go/v7":              {[]string{"engine/backup"}, "backups in a bucket"},
+	"github.com/tink-crypto/tink-go/v2":         {[]string{"engine/backup"}, "AES-256-GCM over streams"},
 }
 
 // source is one Go file of the project.
