@@ -45,7 +45,9 @@ var (
 
 	settingListen = setting{flag: "listen", value: "127.0.0.1:8787", check: checkAddress, help: "address to listen on; port 0 picks a free one"}
 	settingCert   = setting{flag: "tls-cert", help: "file with the certificate chain (PEM); with tls-key, HTTPS is spoken"}
-	settingKey    = setting{flag: "tls-key", help: "file with the certificate's private key (PEM)"}
+	settingDomain = setting{flag: "acme-domain", many: true, check: checkDomain,
+		help: "domain for which a certificate is fetched and renewed by ACME, whose terms are thereby agreed to; port 443 of the domain must lead here"}
+	settingKey = setting{flag: "tls-key", help: "file with the certificate's private key (PEM)"}
 )
 
 // serveSettings are all settings there are.
@@ -56,7 +58,7 @@ var serveSettings = []setting{
 	settingListen,
 	settingCert,
 	settingKey,
-	{flag: "acme-domain", many: true, check: checkDomain, help: "domain for which a certificate is fetched and renewed by ACME, whose terms are thereby agreed to; port 443 of the domain must lead here"},
+	settingDomain,
 	{flag: "acme-directory", value: acme.LetsEncryptURL, check: checkDirectory, help: "address of the certificate authority"},
 	{flag: "trusted-proxy", many: true, check: checkProxy, help: "network (CIDR) of a proxy whose X-Forwarded-For counts"},
 	{flag: "mcp-origin", many: true, check: checkOrigin, help: "origin of a page that may speak to /mcp, such as https://chat.example.com"},

@@ -25,9 +25,12 @@ func checkFraming(ctx *fasthttp.RequestCtx) *event.Error {
 	}
 	raw := ctx.Request.Header.RawHeaders()
 	count := 0
-	length, encoding := false, false
+	length, encoding, key, origin := false, false, false, false
 	for line := range bytes.Lines(raw) {
-		line = bytes.TrimRight(line, "\r\n")
+		line, whole := bytes.CutSuffix(line, []byte("\r\n"))
+		if !whole {
+			return malformed("A line of the headers doesn't end with CR and LF")
+		}
 		if len(line) == 0 {
 			continue
 		}
@@ -37,6 +40,10 @@ func checkFraming(ctx *fasthttp.RequestCtx) *event.Error {
 		count++
 		name, value, _ := bytes.Cut(line, []byte{':'})
 		switch {
+		case bytes.ContainsAny(name, " \t"):
+			return malformed("The name of a header has a space in it")
+		case equalFold(name, "authorization") && repeated(&key), equalFold(name, "origin") && repeated(&origin):
+			return malformed("Authorization and Origin may be there once")
 		case equalFold(name, "content-length"):
 			length = true
 		case equalFold(name, "transfer-encoding"):
@@ -53,6 +60,13 @@ func checkFraming(ctx *fasthttp.RequestCtx) *event.Error {
 		return &event.Error{Kind: event.ErrInput, Code: codeHeadersTooLarge}
 	}
 	return nil
+}
+
+// repeated tells whether it was asked before.
+func repeated(seen *bool) bool {
+	before := *seen
+	*seen = true
+	return before
 }
 
 func equalFold(b []byte, lower string) bool {

@@ -72,7 +72,7 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
-		footprintCommand(), rootkeyCommand(), configCommand(), versionCommand())
+		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(redact.Command())

@@ -59,6 +59,7 @@ type server struct {
 	// transfer gives out and takes in events as they are.
 	transfer *transfer.Door
 
+	memory    int64 // that the process may need
 	connsMax  int
 	room      *room
 	unpacking chan struct{}   // a slot for each body that is unpacked
@@ -110,11 +111,12 @@ func (s *server) prepare() {
 		SecureErrorLogMessage: true,
 		CloseOnShutdown:       true,
 	}
-	s.fit(memoryLeast)
+	s.fit(max(s.memory, memoryLeast))
 }
 
 // fit bounds what grows with the number of clients, for a server that may need so much memory.
 func (s *server) fit(memory int64) {
+	s.memory = memory
 	s.connsMax = connectionsMax(memory)
 	s.http.Concurrency = s.connsMax + connsSpare
 	s.room = newRoom(memory, time.Now)
