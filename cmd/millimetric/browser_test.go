@@ -46,7 +46,7 @@ type visitSeen struct {
 	Refused      any    // by the browser, when the page asked for storage
 }
 
-// browsed are the visits of TestTheScriptInABrowser, and what the servers have of them.
+// browsed are the visits of a browser, and what the servers have of them.
 type browsed struct {
 	seen map[string]visitSeen
 	rows map[string][]visitRow // by the first part of the path, oldest first
@@ -62,10 +62,11 @@ type visitRow struct {
 	Properties  string
 }
 
-// TestTheScriptInABrowser has a real browser open pages of one origin that load the script from another,
-// and asks the server what it has: each event once, and nothing of those who don't want to be counted.
-func TestTheScriptInABrowser(t *testing.T) {
-	dir := nodeProject(t, "testdata/browser")
+// checkBrowser has a real browser open pages of one origin that load the script from another, and asks the
+// server what it has: each event once, and nothing of those who don't want to be counted.
+func checkBrowser(t *testing.T, dir string) {
+	t.Helper()
+	browser := chromium(t)
 	site := &site{}
 	site.start(t)
 	keys := [2]madeProject{}
@@ -77,7 +78,7 @@ func TestTheScriptInABrowser(t *testing.T) {
 	}
 	denied := filepath.Join(t.TempDir(), "denied")
 	refuseStorage(t, denied)
-	given, err := json.Marshal(map[string]any{"browser": chromium(t), "site": site.url, "collectors": site.collectors, "key": keys[0].RK, "denied": denied})
+	given, err := json.Marshal(map[string]any{"browser": browser, "site": site.url, "collectors": site.collectors, "key": keys[0].RK, "denied": denied})
 	if err != nil {
 		t.Fatal(err)
 	}

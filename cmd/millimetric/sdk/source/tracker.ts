@@ -190,7 +190,7 @@ export const tracker = (origin: string, path: string): Mm => {
     addEventListener("pageshow", (event) => event.persisted && page());
   };
 
-  const init = (given: Options) => {
+  const init = (given = {} as Options) => {
     respectDnt = "" + given.respectDnt != "false"; // a word where it comes from the script's tag
     if (silent() || !given.key) return;
     if (document.prerendering) {

@@ -172,7 +172,7 @@ var tracker = (origin, path) => {
     addEventListener("popstate", () => moved(/#/));
     addEventListener("pageshow", (event) => event.persisted && page2());
   };
-  const init2 = (given) => {
+  const init2 = (given = {}) => {
     respectDnt = "" + given.respectDnt != "false";
     if (silent() || !given.key) return;
     if (document.prerendering) {
