@@ -89,7 +89,7 @@ func (s *server) uploadRoute(header *fasthttp.RequestHeader) (route, bool) {
 	path, _, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
 	found, _ := s.routes.find(string(path))
 	for _, r := range found {
-		if r.browser && slices.Contains(r.methods, string(header.Method())) {
+		if (r.browser || r.bulky) && slices.Contains(r.methods, string(header.Method())) {
 			return r, true
 		}
 	}

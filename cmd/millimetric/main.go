@@ -26,6 +26,7 @@ import (
 	"millimetric/cmd/millimetric/importer"
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/remote"
+	"millimetric/cmd/millimetric/transfer"
 )
 
 // The statuses with which the process exits.
@@ -74,6 +75,7 @@ func rootCommand() *cobra.Command {
 		footprintCommand(), rootkeyCommand(), versionCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
+	root.AddCommand(transfer.Commands()...)
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)
