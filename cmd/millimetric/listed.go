@@ -27,3 +27,30 @@ func listWith(list func(*transfer.Door, *fasthttp.RequestCtx, *api.Door, event.P
 		return list(s.transfer, ctx, s.doorOf(grant), project, note)
 	}
 }
+
+// takeIn hands rows that were exported once to the project that the path names.
+func (s *server) takeIn(ctx *fasthttp.RequestCtx, grant auth.Grant) error {
+	note := noteOf(ctx)
+	p, err := s.projectInPath(ctx, grant, note)
+	if err != nil {
+		return err
+	}
+	if p.Archived != nil {
+		return &event.Error{Kind: event.ErrDenied, Code: auth.CodeProjectArchived}
+	}
+	return s.transfer.Import(ctx, transfer.Into{Project: p.Number, Oldest: s.oldest(p.Number), Questions: s.api, Append: s.admin.Engine}, note)
+}
+
+// projectInPath finds the project that the path names, by its id or its slug.
+func (s *server) projectInPath(ctx *fasthttp.RequestCtx, grant auth.Grant, note *audit.Entry) (*auth.Project, error) {
+	name, _ := ctx.UserValue("id").(string)
+	p := s.book.ProjectNamed(grant.Account, name, "")
+	if p == nil {
+		p = s.book.ProjectNamed(grant.Account, "", name)
+	}
+	if p == nil {
+		return nil, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"No such project"}}
+	}
+	note.Project = p.ID
+	return p, nil
+}

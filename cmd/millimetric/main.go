@@ -27,6 +27,7 @@ import (
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/redact"
 	"millimetric/cmd/millimetric/remote"
+	"millimetric/cmd/millimetric/transfer"
 )
 
 // The statuses with which the process exits.
@@ -76,6 +77,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(redact.Command())
+	root.AddCommand(transfer.Commands()...)
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)

@@ -22,6 +22,7 @@ type route struct {
 	path    string                                    // a part in braces stands for any one; the handler finds it in the request's values
 	kinds   []auth.Kind                               // the kinds of key it is open to; none where it needs no key
 	browser bool                                      // pages of other origins may call it
+	bulky   bool                                      // a body may be as large as a batch of events
 	beacon  bool                                      // a publishable key may stand in the query string
 	scope   string                                    // that a read key needs; none where it is empty
 	audited bool                                      // each call is in the audit log, refused ones too
@@ -83,6 +84,7 @@ func adminRoutes() []route {
 		{name: "settings.change", methods: []string{"PATCH"}, path: projects + "/{id}/settings", handle: adminWith((*admin.Door).ChangeSettings)},
 		{name: "origins.read", methods: []string{"GET"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReadOrigins)},
 		{name: "origins.replace", methods: []string{"PUT"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReplaceOrigins)},
+		{name: "projects.import", methods: []string{"POST"}, path: projects + "/{id}/import", bulky: true, handle: (*server).takeIn},
 		{name: "access", methods: []string{"GET"}, path: admins + "/access", handle: adminWith((*admin.Door).ReviewAccess)},
 		{name: "audit.read", methods: []string{"GET"}, path: admins + "/audit", handle: adminWith((*admin.Door).ReadAudit)},
 		{name: "audit.verify", methods: []string{"GET"}, path: admins + "/audit/verify", handle: adminWith((*admin.Door).VerifyAudit)},

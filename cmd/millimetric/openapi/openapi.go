@@ -42,13 +42,14 @@ type operation struct {
 	Tag     string            `json:"tag"`
 	Summary string            `json:"summary"`
 	Status  int               `json:"status"`
-	Answer  string            `json:"answer"` // name of a schema
-	Body    string            `json:"body"`   // name of a schema
-	Media   string            `json:"media"`  // of an answer that has no schema
-	Params  map[string]schema `json:"params"` // of the query string
-	Agents  bool              `json:"agents"` // speaks JSON-RPC
-	Cached  bool              `json:"cached"` // by clients, which ask whether what they have still holds
-	Keyed   bool              `json:"keyed"`  // some callers need a key, though the route is open
+	Answer  string            `json:"answer"`   // name of a schema
+	Body    string            `json:"body"`     // name of a schema
+	Media   string            `json:"media"`    // of an answer that has no schema
+	MediaIn string            `json:"media_in"` // of a body that has no schema
+	Params  map[string]schema `json:"params"`   // of the query string
+	Agents  bool              `json:"agents"`   // speaks JSON-RPC
+	Keyed   bool              `json:"keyed"`    // some callers need a key, though the route is open
+	Cached  bool              `json:"cached"`   // by clients, which ask whether what they have still holds
 }
 
 // Document writes the description of a server with these routes.
@@ -194,6 +195,9 @@ func (w operation) describe(op schema, method string) {
 	}
 	if w.Body != "" {
 		op["requestBody"] = schema{"required": true, "content": jsonContent(schema{"$ref": refs + w.Body})}
+	}
+	if w.MediaIn != "" {
+		op["requestBody"] = schema{"required": true, "content": schema{w.MediaIn: schema{"schema": schema{"type": "string"}}}}
 	}
 	for _, refusal := range Refusals() {
 		if w.Keyed && refusal.Keyed {

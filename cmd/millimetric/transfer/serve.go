@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strconv"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -22,6 +22,8 @@ type Door struct {
 	Log *slog.Logger // of answers that break off: their status is long sent
 	// places bounds how many exports are under way: each holds a batch.
 	places chan struct{}
+	// taking is held by the import under way.
+	taking sync.Mutex
 }
 
 // exportsMax is how many exports and subjects are streamed at a time. They are rare, and a few of them
@@ -100,6 +102,3 @@ func detail(note *audit.Entry, what map[string]any) {
 		note.Detail = text
 	}
 }
-
-// fieldName makes the name of a parameter of the name of a flag.
-func fieldName(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
