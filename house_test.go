@@ -45,7 +45,7 @@ var rooms = map[string][]string{
 	"ingest/privacy":        {"index/event"},
 	"ingest/intake":         {"index/event", "ingest"},
 	"query":                 {"index/event", "index", "index/bitmap"},
-	"query/querytest":       {"index/event", "index", "query"},
+	"query/querytest":       {"index/event", "index", "index/bitmap", "query"},
 	"query/table":           {"index/event", "query"},
 	"query/chart":           {"index/event", "query"},
 	"query/chart/raster":    {},

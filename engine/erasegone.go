@@ -316,6 +316,7 @@ func (r *rewritten) putInto(m *manifest) bool {
 			return false
 		}
 		m.gone += uint64(s.old.rows - s.made.rows)
+		m.erasures.gone += uint64(s.old.hidden.Count())
 		if s.made.rows > 0 {
 			m.segments[at] = s.made
 		} else {

@@ -19,11 +19,13 @@ import (
 //	watermark  uv  all events up to this position are sealed, or gone
 //	committed  uv  when that position was committed
 //	ordinals   uv  the least that no visitor has
-//	gone       uv  events up to the watermark that are in no segment any more: their time was over
+//	gone       uv  events up to the watermark that are in no segment any more: their time was over, or
+//	               somebody was erased
 //	days       uv  the retention window, 0 for ever
-//	erased     uv  up to which time erasures are done; this and the next two only in manifestErased
+//	erased     uv  up to which time erasures are done; this and the next three only in manifestErased
 //	taken      uv  when one of them took events last, 0 for never
 //	least      uv  the least position that one took
+//	rows       uv  how many of the events that are gone they took
 //	segments   uv  how many; of each: stamp, bucket (sv), rows, least and greatest time (sv), least
 //	               and greatest position, bytes of each part in the order of partNames; in
 //	               manifestErased then the rows that are hidden: length (uv), a set
@@ -46,6 +48,7 @@ type erasures struct {
 	done  event.Time // all that the ledger has up to this time
 	taken event.Time
 	least event.Seq
+	gone  uint64
 }
 
 // runKind is what a run holds.
@@ -139,7 +142,7 @@ func (m *manifest) append(dst []byte) []byte {
 	head := []uint64{m.next, uint64(m.watermark), uint64(m.committed), uint64(m.ordinals), m.gone, uint64(m.days)}
 	if m.erasures != (erasures{}) {
 		version = manifestErased
-		head = append(head, uint64(m.erasures.done), uint64(m.erasures.taken), uint64(m.erasures.least))
+		head = append(head, uint64(m.erasures.done), uint64(m.erasures.taken), uint64(m.erasures.least), m.erasures.gone)
 	}
 	dst = append(dst, version)
 	for _, v := range append(head, uint64(len(m.segments))) {
@@ -188,7 +191,7 @@ func readManifest(src []byte) (*manifest, error) {
 		gone: r.uv(), days: int(r.upTo(RetentionDaysMax)),
 	}
 	if erased {
-		m.erasures = erasures{event.Time(r.uv()), event.Time(r.uv()), event.Seq(r.uv())}
+		m.erasures = erasures{event.Time(r.uv()), event.Time(r.uv()), event.Seq(r.uv()), r.uv()}
 		r.bad = r.bad || m.erasures == erasures{} // it would have been written without
 	}
 	for range r.upTo(thingsMax) {

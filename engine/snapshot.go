@@ -122,7 +122,7 @@ func (s *Snapshot) RetentionTook(position event.Seq, from, to, changed event.Tim
 			return true, nil
 		}
 	}
-	return s.sealed.gone > 0, nil
+	return s.sealed.gone > s.sealed.erasures.gone, nil
 }
 
 // Segments returns the sealed segments that may hold events with from <= Time < to.

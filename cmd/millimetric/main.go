@@ -73,7 +73,7 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
-		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand())
+		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand(), forgetCommand(), receiptCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(redact.Command())

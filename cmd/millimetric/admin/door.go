@@ -19,6 +19,7 @@ import (
 
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/receipt"
 	"millimetric/engine"
 	"millimetric/index/event"
 )
@@ -33,6 +34,8 @@ type Door struct {
 	Running context.Context
 	// Forget destroys the secret from which a project's visitors are derived.
 	Forget func(event.Project) error
+	// Signer signs the receipts of projects that were destroyed.
+	Signer receipt.Signer
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 
