@@ -36,7 +36,11 @@ func (r *run) partsOf(p *pass, s *sealed, c *calendar, visitors bool) (parts []s
 		return nil, false, nil
 	}
 	name := string(c.interval) + " " + c.zone.String()
-	found, ok, err := r.rememberedAs(s, memoKey{parts: true, named: visitors, name: name}, func() (counted, bool, error) {
+	kind := memoRows
+	if visitors {
+		kind = memoVisitors
+	}
+	found, ok, err := remembered(r, s, kind, name, func() (counted, bool, error) {
 		err := r.fillParts(p, s, empty, visitors)
 		return counted{parts: empty}, err == nil, err
 	})

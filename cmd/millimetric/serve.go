@@ -81,7 +81,8 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		return err
 	}
 	s.fit(store.MemoryBytes / storePercent * 100)
-	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent))
+	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent - memoPercent))
+	s.api.Memo = query.NewMemo(store.MemoryBytes / storePercent * memoPercent)
 	let, err := readAgentSettings(values)
 	if err != nil {
 		return err
@@ -120,8 +121,8 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	return err
 }
 
-// memoBytes is what questions may leave to later ones: the visitors of some months of a busy site, an eighth
-// of a byte for each event.
+// memoBytes is what questions may leave to later ones where nobody says how much memory there is: the
+// visitors of some months of a busy site, an eighth of a byte for each event.
 const memoBytes = 8 << 20
 
 // newServer puts the doors over an open folder.
