@@ -34,6 +34,7 @@ var (
 		{flag: "trusted-proxy", many: true, help: "network (CIDR) of a proxy whose X-Forwarded-For counts; may be repeated"},
 		{flag: "mcp-origin", many: true, help: "origin of a page that may speak to /mcp, such as https://chat.example.com; may be repeated (default: none)"},
 		{flag: "mcp-host", many: true, help: "further host name under which this machine is reached for /mcp, such as stats.example.com; may be repeated"},
+		settingBackupTo, settingBackupEndpoint, settingBackupRegion, settingBackupKeep, settingBackupDrill,
 		{flag: "memory", help: "memory that the server may need, such as 2GiB (default: a quarter of what the machine, or the container, has)"},
 		{flag: "min-free", help: "free disk space below which events are refused, such as 500MB or 2GiB; 0 for never (default: 5 % or 2 GiB, whichever is more)"},
 	}

@@ -60,6 +60,10 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	copies, err := newBackups(values, &store)
+	if err != nil {
+		return err
+	}
 	f, err := openFolder(folderOptions{
 		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: store,
 	})
@@ -77,6 +81,9 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		return err
 	}
 	s.mcp = s.newAgents(let, time.Now)
+	if err := copies.attach(f, s.admin, log); err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", values.one("listen"))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -93,6 +100,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	var upkeep sync.WaitGroup
 	stopped, stop := context.WithCancel(ctx)
 	upkeep.Go(func() { f.keepUp(stopped, s.salts, log) })
+	upkeep.Go(func() { copies.run(stopped) })
 	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()

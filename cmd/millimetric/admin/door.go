@@ -33,6 +33,8 @@ type Door struct {
 	Running context.Context
 	// Forget destroys the secret from which a project's visitors are derived.
 	Forget func(event.Project) error
+	// Backups are the store's; nil where none are made.
+	Backups Backups
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 
