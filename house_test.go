@@ -84,7 +84,7 @@ var owners = map[string]struct {
 	"github.com/getkin/kin-openapi":             {[]string{"cmd/millimetric"}, "tests: answers are held against the served document"},
 	"github.com/modelcontextprotocol/go-sdk":    {[]string{"cmd/millimetric/mcp"}, "the Model Context Protocol"},
 	"github.com/jedib0t/go-pretty/v6":           {[]string{"cmd/millimetric/*"}, "tables on a terminal"},
-	"github.com/vbauerster/mpb/v8":              {[]string{"cmd/millimetric/*"}, "progress on a terminal"},
+	"github.com/vbauerster/mpb/v8":              {[]string{"cmd/millimetric/*", "cmd/millimetric"}, "progress on a terminal"},
 	"git.sr.ht/~sbinet/gg":                      {[]string{"query/chart/raster"}, "shapes and letters as dots"},
 	"golang.org/x/image":                        {[]string{"query/chart/raster"}, "fonts for pictures of dots"},
 	"golang.org/x/term":                         {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},

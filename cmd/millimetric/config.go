@@ -65,6 +65,7 @@ var serveSettings = []setting{
 	{flag: "mcp-host", many: true, help: "further host name under which this machine is reached for /mcp, such as stats.example.com"},
 	{flag: "script-path", otherwise: "/v1/a.js alone", help: "further path of the browser SDK, such as /s.js"},
 	{flag: "collect-path", otherwise: "/v1 alone", help: "further path under which track, batch and identify are taken, such as /c, and to which the browser SDK sends"},
+	settingBackupTo, settingBackupEndpoint, settingBackupRegion, settingBackupKeep, settingBackupDrill,
 	{flag: "memory", check: checkMemory, otherwise: "a quarter of what the machine, or the container, has", help: "memory that the server may need, such as 2GiB"},
 	{flag: "min-free", check: checkBytes, otherwise: "5 % or 2 GiB, whichever is more", help: "free disk space below which events are refused, such as 500MB or 2GiB; 0 for never"},
 	settingConfig,

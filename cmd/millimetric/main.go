@@ -3,7 +3,7 @@
 // This package is the front desk: it reads settings, opens the data folder, joins ingestion, engine
 // and questions, and speaks HTTP. It knows what is allowed to whom, and neither what events mean
 // nor how they are kept. Only serve starts goroutines: the HTTP server's, one that paces the garbage
-// collector, and one that ends salts, drops what the audit log no longer keeps
+// collector, those of the backup, and one that ends salts, drops what the audit log no longer keeps
 // and notes the use of keys, every minute. On disk it makes the data folder, its lock and files with
 // root keys, where none was given or a new one is asked for; all else in the folder belongs to the
 // engine and the keyring.
@@ -73,7 +73,8 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
-		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand(), forgetCommand(), receiptCommand())
+		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand(), forgetCommand(), receiptCommand(),
+		backupCommand(), restoreCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(redact.Command())

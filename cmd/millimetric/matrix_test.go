@@ -26,6 +26,7 @@ var rights = map[string]string{
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
 	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak", "projects.import": "ak",
 	"settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
+	"backups.list": "ak", "backups.make": "ak", "backups.verify": "ak",
 	"keys.list": "ak", "keys.mint": "ak", "keys.narrow": "ak", "keys.revoke": "ak", "keys.rotate": "ak",
 }
 

@@ -99,6 +99,9 @@ func adminRoutes() []route {
 		{name: "audit.verify", methods: []string{"GET"}, path: admins + "/audit/verify", handle: adminWith((*admin.Door).VerifyAudit)},
 		{name: "compact", methods: []string{"POST"}, path: admins + "/compact", handle: adminWith((*admin.Door).Compact)},
 		{name: "check", methods: []string{"POST"}, path: admins + "/check", handle: adminWith((*admin.Door).Check)},
+		{name: "backups.list", methods: []string{"GET"}, path: admins + "/backups", handle: adminWith((*admin.Door).ListBackups)},
+		{name: "backups.make", methods: []string{"POST"}, path: admins + "/backups", handle: adminWith((*admin.Door).MakeBackup)},
+		{name: "backups.verify", methods: []string{"POST"}, path: admins + "/backups/{id}/verify", handle: adminWith((*admin.Door).VerifyBackup)},
 	}
 	// The keys of a project, and those of the account itself.
 	for _, path := range []string{keys, admins + "/keys"} {

@@ -62,6 +62,10 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	copies, err := newBackups(values, &store)
+	if err != nil {
+		return err
+	}
 	f, err := openFolder(folderOptions{
 		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: store,
 	})
@@ -91,6 +95,9 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err := s.rename(values.one("script-path"), values.one("collect-path")); err != nil {
 		return err
 	}
+	if err := copies.attach(f, s.admin, log); err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", values.one("listen"))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -113,6 +120,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if secure != nil {
 		upkeep.Go(func() { secure.keepUp(stopped, hangUps) })
 	}
+	upkeep.Go(func() { copies.run(stopped) })
 	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()

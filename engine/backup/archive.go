@@ -371,3 +371,11 @@ func stdTime(t event.Time) time.Time {
 	}
 	return t.Std()
 }
+
+// Bytes is how many bytes all objects have that the head and the catalog name.
+func (a *Archive) Bytes() (total int64) {
+	for _, ref := range a.Head.refs(a.Catalog) {
+		total += ref.Bytes
+	}
+	return total
+}

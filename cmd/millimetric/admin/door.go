@@ -36,6 +36,8 @@ type Door struct {
 	Forget func(event.Project) error
 	// Signer signs the receipts of projects that were destroyed.
 	Signer receipt.Signer
+	// Backups are the store's; nil where none are made.
+	Backups Backups
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 
