@@ -198,6 +198,7 @@ func checkViews(t *testing.T, b browsed) {
 		t.Errorf("routes:\n%s\nwant:\n%s", got, want)
 	}
 	for name, want := range map[string]string{
+		"cached":  "$pageview /cached <- \n$pageview /cached <- ",
 		"leave":   "$pageview /leave <- \nlast words /leave <- ",
 		"hidden":  "$pageview /hidden <- ",
 		"storage": "$pageview /storage <- \nstays /storage <- ",

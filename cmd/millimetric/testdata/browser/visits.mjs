@@ -55,6 +55,12 @@ const visits = {
     await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
     await has("routes", 6);
   },
+  async cached(page) {
+    await Promise.all([stored(page), page.goto(`${site}/cached`)]);
+    await page.goto(`${site}/nothing`);
+    await page.goBack({ waitUntil: "commit" }); // a page that comes back from the browser's cache isn't loaded
+    await has("cached", 2);
+  },
   dnt: quiet,
   gpc: quiet,
   async leave(page) {
@@ -156,7 +162,7 @@ async function visit(name, context) {
 const said = {};
 
 async function visitAll() {
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await chromium.launch({ executablePath, args, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   const names = Object.keys(visits).filter((name) => name !== "storage");
   await Promise.all(names.map(async (name) => {
     const context = await browser.newContext(settings);
