@@ -57,7 +57,8 @@ export const tracker = (origin: string, path: string): Mm => {
   let referrer = "";
 
   const early: [event: string, properties: Properties | undefined, identifies: boolean | undefined][] = []; // before init
-  const queue: string[] = [];
+  let queue: string[] = [];
+  let dated = true; // whether this machine's clock is of use
   let beaconed = 0; // of the queue, from its head
   let most = queueMax; // events in the next request
   let failures = 0; // requests in a row that brought no answer, or a plea to come later
@@ -106,13 +107,14 @@ export const tracker = (origin: string, path: string): Mm => {
     busy = true;
     const n = fit(0);
     let status = 0;
+    let said = "";
     let wait = interval;
     try {
       // A plain body and the key in the address: the browser needn't ask first whether it may.
       const answer = await fetch(address, { method: "POST", body: body(0, n), keepalive: true, credentials: "omit" });
       status = answer.status;
       wait = +answer.headers.get("Retry-After")! * 1000 || wait;
-      await answer.text(); // an answer that isn't read counts as under way, and takes of the 64 KiB
+      said = await answer.text(); // an answer that isn't read counts as under way, and takes of the 64 KiB
     } catch {} // offline, blocked, or the server is away
     busy = false;
     if (!status || status == 429 || status > 499) {
@@ -120,7 +122,11 @@ export const tracker = (origin: string, path: string): Mm => {
       wait = Math.max(wait, Math.min((interval + 1000) * 2 ** failures++, waitMax) * (0.5 + Math.random()));
     } else {
       failures = 0;
-      if ((status == 400 || status == 413) && n > 1) {
+      if (dated && status == 400 && /timestamp"/.test(said)) {
+        // A clock that is days ahead: the server's own time is nearer to the truth.
+        dated = false;
+        queue = queue.map((event) => event.replace(/"timestamp":"[^"]*",/, ""));
+      } else if ((status == 400 || status == 413) && n > 1) {
         most = n >> 1; // one of them is bad: the others must not go with it
       } else {
         queue.splice(0, n);
@@ -145,7 +151,7 @@ export const tracker = (origin: string, path: string): Mm => {
       const json = JSON.stringify({
         event,
         event_id: random(),
-        timestamp: new Date(),
+        timestamp: dated ? new Date() : undefined,
         anonymous_id: visitor(),
         user_id: user,
         ...(identifies

@@ -38,9 +38,9 @@ function made({ tag = { key: "pk_live_k" }, answers = [], ...changes } = {}) {
     localStorage: page.stored, addEventListener: listen, innerWidth: 10, innerHeight: 20, crypto, Blob, URL, URLSearchParams,
     fetch: async (to, { body }) => {
       page.sent.push(body);
-      const { status, after } = answer();
+      const { status, after, said = "" } = answer();
       if (!status) throw new TypeError("offline");
-      return { status, headers: new Headers(after ? { "Retry-After": after } : {}), text: async () => "" };
+      return { status, headers: new Headers(after ? { "Retry-After": after } : {}), text: async () => said };
     },
     setTimeout: (call, wait) => { const id = {}; timers.set(id, [call, wait]); page.waits.push(wait); return id; },
     clearTimeout: (id) => timers.delete(id),
@@ -125,6 +125,18 @@ const cases = {
     page.mm.track("x");
     await page.tick();
     assert.deepEqual(page.names(page.sent[1]), ["x"]);
+  },
+  async "a clock that the server doesn't believe is left out"() {
+    const page = made({ answers: [{ status: 400, said: '{"error":"invalid_payload","details":{"fieldErrors":{"events.1.timestamp":["…"]}}}' }] });
+    page.mm.track("a", { text: '"timestamp":"mine",' });
+    await page.tick();
+    await page.tick();
+    const [before, after] = page.sent.map((body) => JSON.parse(body).events);
+    assert.ok(before.every((e) => e.timestamp));
+    assert.deepEqual(after, before.map(({ timestamp, ...rest }) => rest));
+    page.mm.track("b");
+    await page.tick();
+    assert.equal(JSON.parse(page.sent[2]).events[0].timestamp, undefined);
   },
   async "one bad event goes alone"() {
     const page = made({ answers: [{ status: 400 }, { status: 202 }, { status: 400 }, { status: 400 }, { status: 202 }] });

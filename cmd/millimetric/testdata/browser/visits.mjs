@@ -14,14 +14,19 @@ const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "
   "--disable-background-networking", "--disable-component-update", "--disable-sync", `--user-agent=${userAgent}`];
 const settings = { locale: "de-DE", timezoneId: "Europe/Berlin", viewport: { width: 800, height: 600 } };
 
+// What takes longer is taken for broken. It is long, for the machine may be busy with other tests.
+const patience = 120_000;
+/** Pages that are open at a time. */
+const width = 4;
+
 const sends = (request) => request.method() === "POST" && collectors.some((c) => request.url().startsWith(c));
 // Until the server has answered: then the event is stored.
-const stored = (page) => page.waitForResponse((r) => sends(r.request()) && r.ok(), { timeout: 30_000 });
+const stored = (page) => page.waitForResponse((r) => sends(r.request()) && r.ok(), { timeout: patience });
 const settle = (page) => page.waitForTimeout(500);
 
 /** Waits until the server has so many events of a visit, whichever way they came. */
 async function has(visit, many) {
-  for (let tries = 0; tries < 100; tries++) {
+  for (const end = Date.now() + patience; Date.now() < end; ) {
     const answer = await fetch(`${collectors[0]}/v1/query?from=2000-01-01&to=2100-01-01&limit=1000`, { headers: { Authorization: `Bearer ${key}` } });
     const { rows } = await answer.json();
     if (rows.filter((row) => row.url?.startsWith(`${site}/${visit}`)).length >= many) return;
@@ -35,7 +40,7 @@ const visits = {
   async first(page) {
     await Promise.all([stored(page), page.goto(`${site}/first?utm_source=news&utm_medium=email&gclid=g1&other=x`, { referer: "https://search.example/" })]);
     await settle(page);
-    const strict = page.waitForEvent("console", { timeout: 30_000 }).then((message) => message.text());
+    const strict = page.waitForEvent("console", { timeout: patience }).then((message) => message.text());
     await page.evaluate(() => document.body.setAttribute("style", "color: red"));
     return { strict: await strict };
   },
@@ -54,6 +59,12 @@ const visits = {
     await settle(page);
     await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
     await has("routes", 6);
+  },
+  async cached(page) {
+    await Promise.all([stored(page), page.goto(`${site}/cached`)]);
+    await page.goto(`${site}/nothing`);
+    await page.goBack({ waitUntil: "commit" }); // a page that comes back from the browser's cache isn't loaded
+    await has("cached", 2);
   },
   dnt: quiet,
   gpc: quiet,
@@ -75,7 +86,7 @@ const visits = {
   async offline(page, context) {
     await Promise.all([stored(page), page.goto(`${site}/offline`)]);
     await context.setOffline(true);
-    const failed = page.waitForEvent("requestfailed", { predicate: sends, timeout: 30_000 });
+    const failed = page.waitForEvent("requestfailed", { predicate: sends, timeout: patience });
     await page.evaluate(() => { for (let i = 0; i < 30; i++) mm.track("away", { i }); });
     await failed;
     await Promise.all([stored(page), context.setOffline(false)]);
@@ -92,7 +103,7 @@ const visits = {
   },
   async large(page) {
     await Promise.all([stored(page), page.goto(`${site}/large`)]);
-    const last = page.waitForResponse((r) => r.ok() && (r.request().postData() ?? "").includes('"after"'), { timeout: 30_000 });
+    const last = page.waitForResponse((r) => r.ok() && (r.request().postData() ?? "").includes('"after"'), { timeout: patience });
     await page.evaluate(() => {
       for (let i = 0; i < 10; i++) mm.track("large", { i, text: "é".repeat(3000) });
       mm.track("too large", { text: "x".repeat(9000) }); // refused by the server
@@ -100,6 +111,15 @@ const visits = {
       mm.track("after");
     });
     await last;
+  },
+  async ahead(page, context) {
+    await context.addInitScript(() => {
+      const Right = Date;
+      globalThis.Date = class extends Right {
+        constructor() { super(Right.now() + 3 * 24 * 3600 * 1000); }
+      };
+    });
+    await Promise.all([stored(page), page.goto(`${site}/ahead`)]);
   },
   async stub(page) {
     await Promise.all([stored(page), page.goto(`${site}/stub`)]);
@@ -142,6 +162,7 @@ async function visit(name, context) {
   context.on("request", (request) => {
     if (sends(request)) said.sent.push(`${request.resourceType()} ${new URL(request.url()).pathname}`);
   });
+  context.setDefaultTimeout(patience);
   const page = context.pages()[0] ?? (await context.newPage());
   page.visit = name;
   page.on("console", (message) => message.type() === "error" && said.errors.push(message.text()));
@@ -156,20 +177,24 @@ async function visit(name, context) {
 const said = {};
 
 async function visitAll() {
-  const browser = await chromium.launch({ executablePath, args });
+  const browser = await chromium.launch({ executablePath, args, timeout: patience, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
   const names = Object.keys(visits).filter((name) => name !== "storage");
-  await Promise.all(names.map(async (name) => {
+  const go = async () => {
+    const name = names.shift();
+    if (!name) return;
     const context = await browser.newContext(settings);
     if (name === "dnt") await context.addInitScript(() => Object.defineProperty(Navigator.prototype, "doNotTrack", { get: () => "1" }));
     if (name === "gpc") await context.addInitScript(() => Object.defineProperty(Navigator.prototype, "globalPrivacyControl", { get: () => true }));
     said[name] = await visit(name, context);
-  }));
+    await go();
+  };
+  await Promise.all(Array.from({ length: width }, go));
   await browser.close();
 }
 
 /** Whether pages may store anything is a setting of the whole browser. */
 async function visitDenied() {
-  said.storage = await visit("storage", await chromium.launchPersistentContext(denied, { executablePath, args, ...settings }));
+  said.storage = await visit("storage", await chromium.launchPersistentContext(denied, { executablePath, args, timeout: patience, ...settings }));
 }
 
 await Promise.all([visitAll(), visitDenied()]);

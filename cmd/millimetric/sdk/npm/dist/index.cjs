@@ -60,7 +60,8 @@ var tracker = (origin, path) => {
   let here = "";
   let referrer = "";
   const early = [];
-  const queue = [];
+  let queue = [];
+  let dated = true;
   let beaconed = 0;
   let most = queueMax;
   let failures = 0;
@@ -99,12 +100,13 @@ var tracker = (origin, path) => {
     busy = true;
     const n = fit(0);
     let status = 0;
+    let said = "";
     let wait = interval;
     try {
       const answer = await fetch(address, { method: "POST", body: body(0, n), keepalive: true, credentials: "omit" });
       status = answer.status;
       wait = +answer.headers.get("Retry-After") * 1e3 || wait;
-      await answer.text();
+      said = await answer.text();
     } catch {
     }
     busy = false;
@@ -112,7 +114,10 @@ var tracker = (origin, path) => {
       wait = Math.max(wait, Math.min((interval + 1e3) * 2 ** failures++, waitMax) * (0.5 + Math.random()));
     } else {
       failures = 0;
-      if ((status == 400 || status == 413) && n > 1) {
+      if (dated && status == 400 && /timestamp"/.test(said)) {
+        dated = false;
+        queue = queue.map((event) => event.replace(/"timestamp":"[^"]*",/, ""));
+      } else if ((status == 400 || status == 413) && n > 1) {
         most = n >> 1;
       } else {
         queue.splice(0, n);
@@ -135,7 +140,7 @@ var tracker = (origin, path) => {
       const json = JSON.stringify({
         event,
         event_id: random(),
-        timestamp: /* @__PURE__ */ new Date(),
+        timestamp: dated ? /* @__PURE__ */ new Date() : void 0,
         anonymous_id: visitor(),
         user_id: user,
         ...identifies ? { properties } : {
