@@ -87,10 +87,10 @@ SBOM_TOOL := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 release: ## build for linux and macOS on amd64 and arm64 into release/, with checksums and a list of modules; SIGN_KEY signs
-	GO=$(GO) SBOM=$(SBOM_TOOL) sh cmd/millimetric/dist/release.sh release
+	GO="$(GO)" SBOM=$(SBOM_TOOL) sh cmd/millimetric/dist/release.sh release
 
-reproducible: ## build the committed release twice, in two places from nothing, and compare; some minutes
-	GO=$(GO) sh cmd/millimetric/dist/reproducible.sh
+reproducible: ## build the committed release twice, in two places, once from nothing, and compare; some minutes
+	GO="$(GO)" sh cmd/millimetric/dist/reproducible.sh
 
 vuln: ## look for known holes in what is called, where their database can be reached
 	GO=$(GO) VULNCHECK=$(VULNCHECK) sh cmd/millimetric/dist/vuln.sh

@@ -117,7 +117,7 @@ func serveOverACME(t *testing.T, dir string, ln net.Listener, authority *httptes
 }
 
 func handshake(addr string, config *tls.Config) (*tls.ConnectionState, error) {
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", addr, config)
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: time.Minute}, "tcp", addr, config)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -37,7 +38,7 @@ func (l *exhausted) Accept() (net.Conn, error) {
 
 func TestTheListenerOutlivesALackOfFileDescriptors(t *testing.T) {
 	inner := &exhausted{left: 3}
-	l := &patientListener{Listener: inner, max: 1, log: quietLog(io.Discard)}
+	l := &patientListener{Listener: inner, max: 1, log: quietLog(io.Discard), open: new(atomic.Int64)}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) || inner.left != -1 {
 		t.Errorf("%v with %d left", err, inner.left)
 	}

@@ -177,7 +177,7 @@ func (s *server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		e = s.tooLarge(&ctx.Request.Header)
+		e = s.unreadUnderAudit(ctx, s.tooLarge(&ctx.Request.Header))
 	case errors.As(err, &small):
 		e = &event.Error{Kind: event.ErrInput, Code: codeHeadersTooLarge}
 	case errors.As(err, &network) && network.Timeout():
@@ -188,6 +188,14 @@ func (s *server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 	s.allowUnread(ctx)
 	s.writeError(ctx, e)
 	lingerOn(ctx.Conn())
+}
+
+// unreadUnderAudit notes a refusal where every call is noted: a large body must not hide an attempt.
+func (s *server) unreadUnderAudit(ctx *fasthttp.RequestCtx, e *event.Error) *event.Error {
+	if grant, r, _ := s.sender(&ctx.Request.Header); r.audited {
+		return asError(s.underAudit(ctx, r, grant, e))
+	}
+	return e
 }
 
 // allowUnread lets a page's script read why its request was refused, where the headers are known.

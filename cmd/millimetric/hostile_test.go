@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func TestConnectionsBeyondTheBoundAreRefusedWithAnAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	bounded := &patientListener{Listener: ln, max: 1, log: quietLog(io.Discard)}
+	bounded := &patientListener{Listener: ln, max: 1, log: quietLog(io.Discard), open: new(atomic.Int64)}
 	accepted := make(chan net.Conn, 2)
 	go func() {
 		for {

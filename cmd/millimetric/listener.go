@@ -52,7 +52,7 @@ type patientListener struct {
 	secure bool // TLS follows: a refusal in the clear would not be understood
 	log    *slog.Logger
 
-	open   atomic.Int64
+	open   *atomic.Int64
 	warned atomic.Bool
 }
 
@@ -84,7 +84,7 @@ func (l *patientListener) Accept() (net.Conn, error) {
 			_ = c.Close()
 			continue
 		}
-		return &countedConn{Conn: c, open: &l.open}, nil
+		return &countedConn{Conn: c, open: l.open}, nil
 	}
 }
 

@@ -3,10 +3,10 @@
 // This package is the front desk: it reads settings, opens the data folder, joins ingestion, engine
 // and questions, and speaks HTTP. It knows what is allowed to whom, and neither what events mean
 // nor how they are kept. Only serve starts goroutines: the HTTP server's, one that paces the garbage
-// collector, those of the backup, and one that ends salts, drops what the audit log no longer keeps
-// and notes the use of keys, every minute. On disk it makes the data folder, its lock and files with
-// root keys, where none was given or a new one is asked for; all else in the folder belongs to the
-// engine and the keyring.
+// collector, those of the backup, one that ends salts, drops what the audit log no longer keeps
+// and notes the use of keys, every minute, and two that keep the certificate new. On disk it makes the data
+// folder, its lock, files with root keys, where none was given or a new one is asked for, and what a
+// certificate authority gave; all else in the folder belongs to the engine and the keyring.
 package main
 
 import (

@@ -16,6 +16,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millimetric/cmd/millimetric/audit"
 	"millimetric/index/event"
 )
 
@@ -72,7 +73,7 @@ func (r *running) stall(head string) net.Conn {
 
 func (r *running) waitRoom(want int64) {
 	r.t.Helper()
-	for range 500 {
+	for range 3000 {
 		if r.server.room.used.Load() == want {
 			return
 		}
@@ -93,7 +94,7 @@ func TestUploadsThatStallKeepOutNeitherOtherProjectsNorSmallBodies(t *testing.T)
 	}
 	r.waitRoom(2 * event.BodyBytesMax)
 	c := r.stall(upload(r.words["sk"], 100_000))
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -138,6 +139,27 @@ func TestClaimsOfStrangersTakeNoMemory(t *testing.T) {
 		t.Errorf("%d strangers made the server allocate %d bytes", strangers, grown)
 	}
 	r.waitRoom(0)
+}
+
+// Who tries an administrator's call with a wrong key must not escape the audit log by a body that isn't read.
+func TestARefusalOfALargeBodyIsInTheAuditLog(t *testing.T) {
+	r := startServer(t)
+	header := bearer(r.words["rk"])
+	header.Set("Content-Type", "application/json")
+	res, text := r.call("POST", "/v1/admin/projects", header, strings.NewReader(`{"name":"x"}`+strings.Repeat(" ", 100_000)))
+	if res.StatusCode != 403 && res.StatusCode != 401 {
+		t.Fatalf("%d %s", res.StatusCode, text)
+	}
+	rows, _, err := r.folder.audit.Read(audit.Question{Action: "projects.create", Limit: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range rows {
+		if strings.Contains(string(row.Entry), `"account_key_required"`) || strings.Contains(string(row.Entry), `"insufficient_scope"`) {
+			return
+		}
+	}
+	t.Errorf("the answer was %s, and the audit log doesn't say so: %v", text, rows)
 }
 
 func TestManyBodiesThatGrowWhenUnpackedAreBoundedTogether(t *testing.T) {

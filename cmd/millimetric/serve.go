@@ -170,6 +170,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	s.api.Answered = f.figures.Asked
 	s.transfer = transfer.NewDoor(now, log)
 	f.figures.Watch(f.engine, f.engine.Ready)
+	s.watch(f)
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
 		return nil, fmt.Errorf("describe the routes: %w", err)

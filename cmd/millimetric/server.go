@@ -63,6 +63,7 @@ type server struct {
 
 	memory    int64 // that the process may need
 	connsMax  int
+	open      atomic.Int64 // connections
 	room      *room
 	unpacking chan struct{}   // a slot for each body that is unpacked
 	jitter    func(n int) int // a random number up to n
@@ -126,7 +127,7 @@ func (s *server) fit(memory int64) {
 
 // serve answers until ctx ends, then answers what is under way and returns.
 func (s *server) serve(ctx context.Context, ln net.Listener, secure certificates) error {
-	ln = &patientListener{Listener: ln, max: int64(s.connsMax), secure: secure != nil, log: s.log}
+	ln = &patientListener{Listener: ln, max: int64(s.connsMax), secure: secure != nil, log: s.log, open: &s.open}
 	if secure != nil {
 		ln = tls.NewListener(ln, secure.config())
 	}

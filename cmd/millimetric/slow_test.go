@@ -137,7 +137,7 @@ func TestProofSlowClientsAreCutAndNobodyElseFeelsThem(t *testing.T) {
 	})
 	cut := time.Duration(longest.Load())
 	// A machine that does other things, too, may notice late that the time is over.
-	if late := 3 * time.Second; cut > timeout+late {
+	if late := 5 * time.Second; cut > timeout+late {
 		t.Errorf("a slow client was cut after %v", cut)
 	}
 	if enginetest.Full() && beside > 2*alone+5*time.Millisecond {
