@@ -81,6 +81,7 @@ var owners = map[string]struct {
 	"github.com/jedib0t/go-pretty/v6":        {[]string{"cmd/millimetric/*"}, "tables on a terminal"},
 	"github.com/vbauerster/mpb/v8":           {[]string{"cmd/millimetric/*"}, "progress on a terminal"},
 	"github.com/parquet-go/parquet-go":       {[]string{"cmd/millimetric/transfer"}, "Parquet files"},
+	"github.com/tink-crypto/tink-go/v2":      {[]string{"cmd/millimetric/archive"}, "archives: AES-256-GCM over a stream"},
 	"golang.org/x/term":                      {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},
 	"golang.org/x/time":                      {[]string{"cmd/millimetric"}, "buckets of tokens: limits of requests"},
 	"golang.org/x/sys":                       {[]string{"cmd/millimetric", "bench", "bench/measure"}, "limits of the process, caches of the system"},

@@ -82,6 +82,7 @@ func adminRoutes() []route {
 		{name: "origins.read", methods: []string{"GET"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReadOrigins)},
 		{name: "origins.replace", methods: []string{"PUT"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReplaceOrigins)},
 		{name: "projects.import", methods: []string{"POST"}, path: projects + "/{id}/import", bulky: true, handle: (*server).takeIn},
+		{name: "projects.return", methods: []string{"POST"}, path: projects + "/{id}/return", handle: adminWith((*admin.Door).ReturnProject)},
 		{name: "access", methods: []string{"GET"}, path: admins + "/access", handle: adminWith((*admin.Door).ReviewAccess)},
 		{name: "audit.read", methods: []string{"GET"}, path: admins + "/audit", handle: adminWith((*admin.Door).ReadAudit)},
 		{name: "audit.verify", methods: []string{"GET"}, path: admins + "/audit/verify", handle: adminWith((*admin.Door).VerifyAudit)},

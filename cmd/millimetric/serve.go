@@ -16,8 +16,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/openapi"
 	"millimetric/cmd/millimetric/transfer"
@@ -137,6 +139,9 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	}
 	s.api.Answered = f.figures.Asked
 	s.transfer = transfer.NewDoor(now, log)
+	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error {
+		return s.transfer.Return(ctx, s.api, project, about, secret)
+	}
 	f.figures.Watch(f.engine, f.engine.Ready)
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {

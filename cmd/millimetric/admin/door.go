@@ -17,6 +17,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/engine"
@@ -33,6 +34,8 @@ type Door struct {
 	Running context.Context
 	// Forget destroys the secret from which a project's visitors are derived.
 	Forget func(event.Project) error
+	// Return answers with a project as an archive.
+	Return func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 
