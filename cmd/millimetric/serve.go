@@ -138,7 +138,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.api.Answered = f.figures.Asked
-	s.transfer = transfer.NewDoor(now, log)
+	s.transfer = transfer.NewDoor(running, now, log)
 	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error {
 		return s.transfer.Return(ctx, s.api, project, about, secret)
 	}

@@ -31,7 +31,7 @@ func (d *Door) Return(ctx *fasthttp.RequestCtx, questions *api.Door, project eve
 	}
 	all := query.NewAll()
 	given := &given{
-		from: questions.All(context.Background(), project, all), about: text, secret: secret, now: d.Now(),
+		from: &untilStopped{questions.All(context.Background(), project, all), d.Running}, about: text, secret: secret, now: d.Now(),
 		patience: func() { _ = ctx.SetWriteDeadline(time.Now().Add(stallMax)) }, // without it, the deadline of the whole answer stays
 		failed:   func(err error) { d.Log.Error("the return of a project broke off", "cause", err) },
 		release:  func() { <-d.places },
