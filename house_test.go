@@ -85,6 +85,8 @@ var owners = map[string]struct {
 	"github.com/modelcontextprotocol/go-sdk": {[]string{"cmd/millimetric/mcp"}, "the Model Context Protocol"},
 	"github.com/jedib0t/go-pretty/v6":        {[]string{"cmd/millimetric/*"}, "tables on a terminal"},
 	"github.com/vbauerster/mpb/v8":           {[]string{"cmd/millimetric/*", "cmd/millimetric"}, "progress on a terminal"},
+	"github.com/parquet-go/parquet-go":       {[]string{"cmd/millimetric/transfer"}, "Parquet files"},
+	"github.com/tink-crypto/tink-go/v2":      {[]string{"cmd/millimetric/archive", "engine/backup"}, "archives: AES-256-GCM over a stream"},
 	"git.sr.ht/~sbinet/gg":                   {[]string{"query/chart/raster"}, "shapes and letters as dots"},
 	"golang.org/x/image":                     {[]string{"query/chart/raster"}, "fonts for pictures of dots"},
 	"golang.org/x/term":                      {[]string{"cmd/millimetric", "cmd/millimetric/*"}, "is it a terminal, and how wide"},
@@ -100,9 +102,7 @@ var owners = map[string]struct {
 	"golang.org/x/crypto":                       {[]string{"cmd/millimetric"}, "certificates by ACME"},
 	"github.com/letsencrypt/pebble/v2":          {[]string{"cmd/millimetric"}, "tests: a certificate authority"},
 	"github.com/evanw/esbuild":                  {[]string{"cmd/millimetric/sdk/build"}, "the browser SDK out of its source; no part of the binary"},
-	"github.com/parquet-go/parquet-go":          {[]string{"cmd/millimetric/transfer"}, "Parquet files"},
 	"github.com/minio/minio-go/v7":              {[]string{"engine/backup"}, "backups in a bucket"},
-	"github.com/tink-crypto/tink-go/v2":         {[]string{"engine/backup"}, "AES-256-GCM over streams"},
 }
 
 // source is one Go file of the project.

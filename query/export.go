@@ -50,6 +50,13 @@ func ParseExport(form Form) (*Export, error) {
 	return q, r.finish()
 }
 
+// NewAll asks for all events there are, bots' included.
+func NewAll() *Export {
+	q := &Export{}
+	q.From, q.To, q.IncludeBots, q.Zone = event.TimeMin, event.TimeMax+1, true, time.UTC
+	return q
+}
+
 // exportColumns are those of which a parameter may ask for one value.
 var exportColumns = []event.Column{event.ColumnSource, event.ColumnMedium, event.ColumnUserID, event.ColumnCountry, event.ColumnAnonymousID}
 

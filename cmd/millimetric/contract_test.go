@@ -51,7 +51,7 @@ var theContract = sync.OnceValue(func() *contract {
 func runUnderContract(m *testing.M) int {
 	c := theContract()
 	http.DefaultClient.Transport = c
-	for _, media := range []string{"application/x-ndjson", "application/vnd.apache.parquet"} {
+	for _, media := range []string{"application/x-ndjson", "application/vnd.apache.parquet", "application/octet-stream"} {
 		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
 	}
 	code := m.Run()

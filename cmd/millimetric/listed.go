@@ -12,8 +12,11 @@ import (
 
 // listWith hands a request for events as they are to their door. The audit log names the project that an
 // account key asks about, too.
-func listWith(list func(*transfer.Door, *fasthttp.RequestCtx, *api.Door, event.Project, *audit.Entry) error) func(*server, *fasthttp.RequestCtx, auth.Grant) error {
+func listWith(name string, list func(*transfer.Door, *fasthttp.RequestCtx, *api.Door, event.Project, *audit.Entry) error) func(*server, *fasthttp.RequestCtx, auth.Grant) error {
 	return func(s *server, ctx *fasthttp.RequestCtx, grant auth.Grant) error {
+		if err := s.rates.take(grant.Project, name); err != nil {
+			return err
+		}
 		project, err := s.projectOf(ctx, grant)
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/ask"
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
@@ -79,6 +80,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(redact.Command())
 	root.AddCommand(transfer.Commands()...)
+	root.AddCommand(archive.Command())
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)

@@ -15,8 +15,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/openapi"
@@ -168,7 +170,10 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.api.Answered = f.figures.Asked
-	s.transfer = transfer.NewDoor(now, log)
+	s.transfer = transfer.NewDoor(running, now, log)
+	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error {
+		return s.transfer.Return(ctx, s.api, project, about, secret)
+	}
 	f.figures.Watch(f.engine, f.engine.Ready)
 	s.watch(f)
 	s.mcp = s.newAgents(agentSettings{}, now)

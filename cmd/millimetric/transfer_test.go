@@ -234,3 +234,55 @@ func TestRowsThatNeverWentOutAreNotTakenIn(t *testing.T) {
 		t.Errorf("as it went out: %d %s", res.StatusCode, body)
 	}
 }
+
+// TestAProjectIsGivenBackWhole fetches a project as an archive, unpacks it and takes it into another.
+func TestAProjectIsGivenBackWhole(t *testing.T) {
+	r, seed := startServer(t), enginetest.Seed(t)
+	const events, passphrase = 400, "correct horse battery staple"
+	r.keepHistory(seed, events)
+	file, dir := filepath.Join(t.TempDir(), "shop.archive"), filepath.Join(t.TempDir(), "shop")
+	t.Setenv("MILLIMETRIC_PASSPHRASE", passphrase)
+	r.cli(r.words["ak"], "projects", "return", "shop", "--out", file)
+	local := func(args ...string) (string, error) {
+		root := rootCommand()
+		var out strings.Builder
+		root.SetArgs(args)
+		root.SetOut(&out)
+		err := root.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	if said, err := local("archive", "verify", file); err != nil || !strings.Contains(said, "is whole") {
+		t.Fatalf("seed %d: %s, %v", seed, said, err)
+	}
+	t.Setenv("MILLIMETRIC_PASSPHRASE", passphrase+"r")
+	if said, err := local("archive", "verify", file); err == nil {
+		t.Errorf("another passphrase: %s", said)
+	}
+	t.Setenv("MILLIMETRIC_PASSPHRASE", passphrase)
+	if _, err := local("archive", "unpack", file, "--out", dir); err != nil {
+		t.Fatal(err)
+	}
+	about, err := os.ReadFile(filepath.Join(dir, "project.json"))
+	if err != nil || !strings.Contains(string(about), r.words["project"]) || strings.Contains(string(about), r.words["sk"]) {
+		t.Errorf("project.json: %v\n%s", err, about)
+	}
+	said := r.cli(r.words["ak"], "import", "--project", "blog", "--format", "parquet", "--json", filepath.Join(dir, "events"))
+	if !strings.Contains(said, fmt.Sprintf(`"taken":%d`, events)) {
+		t.Fatalf("seed %d: %s", seed, said)
+	}
+	for _, q := range allKinds()[:20] {
+		if here, there := r.asked(r.words["rk"], q), r.asked(r.words["blog_rk"], q); here != there {
+			t.Fatalf("seed %d, %s %s:\n%.2000s\n%.2000s", seed, q[0], q[1], here, there)
+		}
+	}
+	for _, bad := range []string{`{}`, `{"passphrase":"short"}`, `{"key":"short"}`, `{"passphrase":"long enough for that","more":1}`} {
+		if res, body := r.call("POST", "/v1/admin/projects/shop/return", bearer(r.words["ak"]), strings.NewReader(bad)); res.StatusCode != 400 {
+			t.Errorf("%s: %d %s", bad, res.StatusCode, body)
+		}
+	}
+	for _, e := range r.auditRows() {
+		if strings.Contains(string(e.Detail), passphrase) {
+			t.Error("the audit log has the passphrase")
+		}
+	}
+}

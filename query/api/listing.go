@@ -44,6 +44,9 @@ func (d *Door) Subject(ctx *fasthttp.RequestCtx, project event.Project) (*Lister
 		return nil, nil, err
 	}
 	subject, err := query.ParseSubject(form)
+	if err == nil {
+		err = d.mayAsk(subject.Settings()) // part of what is kept on a person would look like all of it
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/receipt"
@@ -38,6 +39,8 @@ type Door struct {
 	Signer receipt.Signer
 	// Backups are the store's; nil where none are made.
 	Backups Backups
+	// Return answers with a project as an archive.
+	Return func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 

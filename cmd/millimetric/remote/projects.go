@@ -13,6 +13,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/transfer"
 )
 
 const projectsPath = "/v1/admin/projects"
@@ -30,7 +31,7 @@ func projects() *cobra.Command {
 		func(args []string) (call, error) {
 			return call{method: "GET", path: projectsPath + "/" + escaped(args[0])}, nil
 		}, showProject)
-	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), destroyProject())
+	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), destroyProject(), transfer.ReturnCommand())
 }
 
 const projectNames = "SLUG\tID\tNAME\tCREATED\tKEPT\tSTATE"

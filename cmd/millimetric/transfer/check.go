@@ -18,7 +18,8 @@ const wordMax = event.URLMax
 var lengths = map[string]struct{ least, most int }{
 	"event_name": {1, event.NameMax}, "event_id": {0, event.IDMax}, "anonymous_id": {1, event.AnonymousIDMax},
 	"user_id": {0, event.UserIDMax}, "session_id": {1, event.SessionIDMax + len("-") + 20}, // a derived one has the half-hour behind the visitor
-	"url": {0, event.URLMax}, "path": {0, event.PathMax}, "referrer": {0, event.ReferrerMax},
+	// Twice what may be sent: stripping personal data puts a word in its place.
+	"url": {0, 2 * event.URLMax}, "path": {0, 2 * event.PathMax}, "referrer": {0, 2 * event.ReferrerMax},
 	"properties": {2, event.PropertiesBytesMax},
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/index/event"
 	"millimetric/query"
 )
@@ -245,3 +246,61 @@ func (c *client) subject(ctx context.Context, asked map[string]string, w io.Writ
 
 // subjectWait bounds how long an answer about one person may take to come.
 const subjectWait = time.Hour
+
+// ReturnCommand returns the command that fetches a project as an archive.
+func ReturnCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "return PROJECT", Short: "Write a whole project to one encrypted archive",
+		Long: "Write a whole project to one archive, which only the passphrase or key opens: what the project is, and all\n" +
+			"its events as Parquet files, with the hash of each. See millimetric archive for how to verify and unpack it.\n\n" +
+			"The account key (ak_…) is taken from the environment variable " + KeyVariable + ", the passphrase from\n" + archive.PassphraseVariable + ".",
+		Example: "  MILLIMETRIC_PASSPHRASE=… millimetric projects return shop --out shop.archive\n  MILLIMETRIC_PASSPHRASE=… millimetric archive verify shop.archive",
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage("expected PROJECT; see %s --help", cmd.CommandPath())
+		}
+		return nil
+	}
+	server := serverFlag(cmd)
+	secret := archive.SecretFlag(cmd)
+	out := cmd.Flags().String("out", "", "file to write")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *out == "" {
+			return usage("--out is required")
+		}
+		with, err := secret()
+		if err != nil {
+			return err
+		}
+		c, err := newClient(*server)
+		if err != nil {
+			return err
+		}
+		if err := toFile(*out, nil, func(w io.Writer) error { return c.giveBack(cmd.Context(), args[0], with, w) }); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is written; verify it before you destroy anything: millimetric archive verify %s\n", *out, *out)
+		return err
+	}
+	return cmd
+}
+
+// giveBack copies the archive, and reads it meanwhile: one that can't be read back is an error.
+func (c *client) giveBack(ctx context.Context, project string, secret archive.Secret, w io.Writer) error {
+	asked := map[string]any{"passphrase": secret.Passphrase}
+	if secret.Key != nil {
+		asked = map[string]any{"key": secret.Key} // as base64
+	}
+	body, err := json.Marshal(asked)
+	if err != nil {
+		return err
+	}
+	resp, err := c.do(ctx, http.MethodPost, "/v1/admin/projects/"+url.PathEscape(project)+"/return", body, "application/json")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() // nothing was written
+	_, err = archive.Read(io.TeeReader(resp.Body, w), secret, nil)
+	return err
+}

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"log/slog"
 	"strconv"
@@ -18,8 +19,10 @@ import (
 
 // Door answers requests for events as they are. It is safe for concurrent use.
 type Door struct {
-	Now func() time.Time
-	Log *slog.Logger // of answers that break off: their status is long sent
+	// Running ends when the server stops: what is being streamed breaks off then, before the store is closed.
+	Running context.Context
+	Now     func() time.Time
+	Log     *slog.Logger // of answers that break off: their status is long sent
 	// places bounds how many exports are under way: each holds a batch.
 	places chan struct{}
 	// taking is held by the import under way.
@@ -34,8 +37,8 @@ const exportsMax = 4
 const exportRetry = 10 * time.Second
 
 // NewDoor makes a door.
-func NewDoor(now func() time.Time, log *slog.Logger) *Door {
-	return &Door{Now: now, Log: log, places: make(chan struct{}, exportsMax)}
+func NewDoor(running context.Context, now func() time.Time, log *slog.Logger) *Door {
+	return &Door{Running: running, Now: now, Log: log, places: make(chan struct{}, exportsMax)}
 }
 
 const (
@@ -77,6 +80,7 @@ func (d *Door) send(ctx *fasthttp.RequestCtx, s *stream, format query.Format, na
 		// Where it can't be set, the deadline of the whole answer stays.
 		_ = ctx.SetWriteDeadline(time.Now().Add(wait))
 	}
+	s.from = &untilStopped{s.from, d.Running}
 	s.failed = func(err error) { d.Log.Error("an export broke off", "route", name, "cause", err) }
 	if err := s.begin(); err != nil {
 		return joinClose(s, err)
@@ -89,6 +93,20 @@ func (d *Door) send(ctx *fasthttp.RequestCtx, s *stream, format query.Format, na
 	ctx.SetStatusCode(fasthttp.StatusOK)
 	ctx.SetBodyStream(s, -1)
 	return nil
+}
+
+// untilStopped is a source until the server stops.
+type untilStopped struct {
+	source
+	running context.Context
+}
+
+// Next returns the next batch.
+func (u *untilStopped) Next(most int) (query.Batch, error) {
+	if u.running.Err() != nil {
+		return query.Batch{}, &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Notes: []string{"The server is stopping"}, RetryIn: exportRetry}
+	}
+	return u.source.Next(most)
 }
 
 func joinClose(s *stream, err error) error {

@@ -31,6 +31,8 @@ const (
 	importWait = 30 * time.Second
 )
 
+const codeUnsupported = "unsupported_media_type"
+
 // Appender makes events durable and visible.
 type Appender interface {
 	Append(ctx context.Context, project event.Project, events []event.Event) error
@@ -61,6 +63,9 @@ type carried struct {
 // Import answers a request that brings rows, as lines of JSON in the order of their times: all are taken, or
 // none.
 func (d *Door) Import(ctx *fasthttp.RequestCtx, into Into, note *audit.Entry) error {
+	if coding := ctx.Request.Header.ContentEncoding(); len(coding) > 0 && string(coding) != "identity" {
+		return &event.Error{Kind: event.ErrInput, Code: codeUnsupported}
+	}
 	rows, err := readRows(ctx.Request.Body(), event.TimeOf(d.Now()))
 	if err != nil {
 		return err
