@@ -48,6 +48,7 @@ var theContract = sync.OnceValue(func() *contract {
 // runUnderContract runs the tests and returns the status of the process.
 func runUnderContract(m *testing.M) int {
 	c := theContract()
+	openapi3filter.RegisterBodyDecoder("image/svg+xml", openapi3filter.FileBodyDecoder)
 	http.DefaultClient.Transport = c
 	code := m.Run()
 	if len(c.broken) > 0 {
