@@ -235,6 +235,9 @@ func shownOf(list []*jsonNode, k int64) (left []*jsonNode, hid bool) {
 
 // Live tells how many are there, and on which pages and from where they came.
 func (q *Live) suppressed(r *run, k int64) (*Answer, bool, error) {
+	if err := r.plainRefusals(q.Compare, false); err != nil {
+		return nil, false, err
+	}
 	all := *q
 	all.Limit = limitless
 	answer, err := r.inner(&all)

@@ -48,7 +48,9 @@ var theContract = sync.OnceValue(func() *contract {
 // runUnderContract runs the tests and returns the status of the process.
 func runUnderContract(m *testing.M) int {
 	c := theContract()
-	openapi3filter.RegisterBodyDecoder("image/svg+xml", openapi3filter.FileBodyDecoder)
+	for _, media := range []string{"image/svg+xml", "text/markdown"} {
+		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
+	}
 	http.DefaultClient.Transport = c
 	code := m.Run()
 	if len(c.broken) > 0 {

@@ -20,7 +20,7 @@ var rights = map[string]string{
 	"mcp": "sk rk", "mcp.account": "ak",
 	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any",
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
-	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
+	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "privacy.report": "ak", "check": "ak",
 	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak",
 	"settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
 	"keys.list": "ak", "keys.mint": "ak", "keys.narrow": "ak", "keys.revoke": "ak", "keys.rotate": "ak",

@@ -20,6 +20,7 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/openapi"
+	"millimetric/cmd/millimetric/record"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -81,6 +82,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	s.admin.Privacy.Measures = func() []record.Measure { return s.measures(f, secure != nil) }
 	url := baseURL(ln.Addr(), secure != nil)
 	if err := f.welcome(ctx, url, out); err != nil {
 		return errors.Join(err, ln.Close())
@@ -135,6 +137,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.api.Answered = f.figures.Asked
+	s.admin.Privacy = admin.PrivacySources{Version: thisBuild().Version, Measures: func() []record.Measure { return s.measures(f, false) }}
 	f.figures.Watch(f.engine, f.engine.Ready)
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {

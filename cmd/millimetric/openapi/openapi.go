@@ -44,7 +44,7 @@ type operation struct {
 	Status  int               `json:"status"`
 	Answer  string            `json:"answer"` // name of a schema
 	Body    string            `json:"body"`   // name of a schema
-	Media   string            `json:"media"`  // of an answer that has no schema
+	Media   string            `json:"media"`  // of an answer that has no schema, or may also come as text
 	Params  map[string]schema `json:"params"` // of the query string
 	Agents  bool              `json:"agents"` // speaks JSON-RPC
 	Keyed   bool              `json:"keyed"`  // some callers need a key, though the route is open
@@ -177,7 +177,11 @@ func (w operation) describe(op schema, method string) {
 	switch {
 	case method == "HEAD":
 	case w.Answer != "":
-		answer["content"] = jsonContent(schema{"$ref": refs + w.Answer})
+		content := jsonContent(schema{"$ref": refs + w.Answer})
+		if w.Media != "" {
+			content[w.Media] = schema{"schema": schema{"type": "string"}}
+		}
+		answer["content"] = content
 	default:
 		answer["content"] = schema{w.Media: schema{"schema": schema{}}}
 	}
