@@ -50,6 +50,9 @@ var theContract = sync.OnceValue(func() *contract {
 // runUnderContract runs the tests and returns the status of the process.
 func runUnderContract(m *testing.M) int {
 	c := theContract()
+	for _, media := range []string{"image/svg+xml", "text/markdown"} {
+		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
+	}
 	http.DefaultClient.Transport = c
 	for _, media := range []string{"application/x-ndjson", "application/vnd.apache.parquet", "application/octet-stream"} {
 		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)

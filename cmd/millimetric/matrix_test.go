@@ -23,7 +23,7 @@ var rights = map[string]string{
 	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any", "script": "any", "script.map": "any",
 	"forget": "sk ak", "forget.receipt": "sk ak",
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
-	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
+	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "privacy.report": "ak", "check": "ak",
 	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak", "projects.import": "ak", "projects.return": "ak",
 	"settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
 	"backups.list": "ak", "backups.make": "ak", "backups.verify": "ak",

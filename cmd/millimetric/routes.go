@@ -98,6 +98,7 @@ func adminRoutes() []route {
 		{name: "access", methods: []string{"GET"}, path: admins + "/access", handle: adminWith((*admin.Door).ReviewAccess)},
 		{name: "audit.read", methods: []string{"GET"}, path: admins + "/audit", handle: adminWith((*admin.Door).ReadAudit)},
 		{name: "audit.verify", methods: []string{"GET"}, path: admins + "/audit/verify", handle: adminWith((*admin.Door).VerifyAudit)},
+		{name: "privacy.report", methods: []string{"GET"}, path: admins + "/privacy-report", handle: adminWith((*admin.Door).ReadPrivacyReport)},
 		{name: "compact", methods: []string{"POST"}, path: admins + "/compact", handle: adminWith((*admin.Door).Compact)},
 		{name: "check", methods: []string{"POST"}, path: admins + "/check", handle: adminWith((*admin.Door).Check)},
 		{name: "backups.list", methods: []string{"GET"}, path: admins + "/backups", handle: adminWith((*admin.Door).ListBackups)},

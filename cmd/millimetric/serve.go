@@ -22,6 +22,7 @@ import (
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/openapi"
+	"millimetric/cmd/millimetric/record"
 	"millimetric/cmd/millimetric/sdk"
 	"millimetric/cmd/millimetric/transfer"
 	"millimetric/engine"
@@ -104,6 +105,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	s.admin.Privacy.Measures = func() []record.Measure { return s.measures(f, secure != nil) }
 	url := baseURL(ln.Addr(), secure != nil)
 	if domains := values["acme-domain"]; len(domains) > 0 {
 		url = "https://" + domains[0] // the only name under which there is a certificate
@@ -170,6 +172,7 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.api.Answered = f.figures.Asked
+	s.admin.Privacy = admin.PrivacySources{Version: thisBuild().Version, Measures: func() []record.Measure { return s.measures(f, false) }}
 	s.transfer = transfer.NewDoor(running, now, log)
 	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error {
 		return s.transfer.Return(ctx, s.api, project, about, secret)

@@ -279,10 +279,15 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 	if err != nil {
 		return auth.Grant{}, err
 	}
-	return s.book.Check(auth.Claim{
+	grant, err := s.book.Check(auth.Claim{
 		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal, RefusalTo: r.only,
 		Sends: slices.Contains(r.kinds, auth.KindPublishable),
 	})
+	if err == nil && r.scope == auth.ScopeExport && grant.Least() > 0 {
+		return grant, &event.Error{Kind: event.ErrDenied, Code: auth.CodeInsufficientScope,
+			Notes: []string{"The key shows numbers about several visitors only, never single events"}}
+	}
+	return grant, err
 }
 
 // keyOfQuery reads the key from a beacon's address.
@@ -363,10 +368,14 @@ func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) fun
 
 // doorOf returns the door for questions, or one that shows no more than a key may see.
 func (s *server) doorOf(grant auth.Grant) *api.Door {
-	if grant.From == nil && grant.To == nil {
-		return s.api
+	door := s.api
+	if grant.From != nil || grant.To != nil {
+		door = door.Within(grant.Range())
 	}
-	return s.api.Within(grant.Range())
+	if k := grant.Least(); k > 0 {
+		door = door.Least(k)
+	}
+	return door
 }
 
 // enter takes one of the places for questions under way.

@@ -44,6 +44,9 @@ type Door struct {
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 
+	// Privacy is what the record of processing is told.
+	Privacy PrivacySources
+
 	working sync.Mutex // one work on the whole store at a time: two would only slow each other down
 }
 

@@ -91,11 +91,8 @@ func (d *Door) ReviewAccess(r *Request) error {
 		}
 		a := Access{Key: ShownKey(k, ""), May: []string{}}
 		a.Good = k.Revoked == nil && (k.Expires == nil || now.Before(*k.Expires))
-		for _, route := range d.Routes {
-			needs := route.Scope != "" && k.Kind == auth.KindRead && !slices.Contains(k.Scopes, route.Scope)
-			if a.Good && slices.Contains(route.Kinds, k.Kind) && k.Route(route.Name) && !needs && !slices.Contains(a.May, route.Name) {
-				a.May = append(a.May, route.Name)
-			}
+		if a.Good {
+			a.May = d.may(&k)
 		}
 		list = append(list, a)
 	}

@@ -44,7 +44,7 @@ type operation struct {
 	Status  int               `json:"status"`
 	Answer  string            `json:"answer"`   // name of a schema
 	Body    string            `json:"body"`     // name of a schema
-	Media   string            `json:"media"`    // of an answer that has no schema
+	Media   string            `json:"media"`    // of an answer that has no schema, or may also come as text
 	MediaIn string            `json:"media_in"` // of a body that has no schema
 	Params  map[string]schema `json:"params"`   // of the query string
 	Agents  bool              `json:"agents"`   // speaks JSON-RPC
@@ -184,7 +184,11 @@ func (w operation) describe(op schema, method string) {
 	switch {
 	case method == "HEAD":
 	case w.Answer != "":
-		answer["content"] = jsonContent(schema{"$ref": refs + w.Answer})
+		content := jsonContent(schema{"$ref": refs + w.Answer})
+		if w.Media != "" {
+			content[w.Media] = schema{"schema": schema{"type": "string"}}
+		}
+		answer["content"] = content
 	default:
 		answer["content"] = schema{w.Media: schema{"schema": schema{}}}
 	}
