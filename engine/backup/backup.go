@@ -221,6 +221,11 @@ func (b *Backup) keepOnce(ctx context.Context, forced bool) error {
 			return err
 		}
 	}
+	return b.Upkeep(ctx)
+}
+
+// Upkeep merges parts and drops what is too old. Run does so by itself.
+func (b *Backup) Upkeep(ctx context.Context) error {
 	if err := b.mergeParts(ctx); err != nil {
 		return err
 	}
