@@ -1,5 +1,5 @@
 // Package backuptest holds any backup target against what backups rely on. It starts a few goroutines that write
-// to the target at once, and waits for them; what it writes there, it removes.
+// to the target at once, and waits for them. Nothing of its own reaches the disk: what it writes to the target, it removes.
 package backuptest
 
 import (
