@@ -34,9 +34,10 @@ var rooms = map[string][]string{
 	"index/ids":             {"index/event", "index/encode", "index/piece"},
 	"index/visitors":        {"index/event", "index/encode", "index/ids", "index/piece"},
 	"index/commits":         {"index/event", "index/encode", "index/ids", "index/piece"},
-	"engine":                {"index/event", "index/encode", "index", "index/ids", "index/visitors", "index/commits"},
+	"engine":                {"index/event", "index/encode", "index/bitmap", "index", "index/ids", "index/visitors", "index/commits", "engine/ledger"},
 	"engine/keyring":        {"index/event"},
-	"engine/backup":         {"engine", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "index/event"},
+	"engine/ledger":         {"index/event"},
+	"engine/backup":         {"engine", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "engine/ledger", "index/event"},
 	"engine/backup/*":       {"engine/backup", "index/event"},
 	"engine/enginetest":     {"engine", "engine/keyring", "index/event", "index/event/eventtest", "index/encode"},
 	"ingest":                {"index/event", "ingest/classify", "ingest/privacy"},
@@ -44,7 +45,7 @@ var rooms = map[string][]string{
 	"ingest/privacy":        {"index/event"},
 	"ingest/intake":         {"index/event", "ingest"},
 	"query":                 {"index/event", "index", "index/bitmap"},
-	"query/querytest":       {"index/event", "index", "query"},
+	"query/querytest":       {"index/event", "index", "index/bitmap", "query"},
 	"query/table":           {"index/event", "query"},
 	"query/chart":           {"index/event", "query"},
 	"query/chart/raster":    {},
@@ -68,7 +69,7 @@ var owners = map[string]struct {
 	rooms  []string
 	reason string
 }{
-	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/backup", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
+	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/ledger", "engine/backup", "engine/enginetest", "cmd/millimetric"}, "the log's store and its file systems, crashable ones for tests included"},
 	"github.com/valyala/fasthttp":            {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2":    {[]string{"index/bitmap"}, "sets of rows and visitors"},
 	"github.com/klauspost/compress":          {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},

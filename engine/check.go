@@ -227,7 +227,7 @@ func (c *checker) segment(p *project, entry *segmentEntry, known *checked) error
 		if err != nil {
 			return err
 		}
-		if id != "" && !known.ids.Add(known.hasher.Hash(id)) {
+		if id != "" && !entry.hidden.Has(row) && !known.ids.Add(known.hasher.Hash(id)) {
 			c.problem("segment %d of project %d has the id of another event", entry.stamp, p.number)
 		}
 	}

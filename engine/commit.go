@@ -92,7 +92,7 @@ func (e *Engine) due() bool {
 // fill does step 1.
 func (e *Engine) fill(g *group) {
 	g.content.Parts = g.content.Parts[:0]
-	e.clock = max(e.clock, event.TimeOf(e.opt.Now()))
+	e.clock = max(e.clock, e.ahead, event.TimeOf(e.opt.Now()))
 	g.at = e.clock
 	e.findRepeats(g)
 	for _, r := range g.requests {
@@ -103,7 +103,7 @@ func (e *Engine) fill(g *group) {
 		case len(r.events) > 0 && r.failed == nil && e.destroyed[r.project]:
 			r.failed = errDestroyed
 		case len(r.events) > 0 && r.failed == nil:
-			e.project(r.project).add(r, &e.words, g, e.number+1)
+			e.project(r.project).add(r, &e.words, g, e.number+1, e.isErased)
 		}
 	}
 	for _, p := range e.touched {
@@ -168,6 +168,7 @@ func (e *Engine) project(number event.Project) *project {
 			panic(fmt.Sprintf("engine: a project without having prepared: %v", err))
 		}
 		p = newProject(number, key, e.nearVisitors)
+		p.erasedBefore = e.ledger.Last(number)
 		if why := e.missing(number); why != nil {
 			e.breakOff(p, why)
 		}

@@ -29,6 +29,10 @@ func (e *Engine) recoverAll() error {
 	}
 	e.number = trimmed
 	e.trimmed.Store(trimmed)
+	if err := e.openLedger(); err != nil {
+		return err
+	}
+	e.ahead = e.ledger.Newest()
 	if err := e.clearIncoming(); err != nil {
 		return err
 	}
@@ -92,6 +96,9 @@ func (e *Engine) recoverProject(p *project, key, value []byte) error {
 	m, err := e.decryptManifest(p.number, key, value)
 	if err != nil {
 		return err
+	}
+	if last := e.ledger.Last(p.number); last < m.erasures.done {
+		return errOldLedger
 	}
 	state, err := e.openSealed(p, m, &sealed{manifest: &manifest{}})
 	if err != nil {

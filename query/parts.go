@@ -23,7 +23,7 @@ type stretch struct {
 // false where that doesn't go. The visitors are left out unless they are asked for.
 func (r *run) partsOf(p *pass, s *sealed, c *calendar, visitors bool) (parts []stretch, ok bool, err error) {
 	_, greatest := s.segment.SeqRange()
-	if r.common.Memo == nil || greatest > r.asOf || p.wants.others != nil {
+	if r.common.Memo == nil || greatest > r.asOf || s.segment.Hides() || p.wants.others != nil {
 		return nil, false, nil
 	}
 	for _, t := range p.wants.tests {

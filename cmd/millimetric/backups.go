@@ -19,6 +19,7 @@ import (
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/engine"
 	"millimetric/engine/backup"
+	"millimetric/engine/ledger"
 	"millimetric/index/event"
 )
 
@@ -135,8 +136,6 @@ const (
 	keptKeyring = "keyring"
 	keptWindows = "windows" // the retention windows of projects, in days, by their numbers
 	keptLedger  = "ledger"  // of who was erased
-
-	ledgerName = "erasures" // in the store's folder
 )
 
 // kept reads what a backup keeps only as it is now.
@@ -156,7 +155,7 @@ func (f *folder) kept() (map[string][]byte, error) {
 		return nil, err
 	}
 	kept := map[string][]byte{keptKeyring: ring, keptWindows: text}
-	erased, err := os.ReadFile(filepath.Join(f.dir, storeName, ledgerName))
+	erased, err := os.ReadFile(filepath.Join(f.dir, storeName, ledger.FileName))
 	if err == nil {
 		kept[keptLedger] = erased
 	} else if errors.Is(err, os.ErrNotExist) {

@@ -71,7 +71,7 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
-		footprintCommand(), rootkeyCommand(), versionCommand(), backupCommand(), restoreCommand())
+		footprintCommand(), rootkeyCommand(), versionCommand(), forgetCommand(), receiptCommand(), backupCommand(), restoreCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(ask.Commands()...)

@@ -17,7 +17,7 @@ var rights = map[string]string{
 	"track": "pk sk", "batch": "pk sk", "identify": "pk sk",
 	"query": "rk ak", "stats": "rk ak", "sources": "rk ak", "paths": "rk ak", "live": "rk ak", "attribution": "rk ak",
 	"sessions": "rk ak", "funnel": "rk ak", "retention": "rk ak",
-	"mcp": "sk rk", "mcp.account": "ak",
+	"mcp": "sk rk", "mcp.account": "ak", "forget": "sk ak", "forget.receipt": "sk ak",
 	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any",
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
@@ -28,7 +28,10 @@ var rights = map[string]string{
 }
 
 // refusals are the codes for keys of other kinds, where it isn't insufficient_scope.
-var refusals = map[string]string{"mcp": "key_kind_not_allowed", "mcp.account": "account_key_required"}
+var refusals = map[string]string{
+	"mcp": "key_kind_not_allowed", "mcp.account": "account_key_required",
+	"forget pk": "forget_requires_secret_key", "forget.receipt pk": "forget_requires_secret_key",
+}
 
 // matrixCaller is a column of the matrix.
 type matrixCaller struct {
@@ -108,7 +111,7 @@ func (r *running) matrixCell(route route, method, open string, c matrixCaller) {
 	case open == "any":
 		want = ""
 	case want == "" && !slices.Contains(strings.Fields(open), string(c.kind)):
-		want = cmp.Or(refusals[route.name], "insufficient_scope")
+		want = cmp.Or(refusals[route.name+" "+string(c.kind)], refusals[route.name], "insufficient_scope")
 	case want == "" && c.archived && strings.Contains(open, "pk"):
 		want = "project_archived"
 	case want == "" && c.foreign && strings.Contains(route.path, "{id}"):

@@ -8,6 +8,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/ingest/intake"
 	"millimetric/query/api"
@@ -24,6 +25,7 @@ type route struct {
 	scope   string                                    // that a read key needs; none where it is empty
 	audited bool                                      // each call is in the audit log, refused ones too
 	refusal string                                    // the code for keys of other kinds; "" is insufficient_scope
+	only    auth.Kind                                 // the one kind that refusal is for; "" is all
 	before  func(*server, *fasthttp.RequestCtx) error // checked before the key; nil for nothing
 	handle  func(*server, *fasthttp.RequestCtx, auth.Grant) error
 }
@@ -52,6 +54,10 @@ func routeTable() []route {
 			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).Serve)},
 		{name: "mcp.account", methods: post, path: "/mcp/account", kinds: adminKinds(), refusal: auth.CodeAccountRequired,
 			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).ServeAccount)},
+		{name: "forget", methods: post, path: "/v1/forget", kinds: forgetters(), audited: true, refusal: auth.CodeForgetRequiresSecret, only: auth.KindPublishable,
+			handle: forgetWith((*forget.Door).Forget)},
+		{name: "forget.receipt", methods: look[:1], path: "/v1/forget/{receipt}", kinds: forgetters(), audited: true,
+			refusal: auth.CodeForgetRequiresSecret, only: auth.KindPublishable, handle: forgetWith((*forget.Door).Receipt)},
 		{name: "healthz", methods: look, path: "/healthz", handle: (*server).healthz},
 		{name: "readyz", methods: look, path: "/readyz", handle: (*server).readyz},
 		{name: "openapi", methods: look, path: "/openapi.json", handle: (*server).openapi},
@@ -60,6 +66,9 @@ func routeTable() []route {
 		{name: "footprint", methods: look[:1], path: "/v1/footprint", kinds: adminKinds(), handle: adminWith((*admin.Door).ReadFootprint)},
 	}, adminRoutes()...)
 }
+
+// forgetters are the kinds of keys that may erase persons.
+func forgetters() []auth.Kind { return []auth.Kind{auth.KindSecret, auth.KindAccount} }
 
 func adminKinds() []auth.Kind { return []auth.Kind{auth.KindAccount} }
 

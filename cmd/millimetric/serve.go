@@ -19,6 +19,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/openapi"
 	"millimetric/engine"
 	"millimetric/index/event"
@@ -120,10 +121,15 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	if err != nil {
 		return nil, fmt.Errorf("make pipeline: %w", err)
 	}
+	signer, err := f.signer()
+	if err != nil {
+		return nil, err
+	}
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
 		giveUp: giveUp,
-		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes(), Signer: signer},
+		forget: &forget.Door{Book: f.book, Engine: f.engine, Signer: signer, Running: running},
 		audit:  f.audit,
 		rates:  &rates{now: now},
 		book:   f.book,

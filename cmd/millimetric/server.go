@@ -20,6 +20,7 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/metrics"
 	"millimetric/engine/keyring"
@@ -38,6 +39,7 @@ type server struct {
 	api     *api.Door
 	mcp     *mcp.Door
 	admin   *admin.Door
+	forget  *forget.Door
 	rates   *rates
 	audit   *audit.Log
 	ready   func() error                   // nil while events are taken
@@ -257,7 +259,7 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 		return auth.Grant{}, err
 	}
 	return s.book.Check(auth.Claim{
-		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal,
+		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal, RefusalTo: r.only,
 		Sends: slices.Contains(r.kinds, auth.KindPublishable),
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"millimetric/engine/backup"
 	"millimetric/engine/enginetest"
 	"millimetric/engine/keyring"
+	"millimetric/engine/ledger"
 	"millimetric/index/event"
 )
 
@@ -93,7 +94,11 @@ func (r *rig) open() {
 
 func (r *rig) kept() (map[string][]byte, error) {
 	text, err := os.ReadFile(filepath.Join(r.dir, "keyring"))
-	return map[string][]byte{"keyring": text}, err
+	kept := map[string][]byte{"keyring": text}
+	if erased, err := os.ReadFile(filepath.Join(r.dir, "store", ledger.FileName)); err == nil {
+		kept["ledger"] = erased
+	}
+	return kept, err
 }
 
 func (r *rig) options(ring *keyring.Keyring) engine.Options {
@@ -177,6 +182,9 @@ func (r *rig) restore(a *backup.Archive, to backup.Point) (*engine.Engine, backu
 	done, err := a.Restore(context.Background(), to, filepath.Join(dir, "store"), opt)
 	if err != nil {
 		return nil, done, err
+	}
+	if erased := kept["ledger"]; erased != nil {
+		r.must(os.WriteFile(filepath.Join(dir, "store", ledger.FileName), erased, 0o600))
 	}
 	e, err := engine.Open(filepath.Join(dir, "store"), opt)
 	r.must(err)

@@ -19,6 +19,7 @@ import (
 
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/receipt"
 	"millimetric/engine"
 	"millimetric/index/event"
 )
@@ -35,6 +36,8 @@ type Door struct {
 	Forget func(event.Project) error
 	// Backups are the store's; nil where none are made.
 	Backups Backups
+	// Signer signs the receipts of projects that were destroyed.
+	Signer receipt.Signer
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 

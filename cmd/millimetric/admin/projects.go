@@ -1,6 +1,7 @@
 package admin
 
 import (
+	stdjson "encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/receipt"
 	"millimetric/engine"
 	"millimetric/index/event"
 )
@@ -147,6 +149,7 @@ func (d *Door) DestroyProject(r *Request) error {
 	defer d.working.Unlock()
 	ctx, cancel := d.writing()
 	defer cancel()
+	began, events := d.Now(), int(d.Engine.Footprint(p.Number).Events)
 	if err := d.Book.Condemn(ctx, p.Account, p.ID); err != nil {
 		return err
 	}
@@ -161,7 +164,13 @@ func (d *Door) DestroyProject(r *Request) error {
 	if err := d.Book.Remove(last, p.Account, p.ID); err != nil {
 		return err
 	}
-	return r.answer(fasthttp.StatusOK, map[string]any{"ok": true, "id": p.ID, "destroyed_at": d.Now().UTC()})
+	ended := d.Now()
+	signed, err := d.Signer.Sign(receipt.OfProject(p.ID, events, began, ended))
+	if err != nil {
+		return err
+	}
+	r.detail(map[string]any{"slug": p.Slug, "receipt": stdjson.RawMessage(signed)})
+	return r.answer(fasthttp.StatusOK, map[string]any{"ok": true, "id": p.ID, "destroyed_at": ended.UTC(), "receipt": stdjson.RawMessage(signed)})
 }
 
 // ReadSettings shows a project's settings.

@@ -106,7 +106,7 @@ func tags() []schema {
 	return []schema{
 		{"name": "ingest", "description": "Events in"}, {"name": "questions", "description": "Answers out"},
 		{"name": "agents", "description": "Model Context Protocol"}, {"name": "admin", "description": "Projects, keys, settings, the store"},
-		{"name": "server", "description": "About the server itself"},
+		{"name": "erasure", "description": "Persons out, with proof"}, {"name": "server", "description": "About the server itself"},
 	}
 }
 

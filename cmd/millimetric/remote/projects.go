@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -101,8 +102,11 @@ func destroyProject() *cobra.Command {
 	confirm := cmd.Flags().String("confirm", "", "the project's slug")
 	return command(cmd, "PROJECT", func(args []string) (call, error) {
 		return call{"DELETE", projectsPath + "/" + escaped(args[0]), map[string]any{"confirm": *confirm}}, nil
-	}, showing("", func(gone struct{ ID string }) [][]string {
-		return [][]string{{"project " + gone.ID + " is gone; replace all copies of the file \"keyring\""}}
+	}, showing("", func(gone struct {
+		ID      string
+		Receipt json.RawMessage
+	}) [][]string {
+		return [][]string{{"project " + gone.ID + " is gone; replace all copies of the file \"keyring\". The receipt:"}, {string(gone.Receipt)}}
 	}))
 }
 
