@@ -70,13 +70,20 @@ func (b *backedUp) copied(groups uint64) {
 
 func (b *backedUp) count(event string) int {
 	b.t.Helper()
-	var answer struct{ Rows []struct{ Value int } }
-	b.ask("GET", "/v1/stats?from=2020-01-01&to=2100-01-01&event_name="+event, b.made.RK, "", &answer)
-	total := 0
-	for _, row := range answer.Rows {
-		total += row.Value
+	var answer struct {
+		Rows []struct {
+			Name  string `json:"event_name"`
+			Value int
+		}
 	}
-	return total
+	year := time.Now().Year()
+	b.ask("GET", fmt.Sprintf("/v1/stats?from=%d-01-01&to=%d-01-01&group_by=event_name", year-1, year+2), b.made.RK, "", &answer)
+	for _, row := range answer.Rows {
+		if row.Name == event {
+			return row.Value
+		}
+	}
+	return 0
 }
 
 // offline runs a command on the backup with nothing but the target and the root key.
