@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"engine":                {"index/event", "index/encode", "index/bitmap", "index", "index/ids", "index/visitors", "index/commits", "engine/ledger"},
 	"engine/keyring":        {"index/event"},
 	"engine/ledger":         {"index/event"},
-	"engine/backup":         {"engine", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "index/event"},
+	"engine/backup":         {"engine", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "index/event", "engine/ledger"},
 	"engine/backup/*":       {"engine/backup", "index/event"},
 	"engine/enginetest":     {"engine", "engine/keyring", "index/event", "index/event/eventtest", "index/encode"},
 	"ingest":                {"index/event", "ingest/classify", "ingest/privacy"},

@@ -20,6 +20,9 @@ import (
 //     Options.CipherBuckets says which keys there are.
 //  3. Groups are put into the log. Whenever they hold as many events as a store should have live, an engine
 //     opens the store, seals them, and closes it again: so memory is bounded, however long the log is.
+//  4. Whoever opens the store first applies the ledger of who was erased, all of it, before anything can be
+//     asked. Its newest copy is put beside the store after the last step, and not before: what came with later
+//     groups would be left out.
 //
 // Where a step fails, the folder holds no store, and must be thrown away. It is for one goroutine.
 type Restore struct {
@@ -42,8 +45,10 @@ const (
 	restoreBatchBytes = 4 << 20
 	// restoreLogBytes bounds the groups that are in the log at a time: memory for them is some ten times that.
 	restoreLogBytes = 16 << 20
-	// restoreLogEvents bounds their events.
+	// restoreLogEvents bounds their events, where nothing is said of how many are sealed together.
 	restoreLogEvents = liveRowsMax / 2
+	// restoreSeals is how many times that many they are otherwise.
+	restoreSeals = 8
 )
 
 // NewRestore begins in a folder that is empty, or isn't there.
@@ -168,7 +173,11 @@ func (r *Restore) Group(c Commit) error {
 	if err := r.put(r.batch.Set(appendGroupKey(nil, c.Number), value, nil)); err != nil {
 		return err
 	}
-	if r.events < restoreLogEvents && r.bytes < restoreLogBytes {
+	most := restoreLogEvents
+	if r.opt.SealRows > 0 {
+		most = min(most, restoreSeals*r.opt.SealRows)
+	}
+	if r.events < most && r.bytes < restoreLogBytes {
 		return nil
 	}
 	return r.seal()
@@ -236,30 +245,19 @@ func (r *Restore) prune() error {
 }
 
 func (r *Restore) pruneManifests() error {
-	if r.opt.CipherBuckets == nil {
-		return nil
-	}
 	return walk(r.e.db, []byte{prefixManifest}, func(key, value []byte) error {
 		number, _ := manifestOwner(key)
-		buckets := r.opt.CipherBuckets(number)
-		if !slices.Contains(buckets, BucketSets) {
-			return r.batch.Delete(slices.Clone(key), nil) // the project was destroyed by a later format
-		}
 		m, err := r.e.decryptManifest(number, key, value)
 		if err != nil {
 			return err
 		}
-		var dead []thing
-		switch {
-		case m.watermark > 0 && r.isDestroyed(number):
-			dead = m.things(number)
-			*m = manifest{next: m.next, watermark: m.watermark, committed: m.committed, ordinals: m.ordinals, gone: uint64(m.watermark)}
-		default:
-			dead = m.without(number, buckets)
-		}
-		if len(dead) == 0 {
+		dead := r.prunedManifest(number, m)
+		if len(dead) == 0 && m.erasures.done == 0 {
 			return nil
 		}
+		// The ledger is newer than the copy, and groups come that are older than its last entries: all of it
+		// is to be applied again, to all that will be there when the store is opened.
+		m.erasures.done = 0
 		key = slices.Clone(key)
 		failed := r.batch.Set(key, r.e.ciphers.encrypt(cipherID{number, BucketSets}, nil, key, m.append(nil)), nil)
 		for _, t := range dead {
@@ -269,6 +267,19 @@ func (r *Restore) pruneManifests() error {
 		}
 		return failed
 	})
+}
+
+// prunedManifest takes out of a manifest what can't be read any more, and returns that.
+func (r *Restore) prunedManifest(number event.Project, m *manifest) (dead []thing) {
+	if r.opt.CipherBuckets == nil {
+		return nil
+	}
+	if m.watermark > 0 && r.isDestroyed(number) {
+		dead = m.things(number)
+		*m = manifest{next: m.next, watermark: m.watermark, committed: m.committed, ordinals: m.ordinals, gone: uint64(m.watermark)}
+		return dead
+	}
+	return m.without(number, r.opt.CipherBuckets(number))
 }
 
 // without takes out the segments whose buckets have no cipher key, and returns them.
@@ -324,7 +335,7 @@ func (r *Restore) seal() error {
 	return r.open()
 }
 
-// Finish ends the restore: the store can be opened now.
+// Finish ends the restore: the store can be opened once the ledger lies beside it.
 func (r *Restore) Finish() error { return errors.Join(r.prune(), r.close()) }
 
 // Abandon ends a restore that failed.

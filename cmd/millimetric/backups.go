@@ -19,6 +19,7 @@ import (
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/engine"
 	"millimetric/engine/backup"
+	"millimetric/engine/ledger"
 	"millimetric/index/event"
 )
 
@@ -62,6 +63,7 @@ type backups struct {
 	settings engine.Options
 	folder   *folder
 	log      *slog.Logger
+	files    unchanged
 	*backup.Backup
 
 	drilling sync.Mutex // one drill at a time
@@ -75,7 +77,7 @@ func newBackups(values settings, store *engine.Options) (*backups, error) {
 	if err != nil || target == nil {
 		return nil, err
 	}
-	b := &backups{target: target, queue: backup.NewQueue(backup.QueueBytes, time.Now), settings: *store}
+	b := &backups{target: target, queue: backup.NewQueue(backup.QueueBytes, time.Now), settings: *store, files: unchanged{last: map[string]readFile{}}}
 	keep, err := days(values, "backup-keep-days", 1)
 	if err == nil {
 		b.every, err = days(values, "backup-drill-days", 0)
@@ -111,7 +113,7 @@ func (b *backups) attach(f *folder, door *admin.Door, log *slog.Logger) error {
 	}
 	b.folder, b.log = f, log
 	b.Backup, err = backup.New(backup.Options{
-		Target: b.target, Engine: f.engine, Queue: b.queue, Key: key, Wrapped: wrapped, Kept: f.kept, Now: time.Now,
+		Target: b.target, Engine: f.engine, Queue: b.queue, Key: key, Wrapped: wrapped, Kept: b.kept, Now: time.Now,
 		Dir: f.dir, KeepFor: b.keep, Notify: func(n backup.Notice) {
 			if n.Urgent {
 				log.Warn(n.Text)
@@ -135,13 +137,42 @@ const (
 	keptKeyring = "keyring"
 	keptWindows = "windows" // the retention windows of projects, in days, by their numbers
 	keptLedger  = "ledger"  // of who was erased
-
-	ledgerName = "erasures" // in the store's folder
 )
 
+// unchanged reads files anew only where they were replaced: a backup asks for them every second.
+type unchanged struct {
+	mu   sync.Mutex // guards what follows; files are read inside, which are small and seldom replaced
+	last map[string]readFile
+}
+
+type readFile struct {
+	facts os.FileInfo
+	text  []byte
+}
+
+// read returns what a file holds. Files are replaced by others, never written in place.
+func (u *unchanged) read(name string) ([]byte, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	facts, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	known, ok := u.last[name]
+	if ok && os.SameFile(known.facts, facts) && known.facts.Size() == facts.Size() && known.facts.ModTime().Equal(facts.ModTime()) {
+		return known.text, nil
+	}
+	text, err := os.ReadFile(name) // it may be newer than facts, and is then read once more
+	if err == nil {
+		u.last[name] = readFile{facts, text}
+	}
+	return text, err
+}
+
 // kept reads what a backup keeps only as it is now.
-func (f *folder) kept() (map[string][]byte, error) {
-	ring, err := os.ReadFile(filepath.Join(f.dir, keptKeyring))
+func (b *backups) kept() (map[string][]byte, error) {
+	f := b.folder
+	ring, err := b.files.read(filepath.Join(f.dir, keptKeyring))
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +187,7 @@ func (f *folder) kept() (map[string][]byte, error) {
 		return nil, err
 	}
 	kept := map[string][]byte{keptKeyring: ring, keptWindows: text}
-	erased, err := os.ReadFile(filepath.Join(f.dir, storeName, ledgerName))
+	erased, err := b.files.read(filepath.Join(f.dir, storeName, ledger.FileName))
 	if err == nil {
 		kept[keptLedger] = erased
 	} else if errors.Is(err, os.ErrNotExist) {

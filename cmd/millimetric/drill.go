@@ -15,6 +15,7 @@ import (
 	"millimetric/engine"
 	"millimetric/engine/backup"
 	"millimetric/engine/keyring"
+	"millimetric/engine/ledger"
 	"millimetric/index/event"
 )
 
@@ -50,7 +51,7 @@ func restoreInto(ctx context.Context, a *backup.Archive, to backup.Point, dir st
 		return done, err
 	}
 	if erased := kept[keptLedger]; erased != nil {
-		if err := writeSynced(filepath.Join(store, ledgerName), erased); err != nil {
+		if err := writeSynced(filepath.Join(store, ledger.FileName), erased); err != nil {
 			return done, err
 		}
 	}

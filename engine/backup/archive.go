@@ -193,13 +193,18 @@ func (r *Report) problem(format string, args ...any) {
 	}
 }
 
+// headLate is how much newer than the head an object may be that it doesn't name: it is being written, or the
+// clocks of server and target differ.
+const headLate = 15 * time.Minute
+
 // Check compares what the target lists with what the backup must have: names and lengths. It reads no more
 // than the head and the catalog.
 func (a *Archive) Check(ctx context.Context) (*Report, error) {
 	r := &Report{Problems: []string{}}
-	there := map[string]int64{}
+	there, fresh := map[string]int64{}, map[string]bool{}
 	err := a.target.List(ctx, "", func(o Object) error {
 		there[o.Name] = o.Bytes
+		fresh[o.Name] = o.Modified.Sub(a.Head.Written) > headLate
 		return nil
 	})
 	if err != nil {
@@ -222,6 +227,9 @@ func (a *Archive) Check(ctx context.Context) (*Report, error) {
 			r.Bytes += there[name]
 		} else if ours(name) {
 			r.Unnamed++
+			if fresh[name] {
+				r.problem("object %s is newer than the head: somebody may have put an older head back", name)
+			}
 		}
 	}
 	if _, ok := there[keyName]; !ok {

@@ -144,8 +144,8 @@ type Status struct {
 	Gaps     uint64     `json:"gaps"`                 // how often groups were missing
 	Problem  string     `json:"problem,omitempty"`    // why it isn't going on, if it isn't
 	Waiting  int        `json:"waiting_bytes"`        // in the queue
-	Lost     bool       `json:"behind,omitempty"`     // the queue was too small; the store is read
-	Behind   float64    `json:"behind_s,omitempty"`   // since when something waits
+	Lost     bool       `json:"catching_up"`          // the queue was too small; the store is read
+	Behind   float64    `json:"behind_s"`             // for how long something has been waiting
 	Objects  int        `json:"objects"`              // at the target
 	Bytes    int64      `json:"bytes"`                // of these
 	Oldest   time.Time  `json:"oldest_base,omitzero"` // the first position that can be restored
@@ -221,6 +221,11 @@ func (b *Backup) keepOnce(ctx context.Context, forced bool) error {
 			return err
 		}
 	}
+	return b.Upkeep(ctx)
+}
+
+// Upkeep merges parts and drops what is too old. Run does so by itself.
+func (b *Backup) Upkeep(ctx context.Context) error {
 	if err := b.mergeParts(ctx); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"millimetric/engine/backup"
 	"millimetric/engine/enginetest"
 	"millimetric/engine/keyring"
+	"millimetric/engine/ledger"
 	"millimetric/index/event"
 )
 
@@ -35,6 +36,7 @@ type rig struct {
 	b      *backup.Backup
 	now    atomic.Int64 // ms, of the store's clock
 	ended  func()
+	rows   int // that are sealed together
 
 	model     map[event.Project][]event.Event
 	positions []position
@@ -47,10 +49,11 @@ type position struct {
 	ends  map[event.Project]int
 }
 
-const rigStart = 1_790_000_000_000
+// rigStart is near the time of the files that tests write.
+var rigStart = time.Now().UnixMilli()
 
 func newRig(t testing.TB, target backup.Target) *rig {
-	r := &rig{t: t, dir: t.TempDir(), root: [32]byte{9}, target: target, key: backup.NewKey(), model: map[event.Project][]event.Event{}}
+	r := &rig{t: t, dir: t.TempDir(), root: [32]byte{9}, target: target, key: backup.NewKey(), rows: 64, model: map[event.Project][]event.Event{}}
 	r.now.Store(rigStart)
 	r.open()
 	return r
@@ -91,13 +94,17 @@ func (r *rig) open() {
 
 func (r *rig) kept() (map[string][]byte, error) {
 	text, err := os.ReadFile(filepath.Join(r.dir, "keyring"))
-	return map[string][]byte{"keyring": text}, err
+	kept := map[string][]byte{"keyring": text}
+	if erased, err := os.ReadFile(filepath.Join(r.dir, "store", ledger.FileName)); err == nil {
+		kept["ledger"] = erased
+	}
+	return kept, err
 }
 
 func (r *rig) options(ring *keyring.Keyring) engine.Options {
 	return engine.Options{
 		Now: r.clock, CipherKey: ring.CipherKey, CipherBuckets: ring.CipherBuckets, DropCipherKey: ring.DropCipherKey,
-		FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 64 << 10, SealRows: 64, SegmentRows: 512,
+		FreeBytesMin: -1, FreePercentMin: -1, MemTableBytes: 4 << 20, SealRows: r.rows, SegmentRows: 512,
 		Elapsed: func() time.Duration { return time.Duration(r.now.Load()-rigStart) * time.Millisecond },
 		Fatal:   func(reason string) { panic(reason) },
 	}
@@ -112,6 +119,12 @@ func (r *rig) send(rng *rand.Rand, project event.Project, n int) {
 		events[i] = event.Event{Name: fmt.Sprintf("e%d", rng.IntN(5)), Time: event.TimeOf(r.clock()), SessionID: "s", Path: "/", Properties: "{}",
 			AnonymousID: fmt.Sprintf("visitor-%d", rng.IntN(20)), ID: fmt.Sprintf("id-%d-%d", len(r.model[project])+i, rng.Uint32())}
 	}
+	r.append(project, events)
+}
+
+// append appends events, and notes the position.
+func (r *rig) append(project event.Project, events []event.Event) {
+	r.t.Helper()
 	if err := r.engine.Append(context.Background(), project, slices.Clone(events)); err != nil {
 		r.t.Fatal(err)
 	}
@@ -124,6 +137,13 @@ func (r *rig) send(rng *rand.Rand, project event.Project, n int) {
 		p.ends[project] = len(events)
 	}
 	r.positions = append(r.positions, p)
+}
+
+func rec(id, value string) engine.Record {
+	if value == "" {
+		return engine.Record{Kind: "kind", ID: id}
+	}
+	return engine.Record{Kind: "kind", ID: id, Value: []byte(value)}
 }
 
 func (r *rig) must(err error) {
@@ -162,6 +182,9 @@ func (r *rig) restore(a *backup.Archive, to backup.Point) (*engine.Engine, backu
 	done, err := a.Restore(context.Background(), to, filepath.Join(dir, "store"), opt)
 	if err != nil {
 		return nil, done, err
+	}
+	if erased := kept["ledger"]; erased != nil {
+		r.must(os.WriteFile(filepath.Join(dir, "store", ledger.FileName), erased, 0o600))
 	}
 	e, err := engine.Open(filepath.Join(dir, "store"), opt)
 	r.must(err)

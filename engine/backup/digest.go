@@ -27,7 +27,11 @@ func DigestOf(e *engine.Engine, project event.Project, upTo event.Seq, floor eve
 		if err != nil {
 			return d, err
 		}
+		hidden := segment.Hidden()
 		for row := range uint32(segment.Rows()) {
+			if hidden.Has(row) {
+				continue // of somebody who was erased
+			}
 			ev, _, err := reader.Event(row)
 			if err != nil {
 				return d, fmt.Errorf("read an event of project %d: %w", project, err)

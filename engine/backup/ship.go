@@ -36,26 +36,23 @@ func (b *Backup) Ship(ctx context.Context) error {
 	if err := b.join(ctx); err != nil {
 		return err
 	}
+	if err := b.shipPending(ctx); err != nil {
+		return err
+	}
 	began := b.opt.Now()
-	if len(b.pending) == 0 {
-		p, lost := b.opt.Queue.take()
-		if lost {
-			if err := b.catchUp(ctx); err != nil {
-				b.opt.Queue.lose()
-				return fmt.Errorf("read what the backup lacks: %w", err)
-			}
+	p, lost := b.opt.Queue.take()
+	if lost {
+		if err := b.catchUp(ctx); err != nil {
+			b.opt.Queue.lose() // p is in the store, too
+			return fmt.Errorf("read what the backup lacks: %w", err)
 		}
-		if p.entries > 0 {
-			b.pending = append(b.pending, p)
-		}
+	}
+	if p.entries > 0 {
+		b.pending = append(b.pending, p)
 		b.hold(len(p.body))
 	}
-	for len(b.pending) > 0 {
-		if err := b.shipPart(ctx, &b.pending[0]); err != nil {
-			return err
-		}
-		b.pending[0] = packet{} // its memory
-		b.pending = b.pending[1:]
+	if err := b.shipPending(ctx); err != nil {
+		return err
 	}
 	if err := b.keepNewest(ctx); err != nil {
 		return err
@@ -64,6 +61,18 @@ func (b *Backup) Ship(ctx context.Context) error {
 	b.stat.Copied, b.copied, b.holding = began, began, 0
 	b.mu.Unlock()
 	b.worked()
+	return nil
+}
+
+// shipPending copies what an earlier try has left.
+func (b *Backup) shipPending(ctx context.Context) error {
+	for len(b.pending) > 0 {
+		if err := b.shipPart(ctx, &b.pending[0]); err != nil {
+			return err
+		}
+		b.pending[0] = packet{} // its memory
+		b.pending = b.pending[1:]
+	}
 	return nil
 }
 

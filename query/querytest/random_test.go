@@ -70,7 +70,7 @@ func sourcesOf(r *rand.Rand, model *Model) map[string]query.Source {
 	hidden := sealed
 	if r.IntN(3) == 0 {
 		hidden = NewHidden(model.Events, r.Uint64())
-		sources["sealed, others hidden"] = hidden
+		sources["sealed, others hidden"] = finder{hidden}
 	}
 	if len(model.Events) == 0 || r.IntN(6) > 0 {
 		return sources
