@@ -90,7 +90,11 @@ func (e *Engine) eachEntry(visit func(key []byte)) (bytes uint64, err error) {
 		path := e.fs.PathJoin(e.dir, name)
 		facts, err := e.fs.Stat(path)
 		if err == nil && strings.HasSuffix(name, ".sst") {
-			err = e.eachOfTable(path, visit)
+			if err = e.eachOfTable(path, visit); err != nil && e.isWhole(name) {
+				err = e.eachOfTable(path, visit) // which it wasn't a moment ago
+			} else if err != nil {
+				continue // it is being written, of tables that are searched
+			}
 		}
 		if errors.Is(err, os.ErrNotExist) {
 			continue // it was removed meanwhile
@@ -101,6 +105,23 @@ func (e *Engine) eachEntry(visit func(key []byte)) (bytes uint64, err error) {
 		bytes += uint64(facts.Size())
 	}
 	return bytes, e.eachOfLogs(visit)
+}
+
+// isWhole reports whether a file is a table that Pebble reads from, and not one that is being written, or that
+// a crash has left and the next start removes.
+func (e *Engine) isWhole(name string) bool {
+	levels, err := e.db.SSTables()
+	if err != nil {
+		return true
+	}
+	for _, tables := range levels {
+		for _, t := range tables {
+			if name == fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (e *Engine) eachOfTable(path string, visit func(key []byte)) (err error) {
