@@ -47,6 +47,7 @@ const (
 	memoStarts                   // where visits begin
 	memoSales                    // events of a name, and what they are worth
 	memoPairs                    // which codes of a column each visitor has
+	memoTracks                   // times and names of events
 )
 
 // memoValue is what was found out. It isn't changed any more.

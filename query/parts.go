@@ -73,24 +73,8 @@ func emptyParts(p *pass, s *sealed, c *calendar) (parts []stretch, ok bool) {
 
 // fillParts walks a segment.
 func (r *run) fillParts(p *pass, s *sealed, parts []stretch, visitors bool) error {
-	if err := s.openRuns(); err != nil {
-		return err
-	}
-	v, lists, met := r.viewOf(), make([]visitorList, len(parts)), 0
-	bounded := *p
-	bounded.size = func() int { return p.size() + met/4 }
-	near := 0
-	for chunk := range s.segment.Chunks() {
-		v.turn(s, chunk)
-		r.cost.Scanned += v.rows
-		r.work += 1 + v.rows/rowsPerWork
-		if err := r.look(&bounded); err != nil {
-			return err
-		}
-		chosen := r.rows(0, v.rows)
-		if !r.common.IncludeBots {
-			chosen = r.people.choose(v, chosen)
-		}
+	lists, met, near := make([]visitorList, len(parts)), 0, 0
+	err := r.eachChunk(p, s, func() int { return met / 4 }, func(v *view, chosen []int32) {
 		times := v.timesOf()
 		for _, at := range chosen {
 			if t := times[at]; t < parts[near].from || t >= parts[near].to {
@@ -101,9 +85,9 @@ func (r *run) fillParts(p *pass, s *sealed, parts []stretch, visitors bool) erro
 				met++
 			}
 		}
-		if v.err != nil {
-			return v.err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	for i := range lists {
 		if visitors {
