@@ -36,6 +36,15 @@ type trackWalk struct {
 	touch   funnelMark
 }
 
+// trackKind says what events of a name can do.
+type trackKind uint8
+
+const (
+	trackNothing trackKind = iota
+	trackBegins            // no more than begin an attempt
+	trackAny
+)
+
 // trackBegin is an event that can only begin an attempt.
 type trackBegin struct {
 	time      event.Time
@@ -54,9 +63,11 @@ type firstTouch struct {
 type trackSegment struct {
 	*eventTracks
 	sealed    *sealed
-	number    uint32     // of the segment, from 1 on
-	marks     []nameMark // by code of a name
-	next, run int        // the visitors of the block
+	number    uint32         // of the segment, from 1 on
+	marks     []nameMark     // by code of a name
+	kinds     [256]trackKind // likewise, in short
+	inside    bool           // all events matter, and attempts can begin at each
+	next, run int            // the visitors of the block
 }
 
 // tracked tells whether the funnel can go this way.
@@ -121,7 +132,7 @@ func (w *trackWalk) open() (ok bool, err error) {
 		if of.eventTracks, err = w.r.tracksOf(w.pass, s); err != nil {
 			return false, err
 		}
-		if of.marks, err = w.marksOf(s); err != nil {
+		if err := w.tell(of); err != nil {
 			return false, err
 		}
 		s.used = true
@@ -134,17 +145,26 @@ func (w *trackWalk) open() (ok bool, err error) {
 	return true, nil
 }
 
-// marksOf returns what the names of a segment are to the steps, by their codes.
-func (w *trackWalk) marksOf(s *sealed) ([]nameMark, error) {
-	marks := make([]nameMark, s.column(colName).dict.Len())
-	for code := range marks {
-		name, err := s.column(colName).at(uint32(code))
+// tell finds what the names of a segment are to the steps.
+func (w *trackWalk) tell(of *trackSegment) error {
+	first, last := of.sealed.segment.TimeRange()
+	of.inside = first >= w.from && last < min(w.pass.to, w.see.beginTo)
+	names := of.sealed.column(colName)
+	of.marks = make([]nameMark, names.dict.Len())
+	for code := range of.marks {
+		name, err := names.at(uint32(code))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		marks[code] = markOfName(w.see.tests[name])
+		m := markOfName(w.see.tests[name])
+		switch of.marks[code] = m; {
+		case m.steps == 1 && m.bars == 0:
+			of.kinds[code] = trackBegins
+		case m.steps|m.bars != 0:
+			of.kinds[code] = trackAny
+		}
 	}
-	return marks, nil
+	return nil
 }
 
 // live takes a live event.
@@ -220,9 +240,11 @@ func (w *trackWalk) walkBlock(first uint32) error {
 
 // matters tells whether an event may be a mark.
 func (w *trackWalk) matters(of *trackSegment, i int) bool {
-	m := &of.marks[of.names[i]]
+	if of.kinds[of.names[i]] == trackNothing {
+		return false
+	}
 	t := of.time + event.Time(of.times[i])
-	return m.steps|m.bars != 0 && t >= w.from && t < w.pass.to
+	return of.inside || t >= w.from && t < w.pass.to
 }
 
 // untangle finds the visitors whose marks of a segment don't come behind those of the segments before.
@@ -245,74 +267,4 @@ func (w *trackWalk) untangle(b *block, of *trackSegment) {
 		}
 		*last = max(*last, of.time+event.Time(of.times[to-1])+1)
 	}
-}
-
-// takeTracks takes the events of a block in a segment.
-func (w *trackWalk) takeTracks(b *block, of *trackSegment) {
-	for k := of.next; k < of.run; k++ {
-		visitor := of.ordinals[k] - b.first
-		from, to := of.of(k)
-		tangled := b.tangled.has(visitor)
-		for i := from; i < to; i++ {
-			if m := &of.marks[of.names[i]]; m.steps|m.bars == 0 || !w.matters(of, i) {
-				continue
-			} else if tangled {
-				w.mark(visitor, w.markAt(of, i))
-			} else {
-				w.takeEvent(visitor, w.markAt(of, i))
-			}
-		}
-	}
-}
-
-// markAt makes the mark of an event. In the place of its position it has a number that is good among the
-// events of the segment.
-func (w *trackWalk) markAt(of *trackSegment, i int) funnelMark {
-	n := &of.marks[of.names[i]]
-	m := funnelMark{time: of.time + event.Time(of.times[i]), seq: event.Seq(i), steps: n.steps, bars: n.bars, visit: of.number}
-	m.begins = m.steps&1 != 0 && m.time < w.see.beginTo
-	return m
-}
-
-// takeEvent takes an event of a visitor whose events come in order.
-func (w *trackWalk) takeEvent(visitor uint32, m funnelMark) {
-	begun, only := w.begun.has(visitor), m.steps == 1 && m.bars == 0
-	switch {
-	case !m.begins && (only || !begun): // nothing comes of it
-	case only && begun:
-		w.waiting.add(visitor)
-		w.pending[visitor] = trackBegin{m.time, m.visit, uint32(m.seq)}
-	case only:
-		w.begun.add(visitor)
-		w.first[visitor] = trackBegin{m.time, m.visit, uint32(m.seq)}
-	default:
-		if begun {
-			w.flush(visitor)
-		}
-		w.mark(visitor, m)
-	}
-}
-
-// flush enters what a visitor began before a mark.
-func (w *trackWalk) flush(visitor uint32) {
-	if !w.listed.has(visitor) {
-		w.mark(visitor, w.first[visitor].mark())
-	}
-	if w.waiting.has(visitor) {
-		w.mark(visitor, w.pending[visitor].mark())
-		w.waiting.remove(visitor)
-	}
-}
-
-func (t *trackBegin) mark() funnelMark {
-	return funnelMark{time: t.time, seq: event.Seq(t.index), steps: 1, begins: true, visit: t.of}
-}
-
-func (w *trackWalk) mark(visitor uint32, m funnelMark) {
-	w.r.cost.Matched++
-	w.listed.add(visitor)
-	if m.begins {
-		w.begun.add(visitor)
-	}
-	w.lists.add(visitor, m)
 }
