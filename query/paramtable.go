@@ -73,6 +73,7 @@ func pathsParams() []Param {
 func liveParams() []Param {
 	own := []Param{
 		windowParam("how far back now reaches, at most "+durationText(liveWindowMax), durationText(liveWindow)),
+		compareParam(),
 		limitParam("how many paths, and how many sources", liveLimit, liveLimitMax),
 	}
 	return append(own, commonParams()...)

@@ -18,6 +18,8 @@ type engineFigures struct {
 	single  bench.Result
 	batches []ingestRound
 
+	attended attended
+
 	loaded    loaded
 	settle    time.Duration
 	footprint footprint
@@ -40,7 +42,7 @@ func measureEngine(ctx context.Context, s settings) error {
 		return err
 	}
 	var f engineFigures
-	for _, step := range []func(context.Context, settings) error{f.measureSingle, f.measureBatches, f.measureEmpty, f.measureIDs, f.measureFull, f.measureEncryption} {
+	for _, step := range []func(context.Context, settings) error{f.measureSingle, f.measureBatches, f.measureAttended, f.measureEmpty, f.measureIDs, f.measureFull, f.measureEncryption} {
 		if err := step(ctx, s); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ const (
 	idleFullMax    = 128 << 20
 	askedMax       = 512 << 20
 
+	attendedPercentMin   = 50 // questions get half of the processors at most
 	encryptionPercentMax = 5
 	backlogGrowthMax     = 1.5 // what waits at the end over what waited at half time
 )
@@ -40,6 +41,10 @@ func (f *engineFigures) report(s settings, m bench.Machine) string {
 	row(r.Server.P99 < float64(singleP99Max)/float64(time.Millisecond), "< 5 ms", "the same, p99 of a request", "%.2f ms", r.Server.P99)
 	for i := range f.batches {
 		f.batches[i].rows(row)
+	}
+	if a := &f.attended; len(a.alone) > 0 {
+		row(a.share() >= attendedPercentMin, "≥ 50 %", fmt.Sprintf("ingest that is left while %d clients ask without a pause", askers),
+			"%.0f %% (median of %d pairs of turns; %d questions answered)", a.share(), len(a.alone), a.questions)
 	}
 	f.spaceRows(row)
 	f.loadRow(row)

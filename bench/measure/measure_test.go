@@ -33,7 +33,7 @@ func TestTheEngineIsMeasuredFromEndToEnd(t *testing.T) {
 	if err := run(t.Context(), args, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| single events", "| batches of 100,", "| batches of 1000,", "space of an event's id", "after kill -9", "idle and empty", "| dictionaries |"} {
+	for _, want := range []string{"| single events", "| batches of 100,", "| batches of 1000,", "clients ask without a pause", "space of an event's id", "after kill -9", "idle and empty", "| dictionaries |"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"encoding/xml"
-	"io"
+	"image/png"
 	"strings"
 	"testing"
 )
@@ -10,17 +9,16 @@ import (
 // pictures returns the decoded pictures of a result.
 func (t toolResult) pictures() (all []string) {
 	for _, c := range t.Content {
-		if c.Type == "image" && c.MIMEType == "image/svg+xml" && c.Meta["millimetric/untrusted"] == true {
+		if c.Type == "image" && c.MIMEType == "image/png" && c.Meta["millimetric/untrusted"] == true {
 			all = append(all, string(c.Data))
 		}
 	}
 	return all
 }
 
-func TestAgentsGetPicturesOfAnswersWithCleanTexts(t *testing.T) {
+func TestAgentsGetPicturesOfAnswers(t *testing.T) {
 	r := startServer(t)
 	r.sendHostile(hostileTexts()[:60])
-	seen := 0
 	for tool, args := range map[string]map[string]any{
 		"get_stats":   theDay(map[string]any{"group_by": []string{"event_name"}}),
 		"top_sources": theDay(nil), "live": {"window": "1h"},
@@ -36,29 +34,12 @@ func TestAgentsGetPicturesOfAnswersWithCleanTexts(t *testing.T) {
 			t.Errorf("%s: %d pictures", tool, len(pictures))
 			continue
 		}
-		in := xml.NewDecoder(strings.NewReader(pictures[0]))
-		for inStyle := false; ; {
-			token, err := in.Token()
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatalf("%s: %v", tool, err)
-			}
-			switch token := token.(type) {
-			case xml.StartElement:
-				if inStyle = token.Name.Local == "style"; token.Name.Local == "script" || token.Name.Local == "a" {
-					t.Errorf("%s: an element %s", tool, token.Name.Local)
-				}
-			case xml.CharData:
-				if text := strings.TrimSpace(string(token)); !inStyle && text != "" {
-					seen += checkHarmless(t, tool, text)
-				}
-			}
+		img, err := png.Decode(strings.NewReader(pictures[0]))
+		if err != nil {
+			t.Errorf("%s: %v", tool, err)
+		} else if b := img.Bounds(); b.Dx() < 1000 || b.Dy() < 200 {
+			t.Errorf("%s: a picture of %v", tool, b)
 		}
-	}
-	if seen < 20 {
-		t.Errorf("only %d texts of visitors in all pictures", seen)
 	}
 	if plain := r.tool("/mcp", r.words["rk"], "get_stats", theDay(nil)).pictures(); len(plain) != 0 {
 		t.Error("a picture that nobody asked for")

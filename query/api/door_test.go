@@ -87,7 +87,7 @@ func TestAnswersAreTheDocumentedJSON(t *testing.T) {
 				`"cost":{"segments":0,"segments_skipped":0,"rows_scanned":2,"rows_matched":2,"bytes_read":0,"raw_blocks":0,"elapsed_ms":0}}`},
 		{"live", "/v1/live", `{"window":"1h"}`,
 			`{"actors":0,"window":"1h","paths":[],"sources":[],"as_of":"2","exact":true,` +
-				`"settings":{"tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2","window":"1h","now":"2026-05-01T12:00:00.000Z","limit":10},` +
+				`"settings":{"tz":"UTC","filters":[],"include_bots":false,"actor":"visitor","as_of":"2","window":"1h","now":"2026-05-01T12:00:00.000Z","compare":null,"limit":10},` +
 				`"cost":{"segments":0,"segments_skipped":0,"rows_scanned":0,"rows_matched":0,"bytes_read":0,"raw_blocks":0,"elapsed_ms":0}}`},
 		{"explained", "/v1/stats", `{` + range2026 + `,"explain":true,"event":"view","filters":[ {"field":"properties.n", "op":"in", "value":[1.5]} ],"as_of":"1"}`,
 			`{"metric":"count","rows":[{"value":1}],"as_of":"1","exact":true,"settings":{"from":"2026-01-01T00:00:00.000Z","to":"2026-01-02T00:00:00.000Z","tz":"UTC",` +

@@ -19,10 +19,11 @@ type bar struct {
 }
 
 // bars draws lines of a label, a bar and a number; those before, where there are any, as a pale bar
-// below. It begins at y and returns where it ends.
-func (c *canvas) bars(y float64, list []bar, q *query.Common, compare bool, class string) float64 {
+// below, with a word on when that was. It begins at y and returns where it ends.
+func (c *canvas) bars(y float64, list []bar, before string, class string) float64 {
+	compare := before != ""
 	if compare {
-		y = c.before(y, q)
+		y = c.before(y, before)
 	}
 	left := len(list) - barsMax
 	list = list[:min(len(list), barsMax)]
@@ -147,7 +148,7 @@ func drawSources(q *query.Sources, a *query.Answer) (*canvas, error) {
 		}
 		list[i].note = "by " + uniques.text() + " " + plural(uniques.float(), who(&q.Common))
 	}
-	c.bars(headRoom, list, &q.Common, q.Compare, colour(0))
+	c.bars(headRoom, list, compared(&q.Common, q.Compare), colour(0))
 	return c, nil
 }
 
@@ -164,6 +165,7 @@ type present struct {
 	Path, Source *string
 	Actors       number
 	Events       number
+	Previous     struct{ Actors number }
 }
 
 func drawLive(q *query.Live, a *query.Answer) (*canvas, error) {
@@ -181,6 +183,10 @@ func drawLive(q *query.Live, a *query.Answer) (*canvas, error) {
 		c.nothing()
 		return c, nil
 	}
+	before := ""
+	if q.Compare {
+		before = "compared with the " + window + " before"
+	}
 	y := float64(headRoom)
 	for i, name := range []string{"paths", "sources"} {
 		var list []present
@@ -193,7 +199,7 @@ func drawLive(q *query.Live, a *query.Answer) (*canvas, error) {
 		c.bold(margin, y+14, "mm-ink", sizeLabel, map[string]string{"paths": "Pages", "sources": "Sources"}[name])
 		var all []bar
 		for _, p := range list {
-			b := bar{label: missing, now: p.Actors, note: p.Events.text() + " " + plural(p.Events.float(), "events")}
+			b := bar{label: missing, now: p.Actors, then: p.Previous.Actors, note: p.Events.text() + " " + plural(p.Events.float(), "events")}
 			for _, text := range []*string{p.Path, p.Source} {
 				if text != nil {
 					b.label = clean(*text)
@@ -201,7 +207,7 @@ func drawLive(q *query.Live, a *query.Answer) (*canvas, error) {
 			}
 			all = append(all, b)
 		}
-		y = c.bars(y+24, all, &q.Common, false, colour(i)) + 16
+		y = c.bars(y+24, all, before, colour(i)) + 16
 	}
 	return c, nil
 }

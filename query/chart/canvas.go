@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
-
-	"millimetric/query"
 )
 
 // Sizes of text, in pixels.
@@ -142,8 +140,8 @@ func (c *canvas) legend(y float64, names []string, mark func(i int, x, y float64
 }
 
 // before explains the pale marks of a comparison, and returns where what follows may begin.
-func (c *canvas) before(y float64, q *query.Common) float64 {
-	return c.legend(y+8, []string{compared(q, true)}, c.swatch("mm-then"))
+func (c *canvas) before(y float64, what string) float64 {
+	return c.legend(y+8, []string{what}, c.swatch("mm-then"))
 }
 
 // swatch is the mark of a filled colour.

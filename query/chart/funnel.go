@@ -58,7 +58,7 @@ func drawFunnel(q *query.Funnel, a *query.Answer) (*canvas, error) {
 	}
 	y := float64(headRoom)
 	if q.Compare {
-		y = c.before(y, &q.Common)
+		y = c.before(y, compared(&q.Common, true))
 	}
 	y = c.funnel(y, steps, q.Compare)
 	if q.Breakdown == nil {

@@ -352,7 +352,7 @@ func drawStats(q *query.Stats, a *query.Answer) (*canvas, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.bars(headRoom, list, &q.Common, q.Compare, colour(0))
+		c.bars(headRoom, list, compared(&q.Common, q.Compare), colour(0))
 		return c, nil
 	}
 	// A bucket without events has a count and a sum of 0, and no average.
@@ -420,6 +420,6 @@ func drawSessions(q *query.Sessions, a *query.Answer) (*canvas, error) {
 			list[i].note = rate.share() + " bounce, median " + span(seconds.float())
 		}
 	}
-	c.bars(headRoom, list, &q.Common, q.Compare, colour(0))
+	c.bars(headRoom, list, compared(&q.Common, q.Compare), colour(0))
 	return c, nil
 }

@@ -238,20 +238,30 @@ func (m Model) tree(q *query.Paths, at place, walks []walk, depth int) string {
 	return object(append(members, "children", raw(list(children)))...)
 }
 
-// live returns the members of an answer.
-func (m Model) live(q *query.Live) string {
-	var now, views []event.Event
+// attending are the events of a window: those after its start, up to its end.
+func (m Model) attending(q *query.Live, after, until event.Time) (all, views []event.Event) {
 	for _, e := range m.Events {
-		if e.Time > q.Now || e.Time <= q.Now-event.Time(q.Window.Milliseconds()) {
+		if e.Time > until || e.Time <= after {
 			continue
 		}
 		if e.Bot != "" && !q.IncludeBots || !holdsAll(e, nil, q.Filters) || m.actor(q.Actor, e) == "" {
 			continue
 		}
-		now = append(now, e)
+		all = append(all, e)
 		if e.Name == "$pageview" {
 			views = append(views, e)
 		}
+	}
+	return all, views
+}
+
+// live returns the members of an answer.
+func (m Model) live(q *query.Live) string {
+	length := event.Time(q.Window.Milliseconds())
+	now, views := m.attending(q, q.Now-length, q.Now)
+	var then, viewsThen []event.Event
+	if q.Compare {
+		then, viewsThen = m.attending(q, q.Now-2*length, q.Now-length)
 	}
 	window := fmt.Sprintf("%ds", int(q.Window.Seconds()))
 	for _, unit := range []struct {
@@ -263,20 +273,23 @@ func (m Model) live(q *query.Live) string {
 			break
 		}
 	}
-	members := []any{"actors", m.distinct(q.Actor, now), "window", window, "paths", raw(m.present(q, views, "path")), "sources", raw(m.present(q, now, "source"))}
-	if n := len(groupsOf([]event.Column{"path"}, views)); n > q.Limit {
+	members := []any{"actors", m.distinct(q.Actor, now), "window", window, "paths", raw(m.present(q, views, viewsThen, "path")), "sources", raw(m.present(q, now, then, "source"))}
+	if q.Compare {
+		members = append(members, "previous", raw(object("actors", m.distinct(q.Actor, then))))
+	}
+	if n := len(groupsOf([]event.Column{"path"}, slices.Concat(views, viewsThen))); n > q.Limit {
 		members = append(members, "paths_total", n)
 	}
-	if n := len(groupsOf([]event.Column{"source"}, now)); n > q.Limit {
+	if n := len(groupsOf([]event.Column{"source"}, slices.Concat(now, then))); n > q.Limit {
 		members = append(members, "sources_total", n)
 	}
 	return strings.TrimSuffix(object(members...), "}")
 }
 
 // present lists the values of a column that most actors were at.
-func (m Model) present(q *query.Live, events []event.Event, column event.Column) string {
+func (m Model) present(q *query.Live, events, before []event.Event, column event.Column) string {
 	columns := []event.Column{column}
-	groups := groupsOf(columns, events)
+	groups := groupsOf(columns, slices.Concat(events, before))
 	sort.Slice(groups, func(i, j int) bool {
 		a, b := in(events, columns, groups[i]), in(events, columns, groups[j])
 		switch x, y := m.distinct(q.Actor, a), m.distinct(q.Actor, b); {
@@ -290,7 +303,12 @@ func (m Model) present(q *query.Live, events []event.Event, column event.Column)
 	var rows []string
 	for _, g := range groups[:min(q.Limit, len(groups))] {
 		mine := in(events, columns, g)
-		rows = append(rows, object(append(namedValues(columns, g), "actors", m.distinct(q.Actor, mine), "events", len(mine))...))
+		row := append(namedValues(columns, g), "actors", m.distinct(q.Actor, mine), "events", len(mine))
+		if q.Compare {
+			theirs := in(before, columns, g)
+			row = append(row, "previous", raw(object("actors", m.distinct(q.Actor, theirs), "events", len(theirs))))
+		}
+		rows = append(rows, object(row...))
 	}
 	return list(rows)
 }

@@ -92,6 +92,7 @@ func randomPaths(r *rand.Rand, events int) string {
 	if r.IntN(8) == 0 {
 		sometimes("window", "1s", "90s", "5m", "1h", "24h")
 		sometimes("limit", "1", "2", "100")
+		sometimes("compare", "previous_period")
 		if r.IntN(3) == 0 {
 			params.Set("as_of", strconv.Itoa(r.IntN(events+1)))
 		}

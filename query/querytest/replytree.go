@@ -56,11 +56,15 @@ func liveLines(body string) ([]string, error) {
 		Paths, Sources []json.RawMessage
 		PathsTotal     int `json:"paths_total"`
 		SourcesTotal   int `json:"sources_total"`
+		Previous       *struct{ Actors int }
 	}
 	if err := json.Unmarshal([]byte(body), &live); err != nil {
 		return nil, err
 	}
 	lines := []string{"actors " + strconv.Itoa(live.Actors) + " in " + live.Window}
+	if live.Previous != nil {
+		lines[0] += ", " + strconv.Itoa(live.Previous.Actors) + " before"
+	}
 	totals := []int{live.PathsTotal, live.SourcesTotal}
 	for i, rows := range [][]json.RawMessage{live.Paths, live.Sources} {
 		r := reply{}

@@ -200,7 +200,7 @@ func ofPaths(root jsontext.Value) (*Table, error) {
 func ofLive(a *query.Answer) (*Table, error) {
 	t := &Table{Columns: []string{"kind", "value", "actors", "events"}}
 	text := func(s string) jsontext.Value { return json(query.Text(s)) }
-	if err := t.add([]member{{"kind", text("all")}, {"actors", json(find(a.Head, "actors"))}}); err != nil {
+	if err := t.add(beside([]member{{"kind", text("all")}, {"actors", json(find(a.Head, "actors"))}}, json(find(a.Head, "previous")))); err != nil {
 		return nil, err
 	}
 	for _, list := range []struct{ name, kind string }{{"paths", "path"}, {"sources", "source"}} {
@@ -214,10 +214,18 @@ func ofLive(a *query.Answer) (*Table, error) {
 				return nil, err
 			}
 			line := []member{{"kind", text(list.kind)}, {"value", valueOf(of, list.kind)}, {"actors", valueOf(of, "actors")}, {"events", valueOf(of, "events")}}
-			if err := t.add(line); err != nil {
+			if err := t.add(beside(line, valueOf(of, "previous"))); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return t, nil
+}
+
+// beside adds what there was before, where that was asked for.
+func beside(line []member, previous jsontext.Value) []member {
+	if previous.Kind() == jsontext.KindBeginObject {
+		line = append(line, member{"previous", previous})
+	}
+	return line
 }
