@@ -43,13 +43,15 @@ type memoKey struct {
 type memoKind byte
 
 const (
-	memoPeople   memoKind = iota // the visitors whose rows aren't all left out as bots', and the rows
-	memoNamed                    // those of them with an event of a name
-	memoRows                     // how many rows each bucket has
-	memoVisitors                 // and their visitors, too
-	memoStarts                   // where visits begin
-	memoSales                    // events of a name, and what they are worth
-	memoPairs                    // which codes of a column each visitor has
+	memoPeople        memoKind = iota // the visitors whose rows aren't all left out as bots', and the rows
+	memoNamed                         // those of them with an event of a name
+	memoRows                          // how many rows each bucket has
+	memoVisitors                      // and their visitors, too
+	memoNamedVisitors                 // those with an event of a name
+	memoStarts                        // where visits begin
+	memoSales                         // events of a name, and what they are worth
+	memoPairs                         // which codes of a column each visitor has
+	memoTracks                        // times and names of events
 )
 
 // memoValue is what was found out. It isn't changed any more.

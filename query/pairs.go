@@ -64,31 +64,12 @@ func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool
 
 // findPairs walks a segment.
 func (r *run) findPairs(p *pass, s *sealed, read func(*view) []uint32) (*codePairs, error) {
-	if err := s.openRuns(); err != nil {
-		return nil, err
-	}
 	f := &codePairs{}
 	var metBy []uint32 // by code: the number of the visitor who had it last, plus one
-	v := r.viewOf()
-	bounded := *p
-	bounded.size = func() int { return p.size() + len(f.codes)/4 }
-	for chunk := range s.segment.Chunks() {
-		v.turn(s, chunk)
-		r.cost.Scanned += v.rows
-		r.work += 1 + v.rows/rowsPerWork
-		if err := r.look(&bounded); err != nil {
-			return nil, err
-		}
-		chosen := r.rows(0, v.rows)
-		if !r.common.IncludeBots {
-			chosen = r.people.choose(v, chosen)
-		}
+	err := r.eachChunk(p, s, func() int { return len(f.codes) / 4 }, func(v *view, chosen []int32) {
 		metBy = f.take(v, chosen, read(v), metBy)
-		if v.err != nil {
-			return nil, v.err
-		}
-	}
-	return f, nil
+	})
+	return f, err
 }
 
 // take takes rows of a view.

@@ -3,6 +3,7 @@ package query
 import (
 	"hash/fnv"
 	"math"
+	"slices"
 
 	"millimetric/index/event"
 )
@@ -21,11 +22,12 @@ type visitStarts struct {
 
 // visitStart is the first event with an address of a visit.
 type visitStart struct {
-	row, time, seq uint32
-	session        uint32 // its number in the segment
-	sum            uint32 // of the visit's key: what differs in it differs in the key
-	touch          uint16 // what the columns from colSource on say together
-	flags          startFlags
+	time, seq uint32
+	index     uint32 // of the event among those of the segment that count
+	session   uint32 // its number in the segment
+	sum       uint32 // of the visit's key: what differs in it differs in the key
+	touch     uint16 // what the columns from colSource on say together
+	flags     startFlags
 }
 
 // startFlags say what kind of touch an event could be, and what the segment knows beside.
@@ -89,36 +91,17 @@ type startFinder struct {
 	kinds   touchKinds
 	visits  map[visitKey]struct{} // of the visitor at hand, that had their first address
 	session uint32                // the last of these
+	events  uint32                // that were met
 }
 
 // findStarts walks a segment.
 func (r *run) findStarts(p *pass, s *sealed) (*visitStarts, error) {
-	if err := s.openRuns(); err != nil {
-		return nil, err
-	}
 	f := &startFinder{visitStarts: &visitStarts{}, visits: map[visitKey]struct{}{}}
 	f.time, _ = s.segment.TimeRange()
 	f.seq, _ = s.segment.SeqRange()
-	v := r.viewOf()
-	bounded := *p
-	bounded.size = func() int { return p.size() + len(f.list) }
-	for chunk := range s.segment.Chunks() {
-		v.turn(s, chunk)
-		r.cost.Scanned += v.rows
-		r.work += 1 + v.rows/rowsPerWork
-		if err := r.look(&bounded); err != nil {
-			return nil, err
-		}
-		chosen := r.rows(0, v.rows)
-		if !r.common.IncludeBots {
-			chosen = r.people.choose(v, chosen)
-		}
-		f.take(v, chosen)
-		if v.err != nil {
-			return nil, v.err
-		}
-	}
-	return f.visitStarts, nil
+	err := r.eachChunk(p, s, func() int { return len(f.list) }, f.take)
+	f.list = slices.Clip(f.list)
+	return f.visitStarts, err
 }
 
 // take takes rows of a view.
@@ -143,6 +126,7 @@ func (f *startFinder) take(v *view, chosen []int32) {
 		if session := v.session(int(at)); session != f.session {
 			f.enter(&row, session, soon)
 		}
+		f.events++
 	}
 }
 
@@ -168,7 +152,7 @@ func (f *startFinder) enter(e *scanRow, session uint32, flags startFlags) {
 		flags |= startDirect
 	}
 	f.list = append(f.list, visitStart{
-		row: uint32(v.first + e.at), time: uint32(e.time - f.time), seq: uint32(e.seq() - f.seq), session: session,
+		time: uint32(e.time - f.time), seq: uint32(e.seq() - f.seq), index: f.events, session: session,
 		touch: uint16(v.touchesOf()[e.at]), sum: key.sum(), flags: flags,
 	})
 	f.ends[len(f.ends)-1] = uint32(len(f.list))

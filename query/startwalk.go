@@ -3,9 +3,6 @@ package query
 import (
 	"cmp"
 	"slices"
-
-	"millimetric/index"
-	"millimetric/index/event"
 )
 
 // startWalk finds the touches of visitors from where the visits of each segment begin, which the memo keeps.
@@ -20,8 +17,11 @@ type startWalk struct {
 	*touchWalk
 	segments []*startSegment // by their first events
 	hits     blockLists[startHit]
-	known    []knownStart   // of the visitor at hand, in order
+	ordinal  uint32         // of the visitor at hand
+	known    []knownStart   // his, in order
 	bySum    map[uint32]int // of the starts that are kept: the last with that sum
+
+	firsts func(*actorTouch, *knownStart) // takes the first touch of each visitor; nil where all are wanted
 }
 
 // startSegment is a segment, and how far it was walked.
@@ -47,6 +47,11 @@ type knownStart struct {
 	before int // of those that are kept: the one before that may be of the same visit, -1 if none
 }
 
+func newStartWalk(t *touchWalk) *startWalk {
+	t.block = &block{}
+	return &startWalk{touchWalk: t, bySum: map[uint32]int{}}
+}
+
 // walkStarts makes the pass of walk, where it goes this way; ok is false where it doesn't.
 func (t *touchWalk) walkStarts(p *pass) (ok bool, err error) {
 	if t.r.common.Memo == nil || len(t.q.TouchFilters) > 0 || slices.ContainsFunc(t.groups.dims, func(d Dimension) bool { return d.coded() < colSource }) {
@@ -55,8 +60,7 @@ func (t *touchWalk) walkStarts(p *pass) (ok bool, err error) {
 	if !t.r.bound(p) {
 		return true, nil
 	}
-	w := &startWalk{touchWalk: t, bySum: map[uint32]int{}}
-	t.block = &block{}
+	w := newStartWalk(t)
 	if ok, err := w.open(p); !ok || err != nil {
 		return false, err
 	}
@@ -102,12 +106,7 @@ func (w *startWalk) open(p *pass) (ok bool, err error) {
 // walk goes over all visitors who matter, a block of them at a time.
 func (w *startWalk) walk(p *pass) error {
 	for {
-		next := w.waits.next()
-		for _, of := range w.segments {
-			if of.next < len(of.ordinals) {
-				next = min(next, uint64(of.ordinals[of.next]))
-			}
-		}
+		next := w.nextVisitor()
 		if next == noVisitor {
 			return nil
 		}
@@ -115,6 +114,17 @@ func (w *startWalk) walk(p *pass) error {
 			return err
 		}
 	}
+}
+
+// nextVisitor returns the first visitor who wasn't walked yet, noVisitor if there is none.
+func (w *startWalk) nextVisitor() uint64 {
+	next := w.waits.next()
+	for _, of := range w.segments {
+		if of.next < len(of.ordinals) {
+			next = min(next, uint64(of.ordinals[of.next]))
+		}
+	}
+	return next
 }
 
 func (w *startWalk) walkBlock(p *pass, first uint32) error {
@@ -144,10 +154,16 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 
 // visitor finds the touches of a visitor.
 func (w *startWalk) visitor(p *pass, number, ordinal uint32) error {
+	w.ordinal = ordinal
 	hits := w.hits.of(number, func(a, b startHit) int { return 0 })
 	var live []metEvent
 	if hits[0].of == nil {
 		hits, live = hits[1:], w.lists.of(number, compareMet)
+	}
+	if w.firsts != nil {
+		if found, err := w.beginning(p, hits, live); found || err != nil {
+			return err
+		}
 	}
 	w.known = w.known[:0]
 	for _, h := range hits {
@@ -171,115 +187,48 @@ func (w *startWalk) visitor(p *pass, number, ordinal uint32) error {
 		if k.at.time >= p.to {
 			return nil
 		}
-		if err := w.touch(k, ordinal, hits, live); err != nil {
+		found := len(w.found)
+		if err := w.touch(k, hits, live); err != nil {
 			return err
 		}
+		if w.firsts != nil && len(w.found) > found {
+			w.found = w.found[:found]
+			return nil
+		}
 	}
 	return nil
 }
 
-// order brings the starts at hand in order, and leaves the first of each visit.
-func (w *startWalk) order() error {
-	compare := func(a, b knownStart) int { return a.at.compare(b.at) }
-	if !slices.IsSortedFunc(w.known, compare) {
-		slices.SortFunc(w.known, compare)
-	}
-	return w.dropRepeats()
-}
-
-// fewStarts is up to how many starts are compared each with each: to hash them takes longer.
-const fewStarts = 16
-
-// dropRepeats leaves the first start of each visit.
-func (w *startWalk) dropRepeats() error {
-	clear(w.bySum)
-	kept := w.known[:0]
-	for i := range w.known {
-		k := &w.known[i]
-		sum, repeats := k.sum(), false
-		for j := w.lastOf(kept, sum, len(w.known)); j >= 0 && !repeats; j = kept[j].before {
-			if kept[j].sum() != sum {
-				continue
-			}
-			var err error
-			if repeats, err = w.sameVisit(&kept[j], k); err != nil {
-				return err
-			}
+// beginning tells whether the very first start of the visitor at hand is a touch: mostly it is.
+func (w *startWalk) beginning(p *pass, hits []startHit, live []metEvent) (found bool, err error) {
+	var first knownStart
+	note := func(k knownStart) {
+		if first.start == nil && first.live == nil || k.at.before(first.at) {
+			first = k
 		}
-		if repeats {
-			continue
+	}
+	for _, h := range hits {
+		if of := h.of.of(h.at); len(of) > 0 {
+			note(knownStart{at: h.of.place(&of[0]), of: h.of, start: &of[0]})
 		}
-		k.before = w.lastOf(kept, sum, len(w.known))
-		if len(w.known) > fewStarts {
-			w.bySum[sum] = len(kept)
+	}
+	for i := range live {
+		if live[i].address {
+			note(knownStart{at: live[i].at, live: &live[i]})
 		}
-		kept = append(kept, *k)
 	}
-	w.known = kept
-	return nil
-}
-
-// lastOf returns the last of the kept starts that may have a sum, -1 where there is none.
-func (w *startWalk) lastOf(kept []knownStart, sum uint32, all int) int {
-	if all <= fewStarts {
-		return len(kept) - 1
+	if first.start == nil && first.live == nil || first.at.time >= p.to {
+		return false, nil
 	}
-	if last, ok := w.bySum[sum]; ok {
-		return last
-	}
-	return -1
-}
-
-func (w *startWalk) sameVisit(a, b *knownStart) (bool, error) {
-	keyA, err := w.key(a)
-	if err != nil {
-		return false, err
-	}
-	keyB, err := w.key(b)
-	return keyA == keyB, err
-}
-
-func (k *knownStart) sum() uint32 {
-	if k.of == nil {
-		return k.live.visit.sum()
-	}
-	return k.start.sum
-}
-
-// key makes the key of a start's visit.
-func (w *startWalk) key(k *knownStart) (visitKey, error) {
-	if k.of == nil {
-		key := k.live.visit
-		key.visitor = 0
-		return key, nil
-	}
-	s := k.of.sealed
-	if s.sessions == nil {
-		s.sessions = s.segment.SessionIDs()
-	}
-	id, sent, err := s.sessions.Sent(k.start.session)
-	if err != nil {
-		return visitKey{}, err
-	}
-	if !sent {
-		return visitKey{made: true, half: int64(k.at.time / halfHour)}, nil
-	}
-	if !endsAsMade(id) {
-		return visitKey{id: id}, nil
-	}
-	if err := s.openRuns(); err != nil {
-		return visitKey{}, err
-	}
-	v := w.r.viewOf()
-	v.turn(s, int(k.start.row)/index.ChunkRows)
-	row := scanRow{view: v, at: int(k.start.row) - v.first, time: k.at.time}
-	key := visitOf(&row, 0)
-	return key, v.err
+	before := len(w.found)
+	err = w.touch(&first, hits, live)
+	found, w.found = len(w.found) > before, w.found[:before]
+	return found, err
 }
 
 // touch enters a start as a touch, if it is one.
-func (w *startWalk) touch(k *knownStart, ordinal uint32, hits []startHit, live []metEvent) error {
-	found := actorTouch{actor: ordinal, touch: touch{at: k.at}}
+func (w *startWalk) touch(k *knownStart, hits []startHit, live []metEvent) error {
+	found := actorTouch{actor: w.ordinal, touch: touch{at: k.at}}
 	cut := false
 	switch {
 	case k.of == nil:
@@ -299,11 +248,14 @@ func (w *startWalk) touch(k *knownStart, ordinal uint32, hits []startHit, live [
 		found.group = group
 	}
 	if cut {
-		if before, err := w.wasThere(k, ordinal, hits, live); before || err != nil {
+		if before, err := w.wasThere(k, hits, live); before || err != nil {
 			return err
 		}
 	}
 	w.found = append(w.found, found)
+	if w.firsts != nil {
+		w.firsts(&found, k)
+	}
 	return nil
 }
 
@@ -318,53 +270,4 @@ func (w *startWalk) groupOf(of *startSegment, touch uint32) (uint32, error) {
 		*slot = w.groups.number(fields, "", "") + 1
 	}
 	return *slot - 1, nil
-}
-
-// wasThere tells whether another segment or a live event has the visitor less than half an hour before.
-func (w *startWalk) wasThere(k *knownStart, ordinal uint32, hits []startHit, live []metEvent) (bool, error) {
-	for i := range live {
-		if live[i].at.before(k.at) && k.at.time-live[i].at.time < halfHour {
-			return true, nil
-		}
-	}
-	since := k.at.time - halfHour
-	for _, h := range hits {
-		first, last := h.of.time+event.Time(h.of.first[h.at]), h.of.time+event.Time(h.of.last[h.at])
-		switch {
-		case h.of == k.of || first > k.at.time || last <= since:
-		case first > since && first < k.at.time || last < k.at.time:
-			return true, nil
-		default:
-			if was, err := w.rowBefore(h.of.sealed, ordinal, k.at); was || err != nil {
-				return was, err
-			}
-		}
-	}
-	return false, nil
-}
-
-// rowBefore looks for it in the rows of a visitor.
-func (w *startWalk) rowBefore(s *sealed, ordinal uint32, before place) (bool, error) {
-	if err := s.openRuns(); err != nil {
-		return false, err
-	}
-	run, _ := slices.BinarySearch(s.runs.Ordinals, ordinal)
-	v := w.r.viewOf()
-	for row := s.runs.Starts[run]; row < s.runs.Starts[run+1]; row++ {
-		if chunk := int(row) / index.ChunkRows; v.sealed != s || v.chunk != chunk {
-			v.turn(s, chunk)
-		}
-		at := int(row) - v.first
-		time := v.timesOf()[at]
-		if time > before.time || v.err != nil {
-			break
-		}
-		if before.time-time >= halfHour || !w.r.common.IncludeBots && len(w.r.people.choose(v, []int32{int32(at)})) == 0 {
-			continue
-		}
-		if (place{time: time, seq: v.seq(at)}).before(before) {
-			return true, v.err
-		}
-	}
-	return false, v.err
 }
