@@ -7,13 +7,16 @@ BIN     := bin/millimetric
 DATA    ?= ./data
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run check test race fuzz crash release-proof stages measure bench bench-peers agree golden release reproducible vuln clean
+.PHONY: help build sdk demo run check test race fuzz crash release-proof stages measure bench bench-peers agree golden release reproducible vuln clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/millimetric
 	$(GO) build -buildvcs=auto -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/millimetric
+
+sdk: ## make the browser SDK, script and npm package, out of its source
+	$(GO) generate ./cmd/millimetric/sdk
 
 demo: build ## import a web server log into a fresh server and ask it three questions
 	sh cmd/millimetric/dist/demo.sh $(BIN)

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// lines returns the lines of a file in dist, without comments and with continued lines joined.
-func lines(t *testing.T, name string) []string {
+// linesOf returns the lines of a file in dist, without comments and with continued lines joined.
+func linesOf(t *testing.T, name string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("dist", name))
 	if err != nil {
@@ -53,7 +53,7 @@ func checkVariables(t *testing.T, assigned []string) {
 }
 
 func TestTheUnitOfSystemdStartsTheServerAsItIs(t *testing.T) {
-	unit := lines(t, "millimetric.service")
+	unit := linesOf(t, "millimetric.service")
 	checkVariables(t, following(unit, "Environment="))
 	start := following(unit, "ExecStart=")
 	if len(start) != 1 || start[0] != "/usr/local/bin/millimetric serve" {
@@ -109,7 +109,7 @@ type image struct {
 
 func readImage(t *testing.T) (i image) {
 	t.Helper()
-	all := lines(t, "Dockerfile")
+	all := linesOf(t, "Dockerfile")
 	list := func(word string) (words []string) {
 		found := following(all, word)
 		if len(found) != 1 || json.Unmarshal([]byte(found[0][strings.Index(found[0], "["):]), &words) != nil {
@@ -137,7 +137,7 @@ func TestTheImageIsMadeOfWhatIsThere(t *testing.T) {
 	if strings.Join(append(slices.Clone(i.entry), i.command...), " ") != "/millimetric serve" || strings.Join(i.health, " ") != "/millimetric health" {
 		t.Errorf("%q %q %q", i.entry, i.command, i.health)
 	}
-	for _, copied := range following(lines(t, "Dockerfile"), "COPY") {
+	for _, copied := range following(linesOf(t, "Dockerfile"), "COPY") {
 		words := strings.Fields(copied)
 		if strings.HasPrefix(copied, "--from=build") {
 			continue
@@ -148,7 +148,7 @@ func TestTheImageIsMadeOfWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	build := strings.Join(following(lines(t, "Dockerfile"), "RUN"), "\n")
+	build := strings.Join(following(linesOf(t, "Dockerfile"), "RUN"), "\n")
 	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "./cmd/millimetric"} {
 		if !strings.Contains(build, want) {
 			t.Errorf("the build lacks %s: %s", want, build)

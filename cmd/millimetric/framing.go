@@ -128,7 +128,7 @@ func (s *server) sender(header *fasthttp.RequestHeader) (auth.Grant, route, erro
 var errNoBody = &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge}
 
 // takesUploads tells whether a route may be sent many events at once.
-func takesUploads(r route) bool { return r.browser }
+func takesUploads(r route) bool { return r.browser || r.bulky }
 
 // projectOfGrant is the project whose share of the room a request uses; 0, which is none's, for account keys.
 func projectOfGrant(grant auth.Grant) event.Project {

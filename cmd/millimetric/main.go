@@ -3,7 +3,7 @@
 // This package is the front desk: it reads settings, opens the data folder, joins ingestion, engine
 // and questions, and speaks HTTP. It knows what is allowed to whom, and neither what events mean
 // nor how they are kept. Only serve starts goroutines: the HTTP server's, one that paces the garbage
-// collector, one that ends salts, drops what the audit log no longer keeps
+// collector, those of the backup, one that ends salts, drops what the audit log no longer keeps
 // and notes the use of keys, every minute, and two that keep the certificate new. On disk it makes the data
 // folder, its lock, files with root keys, where none was given or a new one is asked for, and what a
 // certificate authority gave; all else in the folder belongs to the engine and the keyring.
@@ -21,11 +21,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/ask"
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
 	"millimetric/cmd/millimetric/mcp"
+	"millimetric/cmd/millimetric/redact"
 	"millimetric/cmd/millimetric/remote"
+	"millimetric/cmd/millimetric/transfer"
 )
 
 // The statuses with which the process exits.
@@ -71,9 +74,13 @@ func rootCommand() *cobra.Command {
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
-		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand())
+		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand(), forgetCommand(), receiptCommand(),
+		backupCommand(), restoreCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
+	root.AddCommand(redact.Command())
+	root.AddCommand(transfer.Commands()...)
+	root.AddCommand(archive.Command())
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)

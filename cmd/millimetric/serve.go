@@ -15,10 +15,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/openapi"
+	"millimetric/cmd/millimetric/record"
+	"millimetric/cmd/millimetric/sdk"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -59,6 +65,10 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	copies, err := newBackups(values, &store)
+	if err != nil {
+		return err
+	}
 	f, err := openFolder(folderOptions{
 		Dir: values.one("data"), RootKeyFile: values.one("root-key-file"), Log: log, Now: time.Now, Engine: store,
 	})
@@ -78,16 +88,24 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		return err
 	}
 	s.fit(store.MemoryBytes / storePercent * 100)
-	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent))
+	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent - memoPercent))
+	s.api.Memo = query.NewMemo(store.MemoryBytes / storePercent * memoPercent)
 	let, err := readAgentSettings(values)
 	if err != nil {
 		return err
 	}
 	s.mcp = s.newAgents(let, time.Now)
+	if err := s.rename(values.one("script-path"), values.one("collect-path")); err != nil {
+		return err
+	}
+	if err := copies.attach(f, s.admin, log); err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", values.one("listen"))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	s.admin.Privacy.Measures = func() []record.Measure { return s.measures(f, secure != nil) }
 	url := baseURL(ln.Addr(), secure != nil)
 	if domains := values["acme-domain"]; len(domains) > 0 {
 		url = "https://" + domains[0] // the only name under which there is a certificate
@@ -106,6 +124,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if secure != nil {
 		upkeep.Go(func() { secure.keepUp(stopped, hangUps) })
 	}
+	upkeep.Go(func() { copies.run(stopped) })
 	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()
@@ -114,8 +133,8 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	return err
 }
 
-// memoBytes is what questions may leave to later ones: the visitors of some months of a busy site, an eighth
-// of a byte for each event.
+// memoBytes is what questions may leave to later ones where nobody says how much memory there is: the
+// visitors of some months of a busy site, an eighth of a byte for each event.
 const memoBytes = 8 << 20
 
 // newServer puts the doors over an open folder.
@@ -125,10 +144,15 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	if err != nil {
 		return nil, fmt.Errorf("make pipeline: %w", err)
 	}
+	signer, err := f.signer()
+	if err != nil {
+		return nil, err
+	}
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
 		giveUp: giveUp,
-		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes(), Signer: signer},
+		forget: &forget.Door{Book: f.book, Engine: f.engine, Signer: signer, Running: running},
 		audit:  f.audit,
 		rates:  &rates{now: now},
 		book:   f.book,
@@ -148,11 +172,19 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 		log:     log,
 	}
 	s.api.Answered = f.figures.Asked
+	s.admin.Privacy = admin.PrivacySources{Version: thisBuild().Version, Measures: func() []record.Measure { return s.measures(f, false) }}
+	s.transfer = transfer.NewDoor(running, now, log)
+	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error {
+		return s.transfer.Return(ctx, s.api, project, about, secret)
+	}
 	f.figures.Watch(f.engine, f.engine.Ready)
 	s.watch(f)
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
 		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
+	if s.script, err = newPageScript(sdk.DefaultCollect); err != nil {
+		return nil, err
 	}
 	s.prepare()
 	return s, nil

@@ -21,8 +21,10 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/metrics"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -39,6 +41,7 @@ type server struct {
 	api     *api.Door
 	mcp     *mcp.Door
 	admin   *admin.Door
+	forget  *forget.Door
 	rates   *rates
 	audit   *audit.Log
 	ready   func() error                   // nil while events are taken
@@ -46,6 +49,7 @@ type server struct {
 	proxies []netip.Prefix
 	log     *slog.Logger
 	routes  routes
+	script  pageScript
 	set     *metrics.Set
 	figures map[string]*metrics.Route // by name of the route
 	// document describes the routes.
@@ -53,6 +57,9 @@ type server struct {
 	http     *fasthttp.Server
 	ended    atomic.Bool // no more requests are taken
 	giveUp   func()      // has requests that take long end
+
+	// transfer gives out and takes in events as they are.
+	transfer *transfer.Door
 
 	memory    int64 // that the process may need
 	connsMax  int
@@ -272,10 +279,15 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 	if err != nil {
 		return auth.Grant{}, err
 	}
-	return s.book.Check(auth.Claim{
-		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal,
+	grant, err := s.book.Check(auth.Claim{
+		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal, RefusalTo: r.only,
 		Sends: slices.Contains(r.kinds, auth.KindPublishable),
 	})
+	if err == nil && r.scope == auth.ScopeExport && grant.Least() > 0 {
+		return grant, &event.Error{Kind: event.ErrDenied, Code: auth.CodeInsufficientScope,
+			Notes: []string{"The key shows numbers about several visitors only, never single events"}}
+	}
+	return grant, err
 }
 
 // keyOfQuery reads the key from a beacon's address.
@@ -356,10 +368,14 @@ func askWith(ask func(*api.Door, *fasthttp.RequestCtx, event.Project) error) fun
 
 // doorOf returns the door for questions, or one that shows no more than a key may see.
 func (s *server) doorOf(grant auth.Grant) *api.Door {
-	if grant.From == nil && grant.To == nil {
-		return s.api
+	door := s.api
+	if grant.From != nil || grant.To != nil {
+		door = door.Within(grant.Range())
 	}
-	return s.api.Within(grant.Range())
+	if k := grant.Least(); k > 0 {
+		door = door.Least(k)
+	}
+	return door
 }
 
 // enter takes one of the places for questions under way.
