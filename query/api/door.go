@@ -63,6 +63,7 @@ type Door struct {
 	Zone func(event.Project) string
 
 	from, to event.Time // of the events that questions may see; see Within
+	least    int        // visitors that a number must be about; see Least
 }
 
 // Within returns a door whose questions see no events but those with from <= Time < to. One whose range
@@ -71,6 +72,14 @@ func (d *Door) Within(from, to event.Time) *Door {
 	within := *d
 	within.from, within.to = from, to
 	return &within
+}
+
+// Least returns a door whose answers show no number about fewer than k visitors, nor any from which such a
+// number could be reckoned; 0 shows all.
+func (d *Door) Least(k int) *Door {
+	least := *d
+	least.least = k
+	return &least
 }
 
 // mayAsk refuses a question about events that may not be seen. One about now has no range.
@@ -167,6 +176,7 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	}
 	question.Settings().Now = event.TimeOf(began)
 	question.Settings().Memo = d.Memo
+	question.Settings().K = d.least
 	question.Settings().Allowance = d.Allowance
 	var answer *query.Answer
 	took, err := d.during(ctx, project, began, func(ctx context.Context, source query.Source) (err error) {
