@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"millimetric/engine/enginetest"
 )
 
 // mintExporter makes a read key that may export.
@@ -167,5 +169,29 @@ func TestASubjectIsAllThatIsKeptOnAPerson(t *testing.T) {
 		if e.Action == "subject" && strings.Contains(string(e.Detail), "ann") {
 			t.Errorf("the audit log names the person: %s", e.Detail)
 		}
+	}
+}
+
+// TestProofASubjectOfManyEventsComesInTime asks for all that is kept on a person of many events among as many
+// of others.
+func TestProofASubjectOfManyEventsComesInTime(t *testing.T) {
+	const most = 10 * time.Second
+	n, r := enginetest.Figure(t, 500, 1000, 10_000), startServer(t)
+	for sent := 0; sent < n; sent += 500 {
+		var events []string
+		for i := range 500 {
+			events = append(events, fmt.Sprintf(`{"event":"view","anonymous_id":"a%d","user_id":"ann"},{"event":"view","anonymous_id":"v%d"}`, i%5, i))
+		}
+		if res, body := r.call("POST", "/v1/batch", bearer(r.words["sk"]), strings.NewReader(`{"events":[`+strings.Join(events, ",")+`]}`)); res.StatusCode != 202 {
+			t.Fatal(body)
+		}
+	}
+	r.do("POST", "/v1/admin/compact", "", 200, nil)
+	began := time.Now()
+	_, body := r.call("GET", "/v1/subject?user_id=ann", bearer(r.words["sk"]), nil)
+	took := time.Since(began)
+	enginetest.Say(t, "P6", "a subject of %d events among %d came in %v", n, 2*n, took.Round(time.Millisecond))
+	if !strings.Contains(body, fmt.Sprintf(`"events":%d,"links":5,"devices":5`, n)) || enginetest.Full() && took > most {
+		t.Errorf("%v: %.300s", took, body[max(0, len(body)-300):])
 	}
 }

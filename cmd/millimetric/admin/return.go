@@ -13,8 +13,8 @@ func (d *Door) ReturnProject(r *Request) error {
 	if err != nil {
 		return err
 	}
-	if r.Grant.From != nil || r.Grant.To != nil {
-		return &event.Error{Kind: event.ErrDenied, Code: auth.CodeInsufficientScope, Notes: []string{"The key only reads a range of dates"}}
+	if r.Grant.From != nil || r.Grant.To != nil || r.Grant.Least() > 0 {
+		return &event.Error{Kind: event.ErrDenied, Code: auth.CodeInsufficientScope, Notes: []string{"The key only reads a part of what there is"}}
 	}
 	secret := archive.Secret{Passphrase: f.text("passphrase")}
 	if text := f.text("key"); text != "" {

@@ -57,6 +57,9 @@ func TestAnArchiveIsReadBackAsItWasWritten(t *testing.T) {
 				t.Errorf("%s: %s stands in clear", name, part)
 			}
 		}
+		if sums, err := os.ReadFile(filepath.Join(dir, sumsName)); err != nil || bytes.Count(sums, []byte("\n")) != len(parts) {
+			t.Errorf("%s: the hashes are %s, %v", name, sums, err)
+		}
 		if _, err := Unpack(bytes.NewReader(file), secret, dir); err == nil {
 			t.Errorf("%s: unpacked over what was there", name)
 		}

@@ -2,7 +2,7 @@ package archive
 
 import (
 	"archive/tar"
-	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -53,7 +53,16 @@ func Read(r io.Reader, secret Secret, put func(name string, content io.Reader) e
 		found.Parts++
 		found.Bytes += head.Size
 	}
-	if err := compare(in, sums); err != nil {
+	list, err := io.ReadAll(io.LimitReader(in, sumsMax))
+	if err != nil {
+		return found, broken(err)
+	}
+	if put != nil {
+		if err := put(sumsName, bytes.NewReader(list)); err != nil {
+			return found, err
+		}
+	}
+	if err := compare(list, sums); err != nil {
 		return found, err
 	}
 	if _, err := in.Next(); !errors.Is(err, io.EOF) {
@@ -88,18 +97,14 @@ func readPart(in io.Reader, name string, put func(string, io.Reader) error) (sum
 }
 
 // compare holds the parts that were read against the list of hashes.
-func compare(list io.Reader, sums map[string]string) error {
-	lines := bufio.NewScanner(io.LimitReader(list, sumsMax))
+func compare(list []byte, sums map[string]string) error {
 	listed := 0
-	for lines.Scan() {
-		sum, name, _ := strings.Cut(lines.Text(), "  ")
+	for line := range strings.Lines(string(list)) {
+		sum, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
 		if got, ok := sums[name]; !ok || got != sum {
 			return fmt.Errorf("part %q isn't what the archive's hashes say", name)
 		}
 		listed++
-	}
-	if err := lines.Err(); err != nil {
-		return broken(err)
 	}
 	if listed != len(sums) {
 		return fmt.Errorf("the archive has %d parts, and hashes of %d", len(sums), listed)

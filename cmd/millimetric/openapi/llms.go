@@ -15,17 +15,16 @@ var llmsText string
 func LLMs() []byte {
 	var b strings.Builder
 	b.WriteString(llmsText)
-	for _, d := range query.Descriptions() {
+	for _, d := range append(query.Descriptions(), query.DescribeExport(), query.DescribeSubject()) {
 		fmt.Fprintf(&b, "- `%s`: %s.", d.Name, d.Short)
-		for i, p := range d.Params {
+		takes := " Takes"
+		for _, p := range d.Params {
 			switch p.Name {
 			case "from", "to", "tz", "filters", "actor", "include_bots", "explain", "as_of", "format", "project_id", "project_slug", "limit":
 				continue // of all questions
 			}
-			if i == 0 {
-				b.WriteString(" Takes")
-			}
-			fmt.Fprintf(&b, " `%s`", p.Name)
+			fmt.Fprintf(&b, "%s `%s`", takes, p.Name)
+			takes = ""
 		}
 		b.WriteString("\n")
 	}

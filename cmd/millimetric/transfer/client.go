@@ -174,6 +174,9 @@ func (c *client) exportOnce(ctx context.Context, params url.Values, asOf func(ev
 	var r Row
 	for lines.Scan() {
 		if _, err := parseLine(lines.Bytes(), &r); err != nil {
+			if cut := lines.Err(); cut != nil {
+				return false, cut // in the middle of this line
+			}
 			return false, refused{fmt.Errorf("read a row: %w", err)}
 		}
 		if err := row(&r); err != nil {

@@ -165,7 +165,10 @@ func (o *exportOptions) toFile(ctx context.Context, c *client, params url.Values
 			e := r.event()
 			return lines.write([]*event.Event{&e})
 		})
-		return errors.Join(err, lines.end())
+		if err != nil {
+			return err
+		}
+		return lines.end()
 	})
 }
 
