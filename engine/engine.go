@@ -13,7 +13,8 @@
 // them, one commits groups, one seals, one merges and deletes, one watches free space. Pebble has its
 // own, and a commit has timers that notice when the disk stalls.
 //
-// Everything on disk is in one Pebble store in one folder, which a lock keeps to one process.
+// Everything on disk is in one Pebble store in one folder, which a lock keeps to one process, but for the ledger
+// of who was erased, which lies beside it.
 // FORMAT.md has the layout; keys.go alone spells store keys. All values are encrypted, under cipher
 // keys that come from outside (cipher.go).
 //

@@ -2,12 +2,17 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/engine/ledger"
 	"millimetric/index/event"
 )
 
@@ -204,5 +209,68 @@ func TestLinksOfAnErasedUserAreGoneAtOnce(t *testing.T) {
 	defer after.Release()
 	if took, err := after.ErasureTook(10); took || err != nil {
 		t.Errorf("as of a position behind it, an erasure took something: %t, %v", took, err)
+	}
+}
+
+// A store whose ledger is older, or lost, would let somebody come back: it isn't opened.
+func TestAStoreWithoutItsLedgerIsNotOpened(t *testing.T) {
+	c := newCalendar(t, Options{SealRows: 1 << 20})
+	c.household()
+	c.erase(Person{UserID: "ann"})
+	mustClose(t, c.e)
+	name := c.opt.FS.PathJoin("store", ledger.FileName)
+	if err := c.opt.FS.Rename(name, "aside"); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := Open("store", c.opt); !errors.Is(err, errOldLedger) {
+		t.Errorf("opened without its ledger: %v, %v", e, err)
+	}
+	if r := c.check(); len(r.Problems) != 1 {
+		t.Errorf("the check says %v", r.Problems)
+	}
+	if err := c.opt.FS.Rename("aside", name); err != nil {
+		t.Fatal(err)
+	}
+	c.open()
+	c.wantNames("with its ledger", withoutAnn)
+	mustClose(t, c.e)
+}
+
+// A store that is older than the ledger, as one that was restored, is opened without who was erased since.
+func TestNobodyComesBackWithAnOlderStore(t *testing.T) {
+	for _, sealed := range []bool{false, true} {
+		disk := vfs.NewCrashableMem()
+		c := newCalendar(t, Options{FS: disk, SealRows: 1 << 20})
+		c.household()
+		if sealed {
+			c.compact()
+		}
+		mustClose(t, c.e)
+		older := disk.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+		c.open()
+		c.pass(time.Hour)
+		at := event.TimeOf(c.now) - 1
+		c.erase(Person{UserID: "ann"})
+		c.gone()
+		newest := c.e.ledger.Entries()
+		mustClose(t, c.e)
+		c.opt.FS = older
+		secret, err := c.opt.CipherKey(0, BucketRecords)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := LedgerIn(older, "store", secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := l.Merge(newest); n == 0 || err != nil {
+			t.Fatalf("%d entries are newer, %v", n, err)
+		}
+		c.open()
+		c.wantNames("restored", withoutAnn)
+		c.send(event.Event{Name: "late", UserID: "ann", AnonymousID: "x", Time: at}, event.Event{Name: "late", AnonymousID: "phone", Time: at})
+		c.wantNames("restored, and sent late", withoutAnn)
+		c.gone()
+		mustClose(t, c.e)
 	}
 }

@@ -239,7 +239,11 @@ func (e *Engine) storeFiles() (names []string, err error) {
 
 // finishDue, of the merger, does that where something waits for it. What is damaged was told when it was found.
 func (e *Engine) finishDue() error {
-	if _, err := e.finishErasures(e.life); err != nil && !errors.Is(err, event.ErrDamaged) {
+	_, err := e.finishErasures(e.life)
+	e.mu.Lock()
+	closing := e.closing
+	e.mu.Unlock()
+	if err != nil && !closing && !errors.Is(err, event.ErrDamaged) {
 		return fmt.Errorf("erase from store %s: %w", e.dir, err)
 	}
 	return nil

@@ -164,6 +164,10 @@ func (e *Engine) Erasure(receipt string) (Erasure, error) {
 	return Erasure{}, fmt.Errorf("%w: no such erasure", event.ErrMissing)
 }
 
+// LastErasure returns the time before which events of who was erased last in a project are not kept; 0 where
+// nobody was.
+func (e *Engine) LastErasure(number event.Project) event.Time { return e.ledger.Last(number) }
+
 // record returns one record's value, nil where there is none.
 func (e *Engine) record(kind, id string) ([]byte, error) {
 	e.gate.RLock()

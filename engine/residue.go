@@ -32,7 +32,7 @@ type searched struct {
 }
 
 func (e *Engine) searchStore(pass *pass) (found searched, err error) {
-	visit := func(key []byte) {
+	visit := func(key []byte, _ func() ([]byte, error)) {
 		number, isGroup := groupNumber(key)
 		project, stamp, isPiece := thingOf(key)
 		left, erased := pass.left[project]
@@ -79,9 +79,12 @@ func (e *Engine) rowsLeft(number event.Project, all []*Erasure) (rows int, err e
 	return rows, err
 }
 
+// entryVisit takes an entry. Its value is read where it is asked for; both are valid until it returns.
+type entryVisit func(key []byte, value func() ([]byte, error))
+
 // eachEntry visits the store keys of all entries in all tables and logs of Pebble's, and returns how many
 // bytes these have.
-func (e *Engine) eachEntry(visit func(key []byte)) (bytes uint64, err error) {
+func (e *Engine) eachEntry(visit entryVisit) (bytes uint64, err error) {
 	names, err := e.storeFiles()
 	if err != nil {
 		return 0, err
@@ -90,7 +93,11 @@ func (e *Engine) eachEntry(visit func(key []byte)) (bytes uint64, err error) {
 		path := e.fs.PathJoin(e.dir, name)
 		facts, err := e.fs.Stat(path)
 		if err == nil && strings.HasSuffix(name, ".sst") {
-			err = e.eachOfTable(path, visit)
+			if err = e.eachOfTable(path, visit); err != nil && e.isWhole(name) {
+				err = e.eachOfTable(path, visit) // which it wasn't a moment ago
+			} else if err != nil {
+				continue // it is being written, of tables that are searched
+			}
 		}
 		if errors.Is(err, os.ErrNotExist) {
 			continue // it was removed meanwhile
@@ -103,7 +110,24 @@ func (e *Engine) eachEntry(visit func(key []byte)) (bytes uint64, err error) {
 	return bytes, e.eachOfLogs(visit)
 }
 
-func (e *Engine) eachOfTable(path string, visit func(key []byte)) (err error) {
+// isWhole reports whether a file is a table that Pebble reads from, and not one that is being written, or that
+// a crash has left and the next start removes.
+func (e *Engine) isWhole(name string) bool {
+	levels, err := e.db.SSTables()
+	if err != nil {
+		return true
+	}
+	for _, tables := range levels {
+		for _, t := range tables {
+			if name == fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *Engine) eachOfTable(path string, visit entryVisit) (err error) {
 	file, err := e.fs.Open(path)
 	if err != nil {
 		return err
@@ -124,14 +148,14 @@ func (e *Engine) eachOfTable(path string, visit func(key []byte)) (err error) {
 		return err
 	}
 	for kv := entries.First(); kv != nil; kv = entries.Next() {
-		visit(kv.K.UserKey)
+		visit(kv.K.UserKey, func() ([]byte, error) { value, _, err := kv.Value(nil); return value, err })
 	}
 	return errors.Join(entries.Error(), entries.Close())
 }
 
 // eachOfLogs visits the entries of Pebble's logs. The newest is being written: what of its end isn't whole
 // was written after all that is searched for.
-func (e *Engine) eachOfLogs(visit func(key []byte)) error {
+func (e *Engine) eachOfLogs(visit entryVisit) error {
 	logs, err := wal.Scan(wal.Dir{FS: e.fs, Dirname: e.dir})
 	if err != nil {
 		return fmt.Errorf("search logs: %w", err)
@@ -145,7 +169,7 @@ func (e *Engine) eachOfLogs(visit func(key []byte)) error {
 	return nil
 }
 
-func eachOfLog(log wal.LogicalLog, visit func(key []byte)) (err error) {
+func eachOfLog(log wal.LogicalLog, visit entryVisit) (err error) {
 	reader := log.OpenForRead()
 	defer func() { err = errors.Join(err, reader.Close()) }()
 	var room bytes.Buffer
@@ -162,12 +186,12 @@ func eachOfLog(log wal.LogicalLog, visit func(key []byte)) (err error) {
 			return nil
 		}
 		for entries := batchrepr.Read(room.Bytes()); len(entries) > 0; {
-			kind, key, _, ok, err := entries.Next()
+			kind, key, value, ok, err := entries.Next()
 			if err != nil || !ok {
 				return err
 			}
 			if kind == pebble.InternalKeyKindSet {
-				visit(key)
+				visit(key, func() ([]byte, error) { return value, nil })
 			}
 		}
 	}
