@@ -23,13 +23,13 @@ import (
 //  5. What was hidden is written anew without it, and all that held it leaves the disk (erasegone.go).
 //
 // An erasure that a crash stops before 4 is done when the store is opened, before that returns; one that
-// is stopped in 5 goes on then.
+// is stopped in 5 goes on then. One that fails before 4 is tried again by the merger.
 
 // Person says who is to be erased: the user, or the visitor.
 type Person struct{ UserID, AnonymousID string }
 
 // CodeForgetFailed is the code of errors that say that an erasure didn't come to its end. It is known then
-// and goes on after the next start, or isn't; asking again is safe.
+// and goes on by itself, or isn't; asking again is safe.
 const CodeForgetFailed = "forget_failed"
 
 // Erase erases all events of somebody: by user those that carry the user id and those without one that
@@ -108,7 +108,10 @@ func (e *Engine) enterLedger(p *project, erasure *Erasure, entries ...ledger.Ent
 			g.records = append(g.records, erasure.records()...)
 		}
 	})
-	return errors.Join(failed, err)
+	if err != nil {
+		return err // and failed may be written yet
+	}
+	return failed
 }
 
 // hide does steps 2 to 4 for all that the ledger has and the project's manifest doesn't say is done. It is

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -271,6 +272,55 @@ func TestNobodyComesBackWithAnOlderStore(t *testing.T) {
 		c.send(event.Event{Name: "late", UserID: "ann", AnonymousID: "x", Time: at}, event.Event{Name: "late", AnonymousID: "phone", Time: at})
 		c.wantNames("restored, and sent late", withoutAnn)
 		c.gone()
+		mustClose(t, c.e)
+	}
+}
+
+// An erasure of which the ledger has got no more than the entry, as where a crash or a failure came right after
+// it, comes to its end by itself: at the next start, or at the merger's next look.
+func TestAnErasureThatWasCutComesToItsEnd(t *testing.T) {
+	for _, how := range []string{"opened anew", "looked after", "nobody there"} {
+		c := newCalendar(t, Options{SealRows: 1 << 20})
+		want := withoutAnn
+		if how != "nobody there" {
+			c.household()
+		} else {
+			want = ""
+			if _, err := c.e.hashersOf(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		key, err := c.e.ledgerKey(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p *project
+		if err := c.e.inGather(func(*group) { p = c.e.project(1) }); err != nil {
+			t.Fatal(err)
+		}
+		p.erasing.Lock()
+		x := &Erasure{Receipt: newReceipt().String(), Project: 1, Requested: 1}
+		receipt, err := hex.DecodeString(x.Receipt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.e.enterLedger(p, x, ledger.Entry{Project: 1, Kind: ledger.KindUser, Who: key.Hash(ledger.KindUser, "ann"), Receipt: ledger.Receipt(receipt)})
+		p.erasing.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if how == "looked after" {
+			if err := c.e.finishDue(); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			c.reopen()
+		}
+		c.wantNames(how, want)
+		c.gone()
+		if done, err := c.e.Erasure(x.Receipt); err != nil || done.Gone == 0 {
+			t.Errorf("%s: %+v, %v", how, done, err)
+		}
 		mustClose(t, c.e)
 	}
 }

@@ -239,7 +239,10 @@ func (e *Engine) storeFiles() (names []string, err error) {
 
 // finishDue, of the merger, does that where something waits for it. What is damaged was told when it was found.
 func (e *Engine) finishDue() error {
-	_, err := e.finishErasures(e.life)
+	err := e.hideDue()
+	if err == nil {
+		_, err = e.finishErasures(e.life)
+	}
 	e.mu.Lock()
 	closing := e.closing
 	e.mu.Unlock()

@@ -66,7 +66,7 @@ func TestProofNothingOfErasedPersonsCanBeRead(t *testing.T) {
 	seed, persons, asked := enginetest.Seed(t), enginetest.Figure(t, 4, 10, 40), &askedBuckets{of: map[event.Project][]int32{}}
 	rounds := enginetest.Figure(t, 20, 60, 1000)
 	random, gen := rand.New(rand.NewPCG(seed, 0x657261736564)), eventtest.New(seed, 200, 1000)
-	opt := engine.Options{Now: time.Now, CipherKey: asked.key, FreeBytesMin: -1, FreePercentMin: -1, SealRows: 20_000, MemTableBytes: 1 << 20}
+	opt := engine.Options{Now: time.Now, CipherKey: asked.key, FreeBytesMin: -1, FreePercentMin: -1, SealRows: 20_000, MemTableBytes: 1 << 20, CommitWait: time.Minute}
 	e, err := engine.Open(filepath.Join(t.TempDir(), "store"), opt)
 	if err != nil {
 		t.Fatal(err)

@@ -209,15 +209,30 @@ func (e *Engine) resumeErasures() error {
 	if err := e.loadErasing(); err != nil {
 		return err
 	}
-	for _, p := range e.all() {
-		if e.ledger.Last(p.number) <= p.newest().erasures.done || p.damage() != nil {
+	for _, number := range e.ledger.Projects() {
+		if _, there := e.shown.Load(number); there {
 			continue
 		}
-		if _, err := e.hashersOf(p.number); err != nil {
+		if _, err := e.hashersOf(number); err != nil {
 			return err
 		}
-		p.erasing.Lock()
-		err := e.hide(p, map[ledger.Hash]string{})
+		if err := e.inGather(func(*group) { e.project(number) }); err != nil {
+			return err
+		}
+	}
+	return e.hideDue()
+}
+
+// hideDue hides them, but where an erasure of the project is going on.
+func (e *Engine) hideDue() error {
+	for _, p := range e.all() {
+		if e.ledger.Last(p.number) <= p.newest().erasures.done || p.damage() != nil || !p.erasing.TryLock() {
+			continue
+		}
+		_, err := e.hashersOf(p.number)
+		if err == nil {
+			err = e.hide(p, map[ledger.Hash]string{})
+		}
 		p.erasing.Unlock()
 		if err != nil {
 			return fmt.Errorf("erase in project %d who was erased before: %w", p.number, err)

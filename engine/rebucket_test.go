@@ -78,6 +78,7 @@ func newCalendar(t *testing.T, opt Options) *calendar {
 	if c.opt.FS == nil {
 		c.opt.FS = vfs.NewCrashableMem()
 	}
+	c.opt.CommitWait = orDefault(c.opt.CommitWait, time.Minute) // on a busy machine a commit may take long
 	c.ring.use(&c.opt)
 	c.open()
 	return c

@@ -94,7 +94,7 @@ func TestProofNoDamageToABackupMakesItsHistoryShorter(t *testing.T) {
 	all := files(t, target)
 	end := r.positions[len(r.positions)-1]
 	injections, restores := 0, 0
-	for range enginetest.Figure(t, 100, 300, 5000) {
+	for range enginetest.Figure(t, 60, 200, 2000) {
 		name := all[rng.IntN(len(all))]
 		what, undo := harm(t, rng, target.String(), name, all)
 		if what == "" {

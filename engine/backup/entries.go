@@ -29,6 +29,9 @@ const (
 	keyBytesMax   = 64 << 10
 	valueBytesMax = 1 << 30
 	recordsMax    = 1 << 24
+
+	// readBytes is what a reader keeps in memory of what it hasn't used yet.
+	readBytes = 32 << 10
 )
 
 func appendBytes(dst, b []byte) []byte {
@@ -71,7 +74,7 @@ type visitor struct {
 
 // readEntries reads an object to its end.
 func readEntries(name string, from io.Reader, v visitor) error {
-	r := &entryReader{r: bufio.NewReaderSize(from, chunkBytes)}
+	r := &entryReader{r: bufio.NewReaderSize(from, readBytes)}
 	for n := 0; ; n++ {
 		kind := r.byte()
 		var err error

@@ -18,6 +18,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -172,6 +173,13 @@ func (l *Ledger) Last(project event.Project) event.Time {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.last[project]
+}
+
+// Projects lists the projects in which somebody was erased.
+func (l *Ledger) Projects() []event.Project {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Sorted(maps.Keys(l.last))
 }
 
 // Newest returns when anybody was erased last; 0 for never.
