@@ -39,7 +39,16 @@ func (u *union) set() bitmap.Set {
 	return bitmap.Any(u.sets...)
 }
 
-func (u *union) count() int64 { return int64(bitmap.Any(u.sets...).Count()) }
+// count returns how many were added. One or two sets needn't be joined for that.
+func (u *union) count() int64 {
+	switch len(u.sets) {
+	case 1:
+		return int64(u.sets[0].Count())
+	case 2:
+		return int64(u.sets[0].Count() + u.sets[1].Count() - u.sets[0].CountBoth(u.sets[1]))
+	}
+	return int64(bitmap.Any(u.sets...).Count())
+}
 
 // count makes the pass.
 func (s *visitorSets) count(r *run, p *pass) error {
