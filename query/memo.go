@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"millimetric/index"
@@ -19,6 +20,8 @@ import (
 // question about more than there is room for would find nothing of what it left the last time.
 type Memo struct {
 	most int64 // bytes
+
+	hits, misses atomic.Uint64
 
 	mu        sync.Mutex // guards what follows
 	used      int64
@@ -101,13 +104,18 @@ func (m *Memo) get(key memoKey) (value memoValue, ok bool) {
 	defer m.mu.Unlock()
 	at := m.kept[key]
 	if at == nil {
+		m.misses.Add(1)
 		return nil, false
 	}
+	m.hits.Add(1)
 	m.order.MoveToFront(at)
 	entry := at.Value.(*memoEntry)
 	entry.last = m.questions
 	return entry.value, true
 }
+
+// Counts tells how often something was asked for that was kept, and how often it was not.
+func (m *Memo) Counts() (hits, misses uint64) { return m.hits.Load(), m.misses.Load() }
 
 func (m *Memo) put(key memoKey, value memoValue) {
 	if m == nil {

@@ -32,7 +32,7 @@ func (r *run) partsOf(p *pass, s *sealed, c *calendar, visitors bool) (parts []s
 // partsNamed does so for the events of a name that a test holds of, or for all where there is none.
 func (r *run) partsNamed(p *pass, s *sealed, c *calendar, kind memoKind, event string, test *columnTest) (parts []stretch, ok bool, err error) {
 	_, greatest := s.segment.SeqRange()
-	if r.common.Memo == nil || greatest > r.asOf || p.wants.others != nil {
+	if r.common.Memo == nil || greatest > r.asOf || s.segment.Hides() || p.wants.others != nil {
 		return nil, false, nil
 	}
 	for _, t := range p.wants.tests {

@@ -328,6 +328,9 @@ func (r *run) choose(p *pass, v *view, chosen []int32) []int32 {
 		}
 		chosen = kept
 	}
+	if v.sealed.segment.Hides() {
+		chosen = v.unhidden(chosen)
+	}
 	if !r.common.IncludeBots {
 		chosen = r.people.choose(v, chosen)
 	}
@@ -335,6 +338,17 @@ func (r *run) choose(p *pass, v *view, chosen []int32) []int32 {
 		chosen = t.choose(v, chosen)
 	}
 	return chosen
+}
+
+// unhidden returns those of some rows of the view that the segment doesn't hide.
+func (v *view) unhidden(chosen []int32) []int32 {
+	hidden, kept := v.sealed.segment.Hidden(), chosen[:0]
+	for _, at := range chosen {
+		if !hidden.Has(uint32(v.first) + uint32(at)) {
+			kept = append(kept, at)
+		}
+	}
+	return kept
 }
 
 // rows returns the numbers of rows, in memory that is used again.

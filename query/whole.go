@@ -12,7 +12,7 @@ import (
 func (r *run) wholly(p *pass, s *sealed) (bool, error) {
 	first, last := s.segment.TimeRange()
 	_, greatest := s.segment.SeqRange()
-	if first < p.from || last >= p.to || greatest > r.asOf || p.wants.others != nil {
+	if first < p.from || last >= p.to || greatest > r.asOf || s.segment.Hides() || p.wants.others != nil {
 		return false, nil
 	}
 	for _, t := range p.wants.tests {

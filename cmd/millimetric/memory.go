@@ -30,10 +30,10 @@ func memoryBytes(text string) (int64, error) {
 	}
 	n, err := parseBytes(text)
 	if err != nil {
-		return 0, usageError{fmt.Errorf("--memory: %w", err)}
+		return 0, err
 	}
 	if n < memoryLeast {
-		return 0, usageError{fmt.Errorf("--memory %s is too little: the server needs %d MiB", text, memoryLeast>>20)}
+		return 0, fmt.Errorf("%s is too little: the server needs %d MiB", text, memoryLeast>>20)
 	}
 	return n, nil
 }

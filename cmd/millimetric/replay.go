@@ -22,9 +22,20 @@ func (f *folder) snapshot(project event.Project) *snapshot {
 
 // Lost is part of query.Losses.
 func (s *snapshot) Lost(position event.Seq, from, to event.Time) ([]query.Loss, error) {
-	took, err := s.RetentionTook(position, from, to, s.since)
-	if err != nil || !took {
+	erased, err := s.ErasureTook(position)
+	if err != nil {
 		return nil, err
 	}
-	return []query.Loss{query.LossRetention}, nil
+	took, err := s.RetentionTook(position, from, to, s.since)
+	if err != nil {
+		return nil, err
+	}
+	var losses []query.Loss
+	if erased {
+		losses = append(losses, query.LossErasure)
+	}
+	if took {
+		losses = append(losses, query.LossRetention)
+	}
+	return losses, nil
 }
