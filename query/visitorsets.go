@@ -39,7 +39,16 @@ func (u *union) set() bitmap.Set {
 	return bitmap.Any(u.sets...)
 }
 
-func (u *union) count() int64 { return int64(bitmap.Any(u.sets...).Count()) }
+// count returns how many were added. One or two sets needn't be joined for that.
+func (u *union) count() int64 {
+	switch len(u.sets) {
+	case 1:
+		return int64(u.sets[0].Count())
+	case 2:
+		return int64(u.sets[0].Count() + u.sets[1].Count() - u.sets[0].CountBoth(u.sets[1]))
+	}
+	return int64(bitmap.Any(u.sets...).Count())
+}
 
 // count makes the pass.
 func (s *visitorSets) count(r *run, p *pass) error {
@@ -53,7 +62,9 @@ func (s *visitorSets) count(r *run, p *pass) error {
 		return err
 	}
 	c := s.c
-	*at(&c.uniques.counts, 0) += s.all.count()
+	if s.wantsAll() {
+		*at(&c.uniques.counts, 0) += s.all.count()
+	}
 	for bucket := range s.parts {
 		if n := s.parts[bucket].count(); n > 0 {
 			*at(&c.parts.counts, c.cells.number(0, uint32(bucket))) += n
@@ -61,6 +72,10 @@ func (s *visitorSets) count(r *run, p *pass) error {
 	}
 	return nil
 }
+
+// wantsAll tells whether it matters who was there at all: beside buckets that only ranks groups, and where
+// none is left out, there is one.
+func (s *visitorSets) wantsAll() bool { return s.c.buckets == nil || s.c.among != nil }
 
 // takeLive makes sets of the live visitors that wait. Their cells are pairs of group 0 and a bucket.
 func (s *visitorSets) takeLive() {
@@ -166,7 +181,9 @@ func (s *visitorSets) parted(r *run, p *pass) func(of *sealed) (bool, error) {
 }
 
 func (s *visitorSets) enter(bucket uint32, visitors bitmap.Set) {
-	s.all.add(visitors)
+	if s.wantsAll() {
+		s.all.add(visitors)
+	}
 	if s.c.buckets != nil {
 		at(&s.parts, bucket).add(visitors)
 	}
@@ -184,7 +201,9 @@ func (s *visitorSets) settle() {
 			s.enter(0, bitmap.Of(list.ordinals))
 		} else {
 			at(&s.parts, uint32(bucket)).add(bitmap.Of(list.ordinals))
-			all = append(all, list.ordinals...)
+			if s.wantsAll() {
+				all = append(all, list.ordinals...)
+			}
 		}
 		list.ordinals = list.ordinals[:0]
 	}
