@@ -74,6 +74,9 @@ func runCase(t *testing.T, input string) string {
 		}
 		return showError(t, err)
 	}
+	if len(w.kept.events) == 0 {
+		return "(nothing)"
+	}
 	var lines []string
 	for i := range w.kept.events {
 		lines = append(lines, showEvent(t, &w.kept.events[i], caller))
@@ -91,6 +94,10 @@ func callerOf(t *testing.T, words []string) Caller {
 		case "browser":
 		case "server":
 			c.Server = true
+		case "private":
+			c.Private = true
+		case "allowed":
+			c.Site.AllowedParams, c.Site.AllowedProperties = strings.Split(value, ","), strings.Split(value, ",")
 		case "cookieless":
 			c.Site.Cookieless = true
 		case "agent":

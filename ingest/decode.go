@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"millimetric/index/event"
+	"millimetric/ingest/privacy"
 )
 
 // reader walks the JSON of one body. Duplicate keys, bad UTF-8 and everything else that strict
@@ -28,9 +29,10 @@ type reader struct {
 	// they keep. The strict walk, of which errors may quote the text, has a copy.
 	text string
 
-	owner  owner
-	visits visitMemo
-	places placeMemo
+	owner      owner
+	visits     visitMemo
+	properties privacy.Properties
+	places     placeMemo
 }
 
 func (r *reader) open(body []byte) {
@@ -143,6 +145,7 @@ type request struct {
 	form     form
 	enricher enricher
 	events   []event.Event
+	unkept   int // events that are acknowledged and not kept
 }
 
 // walk reads the whole body, strictly, and says of a bad one what is wrong with it.
@@ -256,6 +259,13 @@ func (q *request) finish() error {
 	q.form.finish()
 	if q.form.failed() {
 		return nil
+	}
+	if q.enricher.caller.Private {
+		if q.form.draft.name == event.EventIdentify {
+			q.unkept++
+			return nil
+		}
+		q.form.draft.unlink()
 	}
 	if len(q.events) == cap(q.events) {
 		q.events = slices.Grow(q.events, 1)

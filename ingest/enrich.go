@@ -83,8 +83,9 @@ func (en *enricher) enrich(e *event.Event, d *draft) error {
 	if err != nil {
 		return err
 	}
-	v, owned := en.reader.visits.visitOf(&en.caller.Site, d)
+	v, owned := en.visitOf(d)
 	machine := en.deviceOf(agent, v.spam)
+	en.stripProperties(d)
 	*e = event.Event{
 		Time: at,
 		Name: d.name, ID: d.id, AnonymousID: visitor, UserID: d.userID,
@@ -95,8 +96,35 @@ func (en *enricher) enrich(e *event.Event, d *draft) error {
 		Country: en.place.country, IPHash: en.place.hash,
 		Device: machine.Device, Browser: machine.Browser, OS: machine.OS, Bot: machine.Bot,
 	}
+	if en.caller.Private {
+		forgetVisitor(e)
+	}
 	en.reader.owner.own(e, d, owned)
 	return nil
+}
+
+// visitOf returns the visit of a draft. One that is private isn't remembered: the memo would hold what the
+// event may not.
+func (en *enricher) visitOf(d *draft) (v visit, owned bool) {
+	if en.caller.Private {
+		return newVisit(&en.caller.Site, d), false
+	}
+	return en.reader.visits.visitOf(&en.caller.Site, d)
+}
+
+// stripProperties takes out of the properties what they must not keep.
+func (en *enricher) stripProperties(d *draft) {
+	if d.propertiesBytes <= len("{}") {
+		return
+	}
+	clean := en.reader.properties.Strip(d.properties, privacy.PropertyOptions{
+		Allowed: en.caller.Site.AllowedProperties, Person: d.name == event.EventIdentify, Private: en.caller.Private,
+	})
+	if len(clean) == len(d.properties) && clean == d.properties {
+		return
+	}
+	d.properties = clean
+	d.propertiesBytes = outlineOf([]byte(clean)).bytes
 }
 
 // visitorOf returns the visitor that was sent, else one that the server makes:
@@ -113,7 +141,7 @@ func (en *enricher) visitorOf(d *draft, addr netip.Addr, agent string, day int64
 		return d.anonymousID, nil
 	case d.userID != "":
 		return privacy.UserVisitor(site.Key, d.userID), nil
-	case addr.IsValid() && (en.caller.Server || site.Cookieless):
+	case addr.IsValid() && (en.caller.Server || site.Cookieless) && !en.caller.Private:
 		salt, err := en.saltOf(day)
 		if err != nil {
 			return "", err

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +44,10 @@ type Site struct {
 	Cookieless    bool     // a missing anonymous_id becomes a visitor of the day
 	InternalHosts []string // hosts that count as the site's own referrers
 
+	// AllowedParams and AllowedProperties are parameters of URLs and properties of events that stay, though
+	// they may look like personal data.
+	AllowedParams, AllowedProperties []string
+
 	// Oldest is the first moment that the project's retention window still keeps; what is older is
 	// refused. 0 keeps everything.
 	Oldest event.Time
@@ -55,6 +60,9 @@ type Caller struct {
 	Addr   netip.Addr // the connection's own address; not used when Server
 	Agent  string     // the connection's own user agent; not used when Server, kept by no event
 	Import string     // the lease of a running import, "" for none
+
+	// Private says that the visitor asked not to be followed; private.go says what comes of that.
+	Private bool
 }
 
 // Options are what New needs. Appender and Salts must be set.
@@ -93,34 +101,36 @@ func New(opt Options) (*Pipeline, error) {
 // Track appends the one event of body and returns its event_id, "" where none was sent. Nothing
 // refers to body once Track has returned; the same goes for Batch and Identify.
 func (p *Pipeline) Track(ctx context.Context, caller Caller, body []byte) (eventID string, err error) {
-	events, err := p.read(caller, body, track)
+	got, err := p.read(caller, body, track)
 	if err != nil {
 		return "", err
 	}
-	eventID = events[0].ID
-	return eventID, p.append(ctx, caller, events)
+	return got.id, p.append(ctx, caller, got.events)
 }
 
 // Batch appends all events of body, or none where one of them is bad, and returns their number.
 func (p *Pipeline) Batch(ctx context.Context, caller Caller, body []byte) (count int, err error) {
-	events, err := p.read(caller, body, batch)
+	got, err := p.read(caller, body, batch)
 	if err != nil {
 		return 0, err
 	}
-	count = len(events)
-	return count, p.append(ctx, caller, events)
+	count = len(got.events) + got.unkept
+	return count, p.append(ctx, caller, got.events)
 }
 
 // Identify appends the event that links the visitor and the user of body.
 func (p *Pipeline) Identify(ctx context.Context, caller Caller, body []byte) error {
-	events, err := p.read(caller, body, identify)
+	got, err := p.read(caller, body, identify)
 	if err != nil {
 		return err
 	}
-	return p.append(ctx, caller, events)
+	return p.append(ctx, caller, got.events)
 }
 
 func (p *Pipeline) append(ctx context.Context, caller Caller, events []event.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
 	if err := p.appender.Append(ctx, caller.Site.Project, events); err != nil {
 		return fmt.Errorf("append events: %w", err)
 	}
@@ -154,8 +164,23 @@ const (
 	identify
 )
 
+// taken is what came of a body.
+type taken struct {
+	events []event.Event
+	unkept int    // events that are acknowledged and not kept
+	id     string // the event_id of the last event
+}
+
+func (q *request) taken() taken {
+	t := taken{events: q.events, unkept: q.unkept}
+	if !q.many {
+		t.id = strings.Clone(q.form.draft.id)
+	}
+	return t
+}
+
 // read returns the events of body.
-func (p *Pipeline) read(caller Caller, body []byte, what call) ([]event.Event, error) {
+func (p *Pipeline) read(caller Caller, body []byte, what call) (taken, error) {
 	r := p.readers.Get().(*reader)
 	r.open(body)
 	// The reader goes back without its body: a pool must not keep what strangers sent.
@@ -173,16 +198,16 @@ func (p *Pipeline) read(caller Caller, body []byte, what call) ([]event.Event, e
 	}
 	q.makeRoom(len(body))
 	if q.glance() {
-		return q.events, nil
+		return q.taken(), nil
 	}
 	q.restart()
 	if err := q.walk(); err != nil {
-		return nil, readError(err)
+		return taken{}, readError(err)
 	}
 	if err := q.form.err(); err != nil {
-		return nil, err
+		return taken{}, err
 	}
-	return q.events, nil
+	return q.taken(), nil
 }
 
 // eventBytesLeast is about what a small event takes in a body; for smaller ones the slice grows.
@@ -213,6 +238,6 @@ func (q *request) makeRoom(size int) {
 // restart forgets what came of the body so far.
 func (q *request) restart() {
 	clear(q.events)
-	q.events = q.events[:0]
+	q.events, q.unkept = q.events[:0], 0
 	q.form.fields, q.form.count, q.form.place = nil, 0, placeNone
 }

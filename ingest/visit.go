@@ -17,6 +17,7 @@ type visit struct {
 	confidence, rule         string
 	spam                     bool     // the referrer is a spammer's
 	hosts                    []string // the site's further hosts, on which the source depends
+	allowed                  []string // the parameters that stay, on which the URLs depend
 }
 
 // knownVisit is a visit, and all that it depends on besides its page and the site's hosts.
@@ -64,7 +65,8 @@ func (m *visitMemo) visitOf(site *Site, d *draft) (v visit, owned bool) {
 	if seen != nil {
 		for i := range seen.visits {
 			k := &seen.visits[i]
-			if k.sentReferrer == d.referrer && k.sentPath == d.path && k.project == site.Project && slices.Equal(k.hosts, site.InternalHosts) {
+			if k.sentReferrer == d.referrer && k.sentPath == d.path && k.project == site.Project &&
+				slices.Equal(k.hosts, site.InternalHosts) && slices.Equal(k.allowed, site.AllowedParams) {
 				return k.visit, true
 			}
 		}
@@ -107,12 +109,12 @@ func (m *visitMemo) remember(v visit, project event.Project, pathSent bool) {
 func newVisit(site *Site, d *draft) visit {
 	touch := classify.Classify(classify.Input{URL: d.url, Referrer: d.referrer, InternalHosts: site.InternalHosts})
 	v := visit{
-		referrer: privacy.StripURL(d.referrer),
+		referrer: privacy.StripURL(d.referrer, site.AllowedParams...),
 		source:   label(touch.Source), medium: label(touch.Medium), campaign: label(touch.Campaign),
 		confidence: touch.Confidence, rule: touch.Rule,
-		hosts: site.InternalHosts,
+		hosts: site.InternalHosts, allowed: site.AllowedParams,
 	}
-	v.url, v.path = strippedPlace(d)
+	v.url, v.path = strippedPlace(d, site.AllowedParams)
 	if d.referrer != "" {
 		from, ok := event.SplitURL(d.referrer)
 		v.spam = ok && privacy.SpamReferrer(from.Host)
@@ -124,7 +126,7 @@ func (v visit) clone() visit {
 	for _, text := range []*string{&v.url, &v.path, &v.referrer, &v.source, &v.medium, &v.campaign} {
 		*text = strings.Clone(*text)
 	}
-	v.hosts = slices.Clone(v.hosts)
+	v.hosts, v.allowed = slices.Clone(v.hosts), slices.Clone(v.allowed)
 	return v
 }
 
@@ -140,10 +142,10 @@ func label(text string) string {
 
 // strippedPlace returns the URL and the path, that of the URL where none was sent, without personal
 // data.
-func strippedPlace(d *draft) (url, path string) {
-	url = privacy.StripURL(d.url)
+func strippedPlace(d *draft, allowed []string) (url, path string) {
+	url = privacy.StripURL(d.url, allowed...)
 	if d.path != "" || d.url == "" {
-		return url, privacy.StripURL(d.path)
+		return url, privacy.StripURL(d.path, allowed...)
 	}
 	if d.seen != nil {
 		d.page, _ = event.SplitURL(d.url) // nobody has looked at a URL that was known
@@ -155,5 +157,5 @@ func strippedPlace(d *draft) (url, path string) {
 	if url == d.url {
 		return url, path // nothing was in the URL, so nothing is in its path
 	}
-	return url, privacy.StripURL(path)
+	return url, privacy.StripURL(path, allowed...)
 }

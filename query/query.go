@@ -42,6 +42,7 @@ type Common struct {
 	Now         event.Time // the clock, for the questions that look at it; set by who asks
 	Memo        *Memo      // what other questions found out; nil for nothing
 	Allowance   *Allowance // the memory that all questions share; nil for no bound but that of one question
+	K           int        // visitors that a number must be about to be shown; 0 shows all
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
 	name        string // what was parsed, for cursors
@@ -87,10 +88,17 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		}
 		r.asOf = common.AsOf
 	}
+	common.Memo.begin()
 	defer r.release()
 	r.share.of = common.Allowance
 	defer r.share.release()
-	answer, err := question.answer(r)
+	var answer *Answer
+	var err error
+	if common.K > 0 {
+		answer, err = r.runSuppressed(question)
+	} else {
+		answer, err = question.answer(r)
+	}
 	if err == nil {
 		err = r.overBudget(len(answer.Rows) * len(answer.Columns))
 	}
@@ -104,6 +112,10 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 	}
 	if common.Explain {
 		answer.Explain = &Explain{Settings: settings(question, r.asOf), Cost: r.sum()}
+		if common.K > 0 { // what it cost tells how many events there are
+			answer.Explain.Settings = append(answer.Explain.Settings, Member{"k", Int(int64(common.K))})
+			answer.Explain.Cost = Cost{}
+		}
 	}
 	return answer, nil
 }

@@ -30,6 +30,7 @@ func (s *server) caller(ctx *fasthttp.RequestCtx, grant auth.Grant) (caller inge
 	if !caller.Server {
 		caller.Addr = s.clientAddr(ctx)
 		caller.Agent = string(ctx.UserAgent())
+		caller.Private = asksForPrivacy(&ctx.Request.Header, &grant.Project.Settings)
 		return caller, false, nil
 	}
 	id, ends, err := parseImport(string(ctx.Request.Header.Peek(headerImport)))
@@ -39,6 +40,13 @@ func (s *server) caller(ctx *fasthttp.RequestCtx, grant auth.Grant) (caller inge
 	// The project's number is part of the name: nobody may end the import of another project.
 	caller.Import = fmt.Sprintf("%d/%s", grant.Project.Number, id)
 	return caller, ends, nil
+}
+
+// asksForPrivacy reports whether a visitor's browser says that they don't want to be followed. A server's
+// headers say nothing about its visitors.
+func asksForPrivacy(header *fasthttp.RequestHeader, settings *auth.Settings) bool {
+	return !settings.IgnoreGPC && string(header.Peek("Sec-GPC")) == "1" ||
+		!settings.IgnoreDNT && string(header.Peek("DNT")) == "1"
 }
 
 // bareCaller is what the key alone says about who sends events.
@@ -52,6 +60,7 @@ func (s *server) bareCaller(grant auth.Grant) (ingest.Caller, error) {
 		Site: ingest.Site{
 			Project: project.Number, Key: key,
 			Cookieless: project.Settings.Cookieless, InternalHosts: project.Settings.InternalHosts,
+			AllowedParams: project.Settings.AllowedParams, AllowedProperties: project.Settings.AllowedProperties,
 			Oldest: s.oldest(project.Number),
 		},
 		Server: grant.Kind == auth.KindSecret,

@@ -17,12 +17,16 @@ var rights = map[string]string{
 	"track": "pk sk", "batch": "pk sk", "identify": "pk sk",
 	"query": "rk ak", "stats": "rk ak", "sources": "rk ak", "paths": "rk ak", "live": "rk ak", "attribution": "rk ak",
 	"sessions": "rk ak", "funnel": "rk ak", "retention": "rk ak",
-	"mcp": "sk rk", "mcp.account": "ak", "forget": "sk ak", "forget.receipt": "sk ak",
-	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any",
+	"export":  "ak", // and rk with a scope; see TestAnExportNeedsTheScope
+	"subject": "sk ak",
+	"mcp":     "sk rk", "mcp.account": "ak",
+	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any", "script": "any", "script.map": "any",
+	"forget": "sk ak", "forget.receipt": "sk ak",
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
-	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "check": "ak",
-	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak",
+	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "privacy.report": "ak", "check": "ak",
+	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak", "projects.import": "ak", "projects.return": "ak",
 	"settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
+	"backups.list": "ak", "backups.make": "ak", "backups.verify": "ak",
 	"keys.list": "ak", "keys.mint": "ak", "keys.narrow": "ak", "keys.revoke": "ak", "keys.rotate": "ak",
 }
 

@@ -17,6 +17,7 @@ const (
 	unlessFlag      // not for 0, yes, true, …: "mobile=1" asks for the mobile page
 	ifDigits        // only with the digits of a number: "card=visa" names a brand
 	ifLong          // only where the value is as long as a secret: "code=SPRING" is a voucher
+	named           // the name itself is personal
 )
 
 // words give a parameter away as the last word of its name, endings such as "id" aside.
@@ -83,7 +84,18 @@ func isCampaignName(name string) bool {
 	if len(name) >= 4 && strings.EqualFold(name[:4], "utm_") {
 		return true
 	}
-	for _, id := range [...]string{"gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "ttclid", "li_fat_id", "twclid"} {
+	return IsClickID(name)
+}
+
+// clickIDs are what ad networks add to the address of a page that one of their users comes to.
+var clickIDs = [...]string{
+	"gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "ttclid", "li_fat_id", "twclid",
+	"yclid", "igshid", "epik", "rdt_cid", "sccid", "irclickid",
+}
+
+// IsClickID reports whether a parameter is an ad network's id of a click.
+func IsClickID(name string) bool {
+	for _, id := range clickIDs {
 		if len(id) == len(name) && strings.EqualFold(id, name) {
 			return true
 		}
@@ -94,7 +106,7 @@ func isCampaignName(name string) bool {
 // isVersionName reports whether four numbers with dots are no address under this name.
 func isVersionName(name string) bool {
 	lower := strings.ToLower(name)
-	return lower == "v" || strings.Contains(lower, "ver") || strings.Contains(lower, "build") || strings.Contains(lower, "release")
+	return strings.TrimRight(lower, "_0123456789") == "v" || strings.Contains(lower, "ver") || strings.Contains(lower, "build") || strings.Contains(lower, "release")
 }
 
 // personalName says whether the parameter's name gives it away.

@@ -1,6 +1,9 @@
 package privacy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Redacted stands where a part of a path was taken out, so that the path keeps its depth.
 const Redacted = "redacted"
@@ -17,10 +20,26 @@ const Redacted = "redacted"
 //
 // No piece's fate depends on another piece, and "redacted" is a piece that stays: hence stripping
 // twice changes nothing more. Each byte is looked at a bounded number of times.
-func StripURL(raw string) string {
+//
+// allowed are parameters that stay whatever they hold, since the site knows what it means by them.
+func StripURL(raw string, allowed ...string) string {
+	s := stripper{raw: raw, allowed: allowed}
+	return s.url()
+}
+
+// StripClicks returns raw without the ids that ad networks add to a click, by which they know their
+// users again.
+func StripClicks(raw string) string {
+	s := stripper{raw: raw, clicks: true}
+	return s.url()
+}
+
+// url strips the whole text.
+func (s *stripper) url() string {
+	raw := s.raw
 	head, rest := splitAuthority(raw)
-	s := stripper{raw: raw}
-	if clean := cleanAuthority(head); clean != head {
+	if clean := cleanAuthority(head); clean != head && !s.clicks {
+		s.note(head, KindUser)
 		s.out = append(make([]byte, 0, len(raw)+len(Redacted)), clean...)
 	}
 	path := len(head)
@@ -92,8 +111,47 @@ type region struct {
 
 // stripper copies what stays. As long as nothing had to go, out is nil and nothing is copied.
 type stripper struct {
-	raw string
-	out []byte
+	raw     string
+	out     []byte
+	allowed []string      // parameters that stay
+	clicks  bool          // only click ids go
+	found   func(Finding) // told of each piece that goes; nil where nobody asks
+}
+
+// goes judges one piece.
+func (s *stripper) goes(piece string) bool {
+	if s.clicks {
+		name, _, pair := strings.Cut(piece, "=")
+		return pair && IsClickID(unescape(name))
+	}
+	if !personalPiece(piece) {
+		return false
+	}
+	if s.allowed != nil {
+		if name, _, pair := strings.Cut(piece, "="); pair && allows(s.allowed, unescape(name)) {
+			return false
+		}
+	}
+	if s.found != nil {
+		name, value, pair := strings.Cut(piece, "=")
+		if !pair {
+			name, value = "", piece
+		}
+		s.found(findingOf(unescape(name), value))
+	}
+	return true
+}
+
+// allows reports whether a name is on a list, in whatever case.
+func allows(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(one string) bool { return strings.EqualFold(one, name) })
+}
+
+// note tells of what goes from before the pieces.
+func (s *stripper) note(text string, kind Kind) {
+	if s.found != nil {
+		s.found(Finding{Kind: kind, Example: mask(text)})
+	}
 }
 
 // strip judges the pieces of one region.
@@ -116,7 +174,7 @@ func (s *stripper) strip(r region) {
 		}
 		piece := s.raw[start:end]
 		switch {
-		case !personalPiece(piece):
+		case !s.goes(piece):
 			s.put(lead, piece)
 		case s.mayGo(r, lead, start, end):
 			s.startCopy(start, lead)

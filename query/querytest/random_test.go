@@ -56,8 +56,9 @@ func agreeOnRows(t *testing.T, histories int, live func(*rand.Rand) []event.Even
 			}
 		}
 	}
-	// Questions that are about nothing prove nothing.
-	if all := histories * questions; answered < all/2 {
+	// Questions that are about nothing prove nothing. About half are about something; two fifths leave
+	// room for chance where few are asked.
+	if all := histories * questions; answered < all*2/5 {
 		t.Errorf("seed %d: only %d of %d answers have rows", seed, answered, all)
 	}
 }

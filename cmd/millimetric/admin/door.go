@@ -17,6 +17,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/cmd/millimetric/receipt"
@@ -36,8 +37,15 @@ type Door struct {
 	Forget func(event.Project) error
 	// Signer signs the receipts of projects that were destroyed.
 	Signer receipt.Signer
+	// Backups are the store's; nil where none are made.
+	Backups Backups
+	// Return answers with a project as an archive.
+	Return func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
+
+	// Privacy is what the record of processing is told.
+	Privacy PrivacySources
 
 	working sync.Mutex // one work on the whole store at a time: two would only slow each other down
 }

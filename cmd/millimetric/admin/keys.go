@@ -30,6 +30,7 @@ type Key struct {
 	Tools    []string   `json:"tools"`
 	From     *time.Time `json:"from"`
 	To       *time.Time `json:"to"`
+	K        int        `json:"k"` // visitors that a number must be about to be shown; 0 leaves that to the project
 	Text     string     `json:"key,omitempty"`
 }
 
@@ -37,7 +38,7 @@ type Key struct {
 func ShownKey(k auth.Key, text string) Key {
 	return Key{Prefix: k.Prefix, Name: k.Name, Kind: k.Kind, Env: k.Env, Project: k.Project, Created: k.Created, Expires: k.Expires,
 		Revoked: k.Revoked, LastUsed: k.LastUsed, Scopes: append([]string{}, k.Scopes...), Routes: k.Routes, Tools: k.Tools,
-		From: k.From, To: k.To, Text: text}
+		From: k.From, To: k.To, K: k.K, Text: text}
 }
 
 // Access is a key, and what can be done with it at this moment.
@@ -90,11 +91,8 @@ func (d *Door) ReviewAccess(r *Request) error {
 		}
 		a := Access{Key: ShownKey(k, ""), May: []string{}}
 		a.Good = k.Revoked == nil && (k.Expires == nil || now.Before(*k.Expires))
-		for _, route := range d.Routes {
-			needs := route.Scope != "" && k.Kind == auth.KindRead && !slices.Contains(k.Scopes, route.Scope)
-			if a.Good && slices.Contains(route.Kinds, k.Kind) && k.Route(route.Name) && !needs && !slices.Contains(a.May, route.Name) {
-				a.May = append(a.May, route.Name)
-			}
+		if a.Good {
+			a.May = d.may(&k)
 		}
 		list = append(list, a)
 	}
@@ -151,7 +149,11 @@ func (d *Door) MintKey(r *Request) error {
 }
 
 func narrowing(f *fields) auth.Narrowing {
-	return auth.Narrowing{Routes: f.list("routes"), Tools: f.list("tools"), From: f.moment("from"), To: f.moment("to")}
+	n := auth.Narrowing{Routes: f.list("routes"), Tools: f.list("tools"), From: f.moment("from"), To: f.moment("to")}
+	if k := take[int](f, "k"); k != nil {
+		n.K = *k
+	}
+	return n
 }
 
 // key finds the key that the path names.

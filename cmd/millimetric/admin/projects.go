@@ -3,10 +3,8 @@ package admin
 import (
 	stdjson "encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/auth"
@@ -26,31 +24,9 @@ type Project struct {
 	Settings Settings   `json:"settings"`
 }
 
-// Settings are a project's choices as the door shows them.
-type Settings struct {
-	RetentionDays int      `json:"retention_days"` // 0 keeps for ever
-	TZ            string   `json:"tz"`
-	Cookieless    bool     `json:"cookieless"`
-	InternalHosts []string `json:"internal_hosts"`
-
-	RateLimits map[string]auth.RateLimit `json:"rate_limits"` // by the name of the route; {} bounds none
-}
-
 func (d *Door) shown(p *auth.Project) Project {
 	return Project{ID: p.ID, Slug: p.Slug, Name: p.Name, Created: p.Created, Archived: p.Archived,
 		Origins: append([]string{}, p.Origins...), Settings: d.settings(p)}
-}
-
-func (d *Door) settings(p *auth.Project) Settings {
-	s := Settings{RetentionDays: d.Engine.Retention(p.Number), TZ: p.Settings.TZ, Cookieless: p.Settings.Cookieless,
-		InternalHosts: append([]string{}, p.Settings.InternalHosts...)}
-	if s.TZ == "" {
-		s.TZ = "UTC"
-	}
-	if s.RateLimits = p.Settings.RateLimits; s.RateLimits == nil {
-		s.RateLimits = map[string]auth.RateLimit{}
-	}
-	return s
 }
 
 // ListProjects lists the account's projects, the oldest first.
@@ -173,36 +149,6 @@ func (d *Door) DestroyProject(r *Request) error {
 	return r.answer(fasthttp.StatusOK, map[string]any{"ok": true, "id": p.ID, "destroyed_at": ended.UTC(), "receipt": stdjson.RawMessage(signed)})
 }
 
-// ReadSettings shows a project's settings.
-func (d *Door) ReadSettings(r *Request) error {
-	p, err := d.project(r)
-	if err == nil {
-		err = params(r.HTTP).end()
-	}
-	if err != nil {
-		return err
-	}
-	return r.answer(fasthttp.StatusOK, d.settings(p))
-}
-
-// ChangeSettings changes those that are named.
-func (d *Door) ChangeSettings(r *Request) error {
-	p, f, err := d.projectAndBody(r)
-	if err != nil {
-		return err
-	}
-	settings := d.readSettings(f)
-	if err := f.end(); err != nil {
-		return err
-	}
-	r.detail(settings.said)
-	changed, err := d.change(p, auth.ProjectChange{}, settings)
-	if err != nil {
-		return err
-	}
-	return r.answer(fasthttp.StatusOK, d.settings(changed))
-}
-
 // ReadOrigins shows the origins of web pages that may use the publishable key.
 func (d *Door) ReadOrigins(r *Request) error {
 	p, err := d.project(r)
@@ -268,94 +214,4 @@ func (d *Door) setRetention(p *auth.Project, days *int) error {
 	ctx, cancel := d.writing()
 	defer cancel()
 	return d.Engine.SetRetention(ctx, p.Number, *days)
-}
-
-// settingsChange says what of the settings shall be another; nil stays.
-type settingsChange struct {
-	days       *int
-	tz         *string
-	cookieless *bool
-	hosts      []string
-	rates      map[string]auth.RateLimit
-	said       map[string]any // as it was sent, for the audit log
-}
-
-// takeSettings reads the settings that stand in a body as an object of its own.
-func (d *Door) takeSettings(f *fields) settingsChange {
-	inner := &fields{code: f.code, errs: event.FieldErrors{}}
-	sent := f.object("settings")
-	if sent == nil {
-		return settingsChange{}
-	}
-	inner.values = sent
-	change := d.readSettings(inner)
-	_ = inner.end() // only to have unknown fields noted
-	for name, messages := range inner.errs {
-		f.errs["settings."+name] = messages
-	}
-	return change
-}
-
-func (d *Door) readSettings(f *fields) (c settingsChange) {
-	c.days, c.tz, c.cookieless = take[int](f, "retention_days"), take[string](f, "tz"), take[bool](f, "cookieless")
-	c.hosts, c.rates = f.list("internal_hosts"), d.rateLimits(f)
-	c.said = map[string]any{}
-	if c.days != nil {
-		c.said["retention_days"] = *c.days
-	}
-	if c.tz != nil {
-		c.said["tz"] = *c.tz
-	}
-	if c.cookieless != nil {
-		c.said["cookieless"] = *c.cookieless
-	}
-	if c.hosts != nil {
-		c.said["internal_hosts"] = c.hosts
-	}
-	if c.rates != nil {
-		c.said["rate_limits"] = c.rates
-	}
-	return c
-}
-
-func (c *settingsChange) inBook() bool {
-	return c.tz != nil || c.cookieless != nil || c.hosts != nil || c.rates != nil
-}
-
-func (c *settingsChange) apply(s *auth.Settings) {
-	if c.tz != nil {
-		s.TZ = *c.tz
-	}
-	if c.cookieless != nil {
-		s.Cookieless = *c.cookieless
-	}
-	if c.hosts != nil {
-		s.InternalHosts = c.hosts
-	}
-	if c.rates != nil {
-		s.RateLimits = c.rates
-	}
-}
-
-// rateLimits reads the limits of routes, which replace all that there were.
-func (d *Door) rateLimits(f *fields) map[string]auth.RateLimit {
-	sent := f.object("rate_limits")
-	if sent == nil {
-		return nil
-	}
-	limits := map[string]auth.RateLimit{}
-	for name, text := range sent {
-		field := "rate_limits." + name
-		// The requests of account keys are nobody's project's.
-		if !slices.ContainsFunc(d.Routes, func(r Route) bool { return r.Name == name && r.Kinds[0] != auth.KindAccount }) {
-			f.errs.Add(field, "No route that a project's keys may call is named so")
-			continue
-		}
-		var limit auth.RateLimit
-		if err := json.Unmarshal(text, &limit, json.RejectUnknownMembers(true)); err != nil {
-			f.errs.Add(field, `Expected an object such as {"per_s":50,"burst":200}`)
-		}
-		limits[name] = limit
-	}
-	return limits
 }

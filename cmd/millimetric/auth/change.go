@@ -195,6 +195,9 @@ func (want KeyChange) apply(k *Key, fields event.FieldErrors) {
 	if want.Narrow.To != nil {
 		k.To = want.Narrow.To
 	}
+	if want.Narrow.K != 0 {
+		k.K = want.Narrow.K
+	}
 	k.Narrowing.within(outer, fields)
 }
 

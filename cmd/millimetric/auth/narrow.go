@@ -21,11 +21,12 @@ type Narrowing struct {
 	Tools  []string   `json:"tools,omitempty"`  // names of the tools that agents may use with it
 	From   *time.Time `json:"from,omitempty"`   // of the events that it may read, inclusive
 	To     *time.Time `json:"to,omitempty"`     // exclusive
+	K      int        `json:"k,omitempty"`      // visitors that a number must be about to be shown; 0 shows all
 }
 
 // IsFree reports whether nothing is narrowed.
 func (n Narrowing) IsFree() bool {
-	return n.Routes == nil && n.Tools == nil && n.From == nil && n.To == nil
+	return n.Routes == nil && n.Tools == nil && n.From == nil && n.To == nil && n.K == 0
 }
 
 // Route reports whether a route may be called.
@@ -50,6 +51,15 @@ func (n Narrowing) Range() (from, to event.Time) {
 	return from, to
 }
 
+// Least returns how many visitors a number must be about to be shown to a key of some kind; 0 shows all.
+// Account keys are the administrators', who may change the settings anyway: only their own k holds for them.
+func (g *Grant) Least() int {
+	if g.Project == nil {
+		return g.K
+	}
+	return max(g.K, g.Project.Settings.K)
+}
+
 // check notes what is wrong with a narrowing by itself.
 func (n Narrowing) check(fields event.FieldErrors) {
 	for field, list := range map[string][]string{"routes": n.Routes, "tools": n.Tools} {
@@ -59,6 +69,7 @@ func (n Narrowing) check(fields event.FieldErrors) {
 			fields.Add(field, "Must name one at least; a key that is good for nothing is better revoked")
 		}
 	}
+	checkK(n.K, fields)
 	if n.From != nil && n.To != nil && !n.From.Before(*n.To) {
 		fields.Add("to", "Must be later than from")
 	}
@@ -78,6 +89,9 @@ func (n Narrowing) within(outer Narrowing, fields event.FieldErrors) {
 		if pair.list == nil || len(more) > 0 {
 			fields.Add(pair.field, strings.TrimSuffix(wider+": "+strings.Join(more, ", "), ": "))
 		}
+	}
+	if n.K < outer.K {
+		fields.Add("k", wider)
 	}
 	if outer.From != nil && (n.From == nil || n.From.Before(*outer.From)) {
 		fields.Add("from", wider)

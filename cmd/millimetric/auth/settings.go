@@ -18,6 +18,18 @@ type Settings struct {
 	// RateLimits bound the requests of the project's keys, by the name of the route; others aren't bounded.
 	RateLimits map[string]RateLimit `json:"rate_limits,omitempty"`
 
+	// Private visitors, who say by Sec-GPC or DNT that they don't want to be followed, are believed unless
+	// the project says otherwise.
+	IgnoreGPC bool `json:"ignore_gpc,omitempty"`
+	IgnoreDNT bool `json:"ignore_dnt,omitempty"`
+
+	// AllowedParams and AllowedProperties stay in what is kept, though they look like personal data.
+	AllowedParams     []string `json:"allowed_params,omitempty"`     // parameters of URLs
+	AllowedProperties []string `json:"allowed_properties,omitempty"` // properties of events
+
+	// K is how many visitors a number must be about to be shown to the project's own keys; 0 shows all.
+	K int `json:"k,omitempty"`
+
 	// RetentionSince is when the window that the engine keeps was last changed, in milliseconds since
 	// 1970: of replays from before, nobody knows what was shown then.
 	RetentionSince event.Time `json:"retention_since,omitempty"`
@@ -35,6 +47,31 @@ const rateMost = 1_000_000
 // HostsMax bounds the internal hosts: each referrer is held against all.
 const HostsMax = 100
 
+// AllowedMax bounds each list of names that stay.
+const AllowedMax = 100
+
+// KMax bounds k: beyond it nothing but totals of large sites would be left.
+const KMax = 1000
+
+// checkK notes a k that is out of range. 1 hides nothing, as nobody is less than one.
+func checkK(k int, fields event.FieldErrors) {
+	if k < 0 || k == 1 || k > KMax {
+		fields.Add("k", fmt.Sprintf("Expected 0 (all is shown) or 2 to %d", KMax))
+	}
+}
+
+func checkAllowed(field string, names []string, fields event.FieldErrors) {
+	if len(names) > AllowedMax {
+		fields.Add(field, fmt.Sprintf("Must be at most %d", AllowedMax))
+		return
+	}
+	for i, name := range names {
+		if name == "" || len(name) > NameMax {
+			fields.Add(fmt.Sprintf("%s.%d", field, i), fmt.Sprintf("Must have 1 to %d bytes", NameMax))
+		}
+	}
+}
+
 // check notes what is wrong, and spells hosts as referrers are compared.
 func (s *Settings) check(fields event.FieldErrors) {
 	if len(s.InternalHosts) > HostsMax {
@@ -51,6 +88,9 @@ func (s *Settings) check(fields event.FieldErrors) {
 		}
 		s.InternalHosts[i] = normal
 	}
+	checkAllowed("allowed_params", s.AllowedParams, fields)
+	checkAllowed("allowed_properties", s.AllowedProperties, fields)
+	checkK(s.K, fields)
 	for route, limit := range s.RateLimits {
 		if !(limit.PerSecond > 0 && limit.PerSecond <= rateMost) || limit.Burst < 1 || limit.Burst > rateMost {
 			fields.Add("rate_limits."+route, fmt.Sprintf("Expected per_s above 0 and burst from 1 on, both at most %d", rateMost))

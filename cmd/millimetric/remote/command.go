@@ -17,7 +17,7 @@ import (
 
 // Commands returns the commands that need a running server.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{projects(), origins(), settings(), auditLog()}
+	return []*cobra.Command{projects(), origins(), settings(), auditLog(), privacy()}
 }
 
 // group is a command that only holds others.

@@ -153,8 +153,12 @@ func NarrowFlags(cmd *cobra.Command) func() map[string]any {
 		"to":   flags.String("to", "", "nor from this moment on"),
 		"name": flags.String("name", "", "what the key is for"),
 	}
+	k := flags.Int("k", 0, "visitors that a number must be about to be shown to it; at least what the project's settings say")
 	return func() map[string]any {
 		body := map[string]any{}
+		if *k != 0 {
+			body["k"] = *k
+		}
 		for name, list := range lists {
 			if len(*list) > 0 {
 				body[name] = *list

@@ -13,6 +13,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/transfer"
 )
 
 const projectsPath = "/v1/admin/projects"
@@ -30,7 +31,7 @@ func projects() *cobra.Command {
 		func(args []string) (call, error) {
 			return call{method: "GET", path: projectsPath + "/" + escaped(args[0])}, nil
 		}, showProject)
-	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), destroyProject())
+	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), destroyProject(), transfer.ReturnCommand())
 }
 
 const projectNames = "SLUG\tID\tNAME\tCREATED\tKEPT\tSTATE"
@@ -143,6 +144,11 @@ var showSettings = showing("SETTING\tVALUE", func(s admin.Settings) [][]string {
 		{"tz", s.TZ},
 		{"cookieless", strconv.FormatBool(s.Cookieless)},
 		{"internal-host", strings.Join(s.InternalHosts, ", ")},
+		{"honour-gpc", strconv.FormatBool(s.HonourGPC)},
+		{"honour-dnt", strconv.FormatBool(s.HonourDNT)},
+		{"allowed-param", strings.Join(s.AllowedParams, ", ")},
+		{"allowed-property", strings.Join(s.AllowedProperties, ", ")},
+		{"k", strconv.Itoa(s.K)},
 		{"rate-limit", rateText(s.RateLimits)},
 	}
 })
@@ -197,19 +203,31 @@ func settingFlags(cmd *cobra.Command) func() map[string]any {
 	zone := flags.String("tz", "", "time zone of questions that name none, such as Europe/Berlin")
 	cookieless := flags.Bool("cookieless", false, "name visitors that bring no id after their address and agent of the day")
 	hosts := flags.StringArray("internal-host", nil, "host that counts as the site itself; may be repeated, and replaces those before")
+	gpc := flags.Bool("honour-gpc", true, "don't follow visitors who send Sec-GPC: 1")
+	dnt := flags.Bool("honour-dnt", true, "don't follow visitors who send DNT: 1")
+	k := flags.Int("k", 0, "visitors that a number must be about to be shown to keys of the project; 0 shows all")
+	params := flags.StringArray("allowed-param", nil, "parameter of URLs that stays though it looks personal; may be repeated, replaces those before; '' for none")
+	properties := flags.StringArray("allowed-property", nil, "property of events that stays though it looks personal; may be repeated, replaces those before; '' for none")
 	rates := flags.StringArray("rate-limit", nil, "route=requests per second/burst, such as track=50/200; may be repeated, replaces those before; '' for none")
 	return func() map[string]any {
 		body := map[string]any{}
 		if flags.Changed("rate-limit") {
 			body["rate_limits"] = rateLimits(*rates)
 		}
-		for flag, value := range map[string]any{"retention-days": *days, "tz": *zone, "cookieless": *cookieless} {
+		for flag, value := range map[string]any{"retention-days": *days, "tz": *zone, "cookieless": *cookieless,
+			"honour-gpc": *gpc, "honour-dnt": *dnt, "k": *k} {
 			if flags.Changed(flag) {
 				body[strings.ReplaceAll(flag, "-", "_")] = value
 			}
 		}
 		if flags.Changed("internal-host") {
 			body["internal_hosts"] = *hosts
+		}
+		for flag, names := range map[string][]string{"allowed-param": *params, "allowed-property": *properties} {
+			if flags.Changed(flag) {
+				name := strings.ReplaceAll(strings.Replace(flag, "property", "propertie", 1), "-", "_") + "s"
+				body[name] = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return name == "" })
+			}
 		}
 		return body
 	}
