@@ -29,7 +29,7 @@ func (q *Attribution) soldPlainly() bool {
 // sold takes in the conversions of a segment from the memo; taken is false where it has none of it.
 func (q *Attribution) sold(r *run, p *pass, s *sealed, c *conversions) (taken bool, err error) {
 	first, last := s.segment.TimeRange()
-	if _, greatest := s.segment.SeqRange(); r.common.Memo == nil || first < p.from || last >= p.to || greatest > r.asOf {
+	if _, greatest := s.segment.SeqRange(); r.common.Memo == nil || first < p.from || last >= p.to || greatest > r.asOf || s.segment.Hides() {
 		return false, nil
 	}
 	// The length of the first tells where the second begins.

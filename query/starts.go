@@ -69,7 +69,7 @@ func (s *visitStarts) place(v *visitStart) place {
 func (r *run) fitStarts(p *pass, s *sealed) (bool, error) {
 	first, last := s.segment.TimeRange()
 	least, greatest := s.segment.SeqRange()
-	if first < p.from || greatest > r.asOf || last-first > math.MaxUint32 || greatest-least > math.MaxUint32 {
+	if first < p.from || greatest > r.asOf || s.segment.Hides() || last-first > math.MaxUint32 || greatest-least > math.MaxUint32 {
 		return false, nil
 	}
 	touches, err := s.table(colSource)

@@ -38,7 +38,7 @@ func (t *eventTracks) of(k int) (from, to int) {
 func (r *run) fitTracks(s *sealed) bool {
 	first, last := s.segment.TimeRange()
 	_, greatest := s.segment.SeqRange()
-	fits := greatest <= r.asOf && last-first <= math.MaxUint32 && s.column(colName).dict.Len() <= math.MaxUint8+1
+	fits := greatest <= r.asOf && !s.segment.Hides() && last-first <= math.MaxUint32 && s.column(colName).dict.Len() <= math.MaxUint8+1
 	return fits && r.keeps(s, memoTracks, "", trackBytes)
 }
 
