@@ -10,21 +10,35 @@ import (
 // less than was there.
 type snapshot struct {
 	*engine.Snapshot
-	since event.Time // when the retention window was last changed
+	since  event.Time // when the retention window was last changed
+	retold event.Time // when the sources were last told anew
 }
 
 func (f *folder) snapshot(project event.Project) *snapshot {
 	// A change is noted before it is made, so whoever sees the window that was set after the snapshot was
 	// taken sees that, too: at worst a replay looks less exact than it is.
 	taken := f.engine.Snapshot(project)
-	return &snapshot{taken, f.book.RetentionSince(project)}
+	return &snapshot{taken, f.book.RetentionSince(project), f.book.Reclassified(project)}
 }
 
 // Lost is part of query.Losses.
 func (s *snapshot) Lost(position event.Seq, from, to event.Time) ([]query.Loss, error) {
+	var lost []query.Loss
 	took, err := s.RetentionTook(position, from, to, s.since)
-	if err != nil || !took {
+	if err != nil {
 		return nil, err
 	}
-	return []query.Loss{query.LossRetention}, nil
+	if took {
+		lost = append(lost, query.LossRetention)
+	}
+	if s.retold != 0 && position > 0 {
+		at, known, err := s.CommittedAt(position)
+		if err != nil {
+			return nil, err
+		}
+		if !known || at <= s.retold {
+			lost = append(lost, query.LossReclassification)
+		}
+	}
+	return lost, nil
 }

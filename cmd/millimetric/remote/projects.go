@@ -29,7 +29,7 @@ func projects() *cobra.Command {
 		func(args []string) (call, error) {
 			return call{method: "GET", path: projectsPath + "/" + escaped(args[0])}, nil
 		}, showProject)
-	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), destroyProject())
+	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), reclassifyProject(), destroyProject())
 }
 
 const projectNames = "SLUG\tID\tNAME\tCREATED\tKEPT\tSTATE"
