@@ -7,13 +7,16 @@ BIN     := bin/millimetric
 DATA    ?= ./data
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run check test race fuzz crash release-proof stages measure bench bench-peers agree golden clean
+.PHONY: help build sdk demo run check test race fuzz crash release-proof stages measure bench bench-peers agree golden release reproducible vuln clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 build: ## build bin/millimetric
 	$(GO) build -buildvcs=auto -trimpath -ldflags "-s -w" -o $(BIN) ./cmd/millimetric
+
+sdk: ## make the browser SDK, script and npm package, out of its source
+	$(GO) generate ./cmd/millimetric/sdk
 
 demo: build ## import a web server log into a fresh server and ask it three questions
 	sh cmd/millimetric/dist/demo.sh $(BIN)
@@ -79,8 +82,22 @@ AGREE ?= 1000000
 agree: measure ## hold many answers against ClickHouse's and DuckDB's, over AGREE events (default a million)
 	$(MEASURE) agree -events $(AGREE)
 
+# Tools of the gates, by version: the newest of tomorrow must not change what a release is.
+SBOM_TOOL := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+VULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+release: ## build for linux and macOS on amd64 and arm64 into release/, with checksums and a list of modules; SIGN_KEY signs
+	GO="$(GO)" SBOM=$(SBOM_TOOL) sh cmd/millimetric/dist/release.sh release
+
+reproducible: ## build the committed release twice, in two places, once from nothing, and compare; some minutes
+	GO="$(GO)" sh cmd/millimetric/dist/reproducible.sh
+
+vuln: ## look for known holes in what is called, where their database can be reached
+	GO=$(GO) VULNCHECK=$(VULNCHECK) sh cmd/millimetric/dist/vuln.sh
+	$(GO) mod verify
+
 golden: ## rewrite expected outputs from what the code does now; read the diff before committing
 	$(GO) test ./index ./query/querytest ./ingest ./ingest/classify ./cmd/millimetric ./cmd/millimetric/ask ./bench -rewrite
 
 clean: ## remove what the build made
-	rm -rf bin
+	rm -rf bin release

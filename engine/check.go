@@ -55,6 +55,9 @@ func Check(dir string, opt Options) (report Report, err error) {
 	defer func() { err = errors.Join(err, e.db.Close()) }()
 	c := newChecker(e)
 	if c.format() {
+		if err := e.openLedger(); err != nil {
+			c.problem("%v", err)
+		}
 		c.run(func(visit func(*project, *manifest)) { c.manifests(visit) })
 	}
 	return c.report, nil
@@ -184,6 +187,9 @@ func (c *checker) of(number event.Project) *checked {
 func (c *checker) project(p *project, m *manifest) {
 	known := c.of(p.number)
 	known.watermark, known.last, known.known = m.watermark, m.watermark, true
+	if c.e.ledger != nil && c.e.ledger.Last(p.number) < m.erasures.done {
+		c.problem("project %d: %v", p.number, errOldLedger)
+	}
 	rows := uint64(0)
 	for i := range m.segments {
 		entry := &m.segments[i]
@@ -227,7 +233,7 @@ func (c *checker) segment(p *project, entry *segmentEntry, known *checked) error
 		if err != nil {
 			return err
 		}
-		if id != "" && !known.ids.Add(known.hasher.Hash(id)) {
+		if id != "" && !entry.hidden.Has(row) && !known.ids.Add(known.hasher.Hash(id)) {
 			c.problem("segment %d of project %d has the id of another event", entry.stamp, p.number)
 		}
 	}

@@ -33,7 +33,9 @@ import (
 type group struct {
 	content  encode.Group
 	value    []byte
+	at       event.Time // the server's time, which never goes back
 	records  []Record
+	stored   []Value // the records as they are stored, where somebody is told of commits
 	requests []*request
 	shows    []showing
 }
@@ -90,7 +92,8 @@ func (e *Engine) due() bool {
 // fill does step 1.
 func (e *Engine) fill(g *group) {
 	g.content.Parts = g.content.Parts[:0]
-	e.clock = max(e.clock, event.TimeOf(e.opt.Now()))
+	e.clock = max(e.clock, e.ahead, event.TimeOf(e.opt.Now()))
+	g.at = e.clock
 	e.findRepeats(g)
 	for _, r := range g.requests {
 		g.records = append(g.records, r.records...)
@@ -100,7 +103,7 @@ func (e *Engine) fill(g *group) {
 		case len(r.events) > 0 && r.failed == nil && e.destroyed[r.project]:
 			r.failed = errDestroyed
 		case len(r.events) > 0 && r.failed == nil:
-			e.project(r.project).add(r, &e.words, g, e.number+1)
+			e.project(r.project).add(r, &e.words, g, e.number+1, e.isErased)
 		}
 	}
 	for _, p := range e.touched {
@@ -165,6 +168,7 @@ func (e *Engine) project(number event.Project) *project {
 			panic(fmt.Sprintf("engine: a project without having prepared: %v", err))
 		}
 		p = newProject(number, key, e.nearVisitors)
+		p.erasedBefore = e.ledger.Last(number)
 		if why := e.missing(number); why != nil {
 			e.breakOff(p, why)
 		}
@@ -186,6 +190,7 @@ func (e *Engine) commit() {
 				e.log.add(g.content.Number, len(g.value))
 				e.committed.Store(g.content.Number)
 			}
+			e.tell(g)
 		}
 		e.wakeKeeper(g)
 		for _, r := range g.requests {
@@ -234,11 +239,15 @@ func (e *Engine) apply(g *group) error {
 		failed = batch.Set(appendGroupKey(key[:0], g.content.Number), g.value, nil)
 	}
 	for _, record := range g.records {
-		key := recordKey(record.Kind, record.ID)
+		v := Value{Key: recordKey(record.Kind, record.ID)}
 		if record.Value == nil {
-			failed = errors.Join(failed, batch.Delete(key, nil))
+			failed = errors.Join(failed, batch.Delete(v.Key, nil))
 		} else {
-			failed = errors.Join(failed, batch.Set(key, e.ciphers.encryptValue(nil, key, record.Value), nil))
+			v.Value = e.ciphers.encryptValue(nil, v.Key, record.Value)
+			failed = errors.Join(failed, batch.Set(v.Key, v.Value, nil))
+		}
+		if e.opt.Committed != nil {
+			g.stored = append(g.stored, v)
 		}
 	}
 	if failed == nil {
@@ -295,10 +304,12 @@ func (g *group) reset() {
 	clear(g.content.Parts[:cap(g.content.Parts)])
 	clear(g.requests)
 	clear(g.records)
+	clear(g.stored)
 	clear(g.shows)
 	g.content.Number = 0
 	if cap(g.value) > valueKeepMax {
 		g.value = nil
 	}
-	g.content.Parts, g.requests, g.records, g.shows = g.content.Parts[:0], g.requests[:0], g.records[:0], g.shows[:0]
+	g.content.Parts, g.requests, g.shows = g.content.Parts[:0], g.requests[:0], g.shows[:0]
+	g.records, g.stored = g.records[:0], g.stored[:0]
 }

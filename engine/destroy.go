@@ -75,7 +75,7 @@ func (e *Engine) empty(ctx context.Context, p *project) error {
 	defer p.upkeep.Unlock()
 	before := p.newest()
 	m := &manifest{next: before.next, watermark: before.watermark, committed: before.committed,
-		ordinals: before.ordinals, gone: uint64(before.watermark)}
+		ordinals: before.ordinals, gone: uint64(before.watermark), erasures: before.erasures}
 	next, err := e.openSealed(p, m, before)
 	if err == nil {
 		err = e.publish(p, next)

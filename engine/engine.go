@@ -13,7 +13,8 @@
 // them, one commits groups, one seals, one merges and deletes, one watches free space. Pebble has its
 // own, and a commit has timers that notice when the disk stalls.
 //
-// Everything on disk is in one Pebble store in one folder, which a lock keeps to one process.
+// Everything on disk is in one Pebble store in one folder, which a lock keeps to one process, but for the ledger
+// of who was erased, which lies beside it.
 // FORMAT.md has the layout; keys.go alone spells store keys. All values are encrypted, under cipher
 // keys that come from outside (cipher.go).
 //
@@ -21,7 +22,7 @@
 // The engine then ends the process and acknowledges nothing; the next start replays what is really
 // there. The same holds for a commit that is stuck for long.
 //
-// Locks are taken in this order: merging, a project's upkeep, trimming, the gate or a project's ordinals, a
+// Locks are taken in this order: purging, a project's erasing, merging, sealing, a project's upkeep, trimming, the gate or a project's ordinals, a
 // project's mu; mu of the queue, deadMu, spaceMu, that of rotten and those of memory are taken last. The
 // gathering goroutine takes none of the first four.
 package engine
@@ -39,6 +40,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/maypok86/otter/v2"
 
+	"millimetric/engine/ledger"
 	"millimetric/index"
 	"millimetric/index/encode"
 	"millimetric/index/event"
@@ -63,9 +65,15 @@ type Engine struct {
 	words     encode.Words
 	number    uint64     // of the last group
 	clock     event.Time // commit time of the last group
+	ahead     event.Time // the time of the last erasure: no later group is committed before
 
 	shown   sync.Map // event.Project → *project, for readers
 	hashers sync.Map // event.Project → *hashers
+
+	ledger     *ledger.Ledger // of who was erased
+	ledgerKeys sync.Map       // event.Project → ledger.Key
+	erasing    erasing
+	purging    sync.Mutex // one pass over what was erased at a time; taken first
 
 	budget budget
 	// Memory for what is looked up in runs of ids and of visitors, of all projects together.
@@ -163,12 +171,15 @@ func Open(dir string, opt Options) (*Engine, error) {
 	go e.keepWatch()
 	go e.keeper(e.wakeSealer, e.sealDue)
 	go e.keeper(e.wakeMerger, e.tidy)
+	if err := e.resumeErasures(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", dir, err), e.Close())
+	}
 	return e, nil
 }
 
 func newEngine(dir string, opt Options) *Engine {
 	e := &Engine{
-		opt: opt, dir: dir,
+		opt: opt, dir: dir, erasing: erasing{of: map[string]*Erasure{}},
 		projects: map[event.Project]*project{}, destroyed: map[event.Project]bool{},
 		groups:  make(chan *group, 1),
 		free:    make(chan *group, 3),

@@ -53,7 +53,7 @@ func (e *Engine) Footprint(only event.Project) Footprint {
 		f.Live.Count += uint64(live)
 		f.Segments.Count += uint64(len(m.segments))
 		for i := range m.segments {
-			f.Sealed += uint64(m.segments[i].rows)
+			f.Sealed += uint64(m.segments[i].rows - m.segments[i].hidden.Count())
 			f.Segments.Bytes += m.segments[i].bytes()
 			for part, n := range m.segments[i].parts {
 				f.Parts[partNames[part]] += n

@@ -36,7 +36,7 @@ func TestTheFormatIsAsItIsWrittenDown(t *testing.T) {
 	}
 	for what, says := range map[string]string{
 		"format":           fmt.Sprintf("format has number **%d**", FormatNumber),
-		"manifest":         fmt.Sprintf("version is one byte, %d.", manifestVersion),
+		"manifest":         fmt.Sprintf("version is one byte, %d or, where somebody was erased, %d.", manifestPlain, manifestErased),
 		"window":           fmt.Sprintf("at most %d |", RetentionDaysMax),
 		"log":              fmt.Sprintf("| %d | the project's part of the log", BucketLog),
 		"records":          fmt.Sprintf("| %d | the records", BucketRecords),

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 
+	"millimetric/index/bitmap"
 	"millimetric/index/event"
 )
 
@@ -24,7 +25,11 @@ func someManifest() *manifest {
 func FuzzManifestsNeverPanic(f *testing.F) {
 	f.Add((&manifest{next: 1}).append(nil))
 	f.Add(someManifest().append(nil))
-	f.Add([]byte{manifestVersion})
+	f.Add([]byte{manifestErased})
+	erased := someManifest()
+	erased.erasures = erasures{done: 1774612800000, taken: 1774612700000, least: 8, gone: 3}
+	erased.segments[1].hidden = bitmap.Of([]uint32{0, 5, 6})
+	f.Add(erased.append(nil))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := readManifest(text)
 		if err != nil {

@@ -32,10 +32,14 @@ type project struct {
 	commits []commits.Mark
 	noted   event.Seq // the last position that commits speaks of
 	repeats repeats
+	// Events that are dated before it may be of somebody who was erased.
+	erasedBefore event.Time
 
 	ordinals ordinals
 
 	broken atomic.Pointer[error] // see damage
+
+	erasing sync.Mutex // one erasure at a time; taken before all other locks
 
 	// upkeep guards next, runs and retained, and is held by whoever changes what is sealed: one at a time.
 	// Files are read and written inside. It is taken before mu.
@@ -92,10 +96,16 @@ func newProject(number event.Project, key [32]byte, near *memory) *project {
 
 func newStretch(room int) *stretch { return &stretch{events: make([]event.Event, 0, room)} }
 
-// add appends those of events that aren't repeats, and makes parts of g of what fills a stretch.
-func (p *project) add(r *request, words *encode.Words, g *group, number uint64) {
+// add appends those of events that aren't repeats and whose senders weren't erased, and makes parts of g of what fills a stretch.
+func (p *project) add(r *request, words *encode.Words, g *group, number uint64, erased func(*project, *event.Event) bool) {
 	for i := range r.events {
 		ev := &r.events[i]
+		if ev.Time < p.erasedBefore && erased(p, ev) {
+			if ev.ID != "" {
+				p.repeats.pass()
+			}
+			continue
+		}
 		if ev.ID != "" && p.repeats.next(r.hashes[i]) {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"millimetric/index"
+	"millimetric/index/bitmap"
 	"millimetric/index/event"
 )
 
@@ -13,15 +14,21 @@ import (
 // whatever step a crash stops, either the old manifest or the new one stands, and all that it names
 // is whole.
 //
-//	version    1 byte  manifestVersion
+//	version    1 byte  manifestPlain, or manifestErased where somebody was erased
 //	next       uv  the least stamp that was never used
 //	watermark  uv  all events up to this position are sealed, or gone
 //	committed  uv  when that position was committed
 //	ordinals   uv  the least that no visitor has
-//	gone       uv  events up to the watermark that are in no segment any more: their time was over
+//	gone       uv  events up to the watermark that are in no segment any more: their time was over, or
+//	               somebody was erased
 //	days       uv  the retention window, 0 for ever
+//	erased     uv  up to which time erasures are done; this and the next three only in manifestErased
+//	taken      uv  when one of them took events last, 0 for never
+//	least      uv  the least position that one took
+//	rows       uv  how many of the events that are gone they took
 //	segments   uv  how many; of each: stamp, bucket (sv), rows, least and greatest time (sv), least
-//	               and greatest position, bytes of each part in the order of partNames
+//	               and greatest position, bytes of each part in the order of partNames; in
+//	               manifestErased then the rows that are hidden: length (uv), a set
 //	id runs, visitor runs, commit runs   uv  how many; of each: stamp, entries, latest (sv), pieces,
 //	               first and last position (0 where they have none), bytes
 type manifest struct {
@@ -31,8 +38,17 @@ type manifest struct {
 	ordinals  uint32
 	gone      uint64
 	days      int
+	erasures  erasures
 	segments  []segmentEntry
 	runs      [runKinds][]runEntry
+}
+
+// erasures says what became of erasures in what is sealed.
+type erasures struct {
+	done  event.Time // all that the ledger has up to this time
+	taken event.Time
+	least event.Seq
+	gone  uint64
 }
 
 // runKind is what a run holds.
@@ -46,7 +62,8 @@ const (
 )
 
 const (
-	manifestVersion = 1
+	manifestPlain  = 1
+	manifestErased = 2
 	// thingsMax bounds what a damaged manifest can make its reader allocate.
 	thingsMax = 1 << 20
 )
@@ -58,6 +75,7 @@ type segmentEntry struct {
 	minTime, maxTime event.Time
 	minSeq, maxSeq   event.Seq
 	parts            [parts]uint64 // bytes, encrypted
+	hidden           bitmap.Set    // rows of erased persons, until the segment is written anew
 }
 
 type runEntry struct {
@@ -92,6 +110,9 @@ func (s *segmentEntry) bytes() (total uint64) {
 	return total
 }
 
+// allHidden reports whether nobody may see any row of it.
+func (s *segmentEntry) allHidden() bool { return s.hidden.Count() == s.rows }
+
 // clone returns a copy whose lists can be changed.
 func (m *manifest) clone() *manifest {
 	next := *m
@@ -117,8 +138,14 @@ func (m *manifest) things(project event.Project) []thing {
 }
 
 func (m *manifest) append(dst []byte) []byte {
-	dst = append(dst, manifestVersion)
-	for _, v := range []uint64{m.next, uint64(m.watermark), uint64(m.committed), uint64(m.ordinals), m.gone, uint64(m.days), uint64(len(m.segments))} {
+	version := byte(manifestPlain)
+	head := []uint64{m.next, uint64(m.watermark), uint64(m.committed), uint64(m.ordinals), m.gone, uint64(m.days)}
+	if m.erasures != (erasures{}) {
+		version = manifestErased
+		head = append(head, uint64(m.erasures.done), uint64(m.erasures.taken), uint64(m.erasures.least), m.erasures.gone)
+	}
+	dst = append(dst, version)
+	for _, v := range append(head, uint64(len(m.segments))) {
 		dst = binary.AppendUvarint(dst, v)
 	}
 	for i := range m.segments {
@@ -132,6 +159,10 @@ func (m *manifest) append(dst []byte) []byte {
 		dst = binary.AppendUvarint(dst, uint64(s.maxSeq))
 		for _, n := range s.parts {
 			dst = binary.AppendUvarint(dst, n)
+		}
+		if version == manifestErased {
+			set := s.hidden.Append(nil)
+			dst = append(binary.AppendUvarint(dst, uint64(len(set))), set...)
 		}
 	}
 	for kind := range m.runs {
@@ -150,13 +181,18 @@ func (m *manifest) append(dst []byte) []byte {
 
 // readManifest undoes append.
 func readManifest(src []byte) (*manifest, error) {
-	if len(src) == 0 || src[0] != manifestVersion {
+	if len(src) == 0 || src[0] != manifestPlain && src[0] != manifestErased {
 		return nil, errors.New("a manifest of an unknown version")
 	}
+	erased := src[0] == manifestErased
 	r := &fields{rest: src[1:]}
 	m := &manifest{
 		next: r.uv(), watermark: event.Seq(r.uv()), committed: event.Time(r.uv()), ordinals: uint32(r.upTo(1<<32 - 1)),
 		gone: r.uv(), days: int(r.upTo(RetentionDaysMax)),
+	}
+	if erased {
+		m.erasures = erasures{event.Time(r.uv()), event.Time(r.uv()), event.Seq(r.uv()), r.uv()}
+		r.bad = r.bad || m.erasures == erasures{} // it would have been written without
 	}
 	for range r.upTo(thingsMax) {
 		s := segmentEntry{
@@ -165,6 +201,9 @@ func readManifest(src []byte) (*manifest, error) {
 		}
 		for i := range s.parts {
 			s.parts[i] = r.uv()
+		}
+		if erased {
+			s.hidden = r.set(s.rows)
 		}
 		if r.bad {
 			break
@@ -213,6 +252,18 @@ func (f *fields) upTo(most uint64) uint64 {
 		return 0
 	}
 	return v
+}
+
+// set reads a set of numbers below limit, behind its length.
+func (f *fields) set(limit int) bitmap.Set {
+	length := f.uv()
+	if f.bad || length > uint64(len(f.rest)) {
+		f.bad = true
+		return bitmap.Set{}
+	}
+	set, err := bitmap.Parse(f.rest[:length], uint64(limit))
+	f.rest, f.bad = f.rest[length:], err != nil
+	return set
 }
 
 func take[T uint64 | int64](f *fields, v T, n int) T {

@@ -93,8 +93,8 @@ func stampsOf[E interface{ name() uint64 }](entries []E, chosen []int) (stamps [
 func planSegments(m *manifest, b budget, all bool, unsound map[uint64]bool) []int {
 	classes := map[class][]int{}
 	for i := range m.segments {
-		if unsound[m.segments[i].stamp] {
-			continue
+		if unsound[m.segments[i].stamp] || m.segments[i].hidden.Count() > 0 {
+			continue // which is written anew by itself
 		}
 		c := classOf(&m.segments[i], b.dayRows)
 		classes[c] = append(classes[c], i)
@@ -161,9 +161,9 @@ func (e *Engine) mergeSegments(p *project, state *sealed, chosen []int) error {
 	}
 	done, err := e.replace(p, func(m *manifest) bool {
 		before := len(m.segments)
-		m.segments = slices.DeleteFunc(m.segments, func(s segmentEntry) bool { return gone[s.stamp] })
+		m.segments = slices.DeleteFunc(m.segments, func(s segmentEntry) bool { return gone[s.stamp] && s.hidden.Count() == 0 })
 		if before-len(m.segments) != len(gone) {
-			return false // some of them were dropped meanwhile
+			return false // some of them were dropped meanwhile, or somebody was erased
 		}
 		m.gone += uint64(rows - entry.rows)
 		if built != nil {

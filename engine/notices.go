@@ -52,6 +52,14 @@ type Retained struct {
 	Segments int
 }
 
+// Erased tells that nothing is left in the store of somebody who was to be erased.
+type Erased struct {
+	Project event.Project
+	Receipt string
+	Events  int
+	Took    time.Duration
+}
+
 // Broken tells that nothing of a project can be read or written until the next start, as something of it
 // is damaged that all else needs.
 type Broken struct {
@@ -104,6 +112,9 @@ func (n Rebucketed) String() string {
 func (n Retained) String() string {
 	return fmt.Sprintf("dropped %d events of project %d, in %d segments: their time was over", n.Events, n.Project, n.Segments)
 }
+func (n Erased) String() string {
+	return fmt.Sprintf("erased %d events of one person in project %d, receipt %s: nothing is left after %v", n.Events, n.Project, n.Receipt, n.Took)
+}
 func (n Broken) String() string {
 	return fmt.Sprintf("project %d can't be read, all others can: %v", n.Project, n.Cause)
 }
@@ -136,6 +147,9 @@ func (n Rebucketed) Urgent() bool { return false }
 
 // Urgent is part of Notice.
 func (n Retained) Urgent() bool { return false }
+
+// Urgent is part of Notice.
+func (n Erased) Urgent() bool { return false }
 
 // Urgent is part of Notice.
 func (n Broken) Urgent() bool { return true }

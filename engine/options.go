@@ -36,6 +36,10 @@ type Options struct {
 	// Notify is told what an operator should know. It is called from many goroutines, at times
 	// with Pebble's locks held: it must be quick, and must not call the engine.
 	Notify func(Notice)
+	// Committed, where it is given, is told of each commit once it is durable, in their order and before it
+	// is acknowledged: it must be quick, as all later commits wait for it, and must not call the engine. What
+	// it is given is another commit's after it has returned.
+	Committed func(Commit)
 	// Fatal ends the process after a failure that makes the disk's state unknown. It must not
 	// return; the default writes the reason to standard error and exits with status 70.
 	Fatal func(reason string)

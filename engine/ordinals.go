@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"millimetric/index/bitmap"
 	"millimetric/index/event"
 	"millimetric/index/ids"
 	"millimetric/index/visitors"
@@ -90,6 +91,19 @@ func (o *ordinals) give(events []event.Event) error {
 	return nil
 }
 
+// find returns the ordinal of a visitor, if it has one that somebody asked for.
+func (o *ordinals) find(anonymousID string) (ordinal uint32, known bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	h := o.hasher.Hash(anonymousID)
+	if ordinal, known = o.fresh.Find(h); known || o.runs == nil {
+		return ordinal, known, nil
+	}
+	asked, found := []uint32{0}, []bool{false}
+	err = o.runs.Lookup([]ids.Hash{h}, asked, found)
+	return asked[0], found[0], err
+}
+
 func (o *ordinals) remember(h ids.Hash, ordinal uint32) {
 	if o.near.Len() >= nearMax {
 		o.near = visitors.Recent{}
@@ -116,6 +130,10 @@ func (o *ordinals) unsaved() (entries []visitors.Entry, next uint32) {
 func (o *ordinals) adopt(runs []*visitors.Run, below uint32, memory *memory) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.adoptLocked(runs, below, memory)
+}
+
+func (o *ordinals) adoptLocked(runs []*visitors.Run, below uint32, memory *memory) {
 	o.filters = memory.swap(o.filters, func(room int64) int64 { return int64(visitors.Share(int(room), runs)) })
 	o.runs = visitors.NewSet(runs...)
 	later := slices.DeleteFunc(o.fresh.Entries(), func(e visitors.Entry) bool { return e.Ordinal < below })
@@ -123,6 +141,28 @@ func (o *ordinals) adopt(runs []*visitors.Run, below uint32, memory *memory) {
 	for _, e := range later {
 		o.fresh.Add(e.Hash, e.Ordinal)
 	}
+}
+
+// live returns the ordinals that visitors of live events were given.
+func (o *ordinals) live(p *project) bitmap.Set {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.liveLocked(p)
+}
+
+func (o *ordinals) liveLocked(p *project) bitmap.Set {
+	p.mu.Lock()
+	shown := p.shown
+	p.mu.Unlock()
+	var all []uint32
+	for _, s := range shown.full {
+		all = append(all, s.visitors...)
+	}
+	if shown.open != nil {
+		all = append(all, shown.open.visitors...)
+	}
+	slices.Sort(all)
+	return bitmap.Of(slices.Compact(all))
 }
 
 // bound returns the least ordinal that isn't given.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/maypok86/otter/v2"
+	"github.com/maypok86/otter/v2/stats"
 
 	"millimetric/index"
 	"millimetric/index/ids"
@@ -25,7 +26,8 @@ func newPieceCache(bytes int64) *otter.Cache[pieceID, []byte] {
 		MaximumWeight: uint64(bytes),
 		Weigher:       func(_ pieceID, plain []byte) uint32 { return uint32(len(plain)) + pieceOverhead },
 		// What is to be done after a change is little, and done at once: no goroutine outlives its owner.
-		Executor: func(task func()) { task() },
+		Executor:      func(task func()) { task() },
+		StatsRecorder: stats.NewCounter(),
 	})
 }
 
@@ -40,6 +42,13 @@ func (e *Engine) piece(t thing, number uint32) ([]byte, error) {
 		e.cache.Set(id, plain)
 	}
 	return plain, err
+}
+
+// CacheCounts tells how often a piece was asked for that was there already, decrypted, and how often one was
+// not, since the store was opened. It is safe for concurrent use.
+func (e *Engine) CacheCounts() (hits, misses uint64) {
+	counts := e.cache.Stats()
+	return counts.Hits, counts.Misses
 }
 
 // readPiece reads past the cache, for those who read all of a thing once.

@@ -26,7 +26,7 @@ func planRebucket(m *manifest, unsound map[uint64]bool) int {
 	if !daily(m.days) {
 		return -1
 	}
-	return slices.IndexFunc(m.segments, func(s segmentEntry) bool { return s.bucket < dayBuckets && !unsound[s.stamp] })
+	return slices.IndexFunc(m.segments, func(s segmentEntry) bool { return s.bucket < dayBuckets && !unsound[s.stamp] && s.hidden.Count() == 0 })
 }
 
 // rebucket writes a segment anew, by days.
@@ -42,9 +42,9 @@ func (e *Engine) rebucket(p *project, state *sealed, at int) error {
 		rows += made[i].rows
 	}
 	done, err := e.replace(p, func(m *manifest) bool {
-		i := slices.IndexFunc(m.segments, func(s segmentEntry) bool { return s.stamp == old.stamp })
+		i := slices.IndexFunc(m.segments, func(s segmentEntry) bool { return s.stamp == old.stamp && s.hidden.Count() == 0 })
 		if i < 0 || !daily(m.days) {
-			return false // it was dropped meanwhile, or has no need of it any more
+			return false // it was dropped meanwhile, or has no need of it any more, or somebody was erased
 		}
 		m.segments = slices.Concat(m.segments[:i], m.segments[i+1:], made)
 		m.gone += uint64(old.rows - rows)

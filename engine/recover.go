@@ -29,6 +29,10 @@ func (e *Engine) recoverAll() error {
 	}
 	e.number = trimmed
 	e.trimmed.Store(trimmed)
+	if err := e.openLedger(); err != nil {
+		return err
+	}
+	e.ahead = e.ledger.Newest()
 	if err := e.clearIncoming(); err != nil {
 		return err
 	}
@@ -56,7 +60,7 @@ func (e *Engine) recoverAll() error {
 }
 
 // readTrim returns the number of the last group that was trimmed from the log.
-func readTrim(db *pebble.DB, c *ciphers) (uint64, error) {
+func readTrim(db pebble.Reader, c *ciphers) (uint64, error) {
 	value, closer, err := db.Get(trimKey)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
@@ -92,6 +96,9 @@ func (e *Engine) recoverProject(p *project, key, value []byte) error {
 	m, err := e.decryptManifest(p.number, key, value)
 	if err != nil {
 		return err
+	}
+	if last := e.ledger.Last(p.number); last < m.erasures.done {
+		return errOldLedger
 	}
 	state, err := e.openSealed(p, m, &sealed{manifest: &manifest{}})
 	if err != nil {
@@ -184,7 +191,7 @@ func (e *Engine) replay(part *encode.Part, group uint64, committed event.Time) (
 }
 
 // walkLog visits all groups in the order of their numbers.
-func walkLog(db *pebble.DB, visit func(number uint64, value []byte) error) error {
+func walkLog(db pebble.Reader, visit func(number uint64, value []byte) error) error {
 	return walk(db, []byte{prefixGroup}, func(key, value []byte) error {
 		number, ok := groupNumber(key)
 		if !ok {
@@ -195,8 +202,13 @@ func walkLog(db *pebble.DB, visit func(number uint64, value []byte) error) error
 }
 
 // walk visits all keys that begin with prefix, in order. Key and value are valid until visit returns.
-func walk(db *pebble.DB, prefix []byte, visit func(key, value []byte) error) (err error) {
-	it, err := db.NewIter(span(prefix))
+func walk(db pebble.Reader, prefix []byte, visit func(key, value []byte) error) error {
+	return walkSpan(db, span(prefix), visit)
+}
+
+// walkSpan is walk between bounds.
+func walkSpan(db pebble.Reader, bounds *pebble.IterOptions, visit func(key, value []byte) error) (err error) {
+	it, err := db.NewIter(bounds)
 	if err != nil {
 		return storeError("read store", err)
 	}

@@ -64,6 +64,9 @@ func (r *repeats) next(h ids.Hash) bool {
 	return known || !r.add(h)
 }
 
+// pass leaves out the next id of the group, whose event isn't kept.
+func (r *repeats) pass() { r.at++ }
+
 // add remembers an id. It reports false where it is among the recent ones.
 func (r *repeats) add(h ids.Hash) bool {
 	if r.recent == nil {

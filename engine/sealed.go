@@ -74,6 +74,9 @@ func (e *Engine) openSealed(p *project, m *manifest, before *sealed) (*sealed, e
 				return nil, err
 			}
 		}
+		if !segment.Hidden().Equal(entry.hidden) {
+			segment = segment.Without(entry.hidden)
+		}
 		s.segments = append(s.segments, segment)
 	}
 	runs := map[uint64]*commits.Run{}

@@ -122,14 +122,14 @@ func (s *Snapshot) RetentionTook(position event.Seq, from, to, changed event.Tim
 			return true, nil
 		}
 	}
-	return s.sealed.gone > 0, nil
+	return s.sealed.gone > s.sealed.erasures.gone, nil
 }
 
 // Segments returns the sealed segments that may hold events with from <= Time < to.
 func (s *Snapshot) Segments(from, to event.Time) []*index.Segment {
 	var found []*index.Segment
 	for i := range s.sealed.manifest.segments {
-		if entry := &s.sealed.manifest.segments[i]; entry.maxTime >= max(from, s.floor) && entry.minTime < to {
+		if entry := &s.sealed.manifest.segments[i]; entry.maxTime >= max(from, s.floor) && entry.minTime < to && !entry.allHidden() {
 			found = append(found, s.sealed.segments[i])
 		}
 	}
@@ -224,7 +224,7 @@ func (s *Snapshot) Events() ([]event.Event, error) {
 			if err != nil {
 				return nil, err
 			}
-			if e.Time >= s.floor {
+			if e.Time >= s.floor && !segment.Hidden().Has(row) {
 				all = append(all, e)
 			}
 		}

@@ -340,7 +340,7 @@ func (e *Engine) tidy() error {
 			return err
 		}
 	}
-	if err := e.clean(); err != nil {
+	if err := errors.Join(e.clean(), e.finishDue()); err != nil {
 		return err
 	}
 	return e.sweep()

@@ -24,7 +24,7 @@ func (s *Segment) Links(yield func(event.Link) bool) error {
 	if err != nil {
 		return err
 	}
-	w := &linkWalk{segment: s, users: users, visitors: s.dict(&s.anonymous, true), runs: runs, without: without, yield: yield}
+	w := &linkWalk{segment: s, users: users, visitors: s.dict(&s.anonymous, true), runs: runs, without: without, hides: s.Hides(), yield: yield}
 	for chunk := range s.Chunks() {
 		if goOn, err := w.chunk(chunk); err != nil || !goOn {
 			return err
@@ -38,6 +38,7 @@ type linkWalk struct {
 	users, visitors *Dict
 	runs            *Runs
 	without         uint32 // the code of no user
+	hides           bool   // some rows are hidden
 	yield           func(event.Link) bool
 
 	codes []uint32
@@ -56,7 +57,7 @@ func (w *linkWalk) chunk(chunk int) (goOn bool, err error) {
 	loaded := false
 	from, _ := w.segment.ChunkBounds(chunk)
 	for i, code := range w.codes {
-		if code == w.without {
+		if code == w.without || w.hides && w.segment.hidden.Has(uint32(from+i)) {
 			continue
 		}
 		if !loaded {

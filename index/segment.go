@@ -11,7 +11,10 @@
 // never an answer. A Segment is safe for concurrent readers. Layout: FORMAT.md.
 package index
 
-import "millimetric/index/event"
+import (
+	"millimetric/index/bitmap"
+	"millimetric/index/event"
+)
 
 // Columns that a segment has beside those of event.Column. A URL is kept in two columns: ColumnSite
 // is its beginning up to the end of the host, ColumnRest what follows; where the event's path comes
@@ -51,6 +54,9 @@ type Segment struct {
 	nameVisitors []span // by the code of the name; nil where there are too many names
 	properties   map[string]*Property
 	rest         restColumn
+
+	hides  bool // some rows are hidden, see Without
+	hidden bitmap.Set
 }
 
 // column is a text column with codes of its own.

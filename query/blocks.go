@@ -27,6 +27,7 @@ type block struct {
 type visitorBits [wordsOfNumber]uint64
 
 func (b *visitorBits) add(visitor uint32)      { b[visitor/64] |= 1 << (visitor % 64) }
+func (b *visitorBits) remove(visitor uint32)   { b[visitor/64] &^= 1 << (visitor % 64) }
 func (b *visitorBits) has(visitor uint32) bool { return b[visitor/64]>>(visitor%64)&1 != 0 }
 
 // blockTaker takes what a pass finds, block by block. Live events come before all blocks, and their
@@ -42,13 +43,16 @@ type blockTaker interface {
 
 // walker is a segment that is walked block by block.
 type walker struct {
-	sealed *sealed
-	view   *view
-	from   int   // the first run of the block
-	run    int   // the first that wasn't walked yet
-	clock  *view // for the times of runs; nil where the segment overlaps no other in time
-	idle   bool  // only the rows of tangled visitors are taken
-	few    *rowList
+	sealed   *sealed
+	ordinals []uint32 // of visitors: of the runs, or of the pairs
+	view     *view
+	from     int   // the first run of the block
+	run      int   // the first that wasn't walked yet
+	clock    *view // for the times of runs; nil where the segment overlaps no other in time
+	idle     bool  // only the rows of tangled visitors are taken
+	few      *rowList
+	pairs    *codePairs // they stand for the rows, if there are some
+	groups   []uint32   // of pairs, by code: the number of the group plus one, or 0
 }
 
 // noVisitor is above all ordinals.
@@ -110,19 +114,21 @@ func (r *run) eachOfBlock(p *pass, b *block, taker blockTaker, first uint32) err
 
 // next returns the first visitor that wasn't walked yet, noVisitor if there is none.
 func (w *walker) next() uint64 {
-	if w.run == len(w.sealed.runs.Ordinals) {
+	if w.run == len(w.ordinals) {
 		return noVisitor
 	}
-	return uint64(w.sealed.runs.Ordinals[w.run])
+	return uint64(w.ordinals[w.run])
 }
 
 // turn moves the walker to the runs of a block.
 func (w *walker) turn(first uint32) {
 	w.from = w.run
 	if w.next() < uint64(first)+blockVisitors {
-		ordinals := w.sealed.runs.Ordinals[w.run:]
+		ordinals := w.ordinals[w.run:]
 		w.run += sort.Search(len(ordinals), func(i int) bool { return ordinals[i]-first >= blockVisitors })
-		w.view.block = first
+		if w.view != nil {
+			w.view.block = first
+		}
 	}
 }
 
@@ -138,20 +144,35 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		if !possible {
 			continue
 		}
-		if err := s.openRuns(); err != nil {
-			return nil, err
-		}
-		few, err := r.fewRows(p, s)
+		w, err := r.walker(p, s)
 		if err != nil {
 			return nil, err
 		}
-		walkers = append(walkers, &walker{sealed: s, view: r.newView(), few: few, idle: p.idle != nil && p.idle(segment)})
+		walkers = append(walkers, w)
 	}
 	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
 	if p.ordered {
 		r.setClocks(walkers)
 	}
 	return walkers, nil
+}
+
+func (r *run) walker(p *pass, s *sealed) (*walker, error) {
+	if p.pairs != nil {
+		pairs, ok, err := p.pairs(s)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			s.used = true
+			return &walker{sealed: s, ordinals: pairs.ordinals, pairs: pairs}, nil
+		}
+	}
+	if err := s.openRuns(); err != nil {
+		return nil, err
+	}
+	few, err := r.fewRows(p, s)
+	return &walker{sealed: s, ordinals: s.runs.Ordinals, view: r.newView(), few: few, idle: p.idle != nil && p.idle(s.original)}, err
 }
 
 // setClocks gives clocks to the segments that overlap others in time: those of one day that aren't merged
@@ -212,6 +233,13 @@ func (s *sealed) firstTime() event.Time {
 func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 	if w.from == w.run {
 		return nil
+	}
+	if w.pairs != nil {
+		r.work += 1 + (w.run-w.from)/rowsPerWork
+		if err := r.look(p); err != nil {
+			return err
+		}
+		return p.paired(b, w)
 	}
 	runs := w.sealed.runs
 	if !w.idle && p.among == nil {

@@ -84,6 +84,10 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 		p.size = func() int { return size() + len(c.waiting) + sets.size() }
 		return sets.count(r, p)
 	}
+	if c.paired() {
+		p.pairs = func(s *sealed) (*codePairs, bool, error) { return c.pairsOf(r, p, s) }
+		p.paired = func(b *block, w *walker) error { return c.takePairs(r, b, w) }
+	}
 	if err := r.eachBlock(p, c); err != nil {
 		return err
 	}

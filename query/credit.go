@@ -16,6 +16,8 @@ type ledger struct {
 	counts  []int64  // touches of the path at hand, per group; all 0 between paths
 	present []uint32 // the groups of the path at hand
 
+	times, product big.Int // of the share at hand: their memory is used again
+
 	total, unattributed, attributed worth
 	missing                         int
 }
@@ -160,13 +162,17 @@ func (b *ledger) payDecay(model int, p *path) {
 		return
 	}
 	newest := p.touches[len(p.touches)-1].group
-	for i, share := range b.decay.shares(p.touches, b.present, newest) {
+	for i, share := range b.decay.shares(p, b.present, newest) {
 		b.giveBig(model, p, pair(b.present[i], 0), share)
 	}
 }
 
 func (b *ledger) give(model int, p *path, group uint32, num, den int64) {
-	b.giveBig(model, p, pair(group, b.dens.number(den)), big.NewInt(num))
+	times := bigOne
+	if num != 1 {
+		times = b.times.SetInt64(num)
+	}
+	b.giveBig(model, p, pair(group, b.dens.number(den)), times)
 }
 
 func (b *ledger) giveBig(model int, p *path, key uint64, num *big.Int) {
@@ -175,7 +181,7 @@ func (b *ledger) giveBig(model int, p *path, key uint64, num *big.Int) {
 		c = &cell{}
 		b.cells[model][key] = c
 	}
-	var t big.Int
+	t := &b.product
 	c.conversions.Add(&c.conversions, t.Mul(num, t.SetInt64(p.conversions)))
 	if b.valued {
 		c.value.add(&p.value, num)

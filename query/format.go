@@ -11,6 +11,10 @@ const (
 	FormatJSON Format = "json"
 	FormatCSV  Format = "csv"
 	FormatSVG  Format = "svg"
+
+	// Listings are written as these, or as CSV.
+	FormatNDJSON  Format = "ndjson"
+	FormatParquet Format = "parquet"
 )
 
 // format reads a format, one of some.

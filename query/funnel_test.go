@@ -2,6 +2,8 @@ package query
 
 import (
 	"context"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +123,23 @@ func TestManyAttemptsOfOneActorTakeOnePass(t *testing.T) {
 		// Each mark makes at most one node per depth.
 		if len(trail) != 2 || len(flow.nodes) > 3*events {
 			t.Errorf("%s: depth %d, %d nodes", order, len(trail), len(flow.nodes))
+		}
+	}
+}
+
+func TestRanksAreThoseOfSortedValues(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 1))
+	for range 2000 {
+		values := make([]int64, 1+r.IntN(300))
+		most := 1 + r.Int64N(1000)
+		for i := range values {
+			values[i] = r.Int64N(most)
+		}
+		sorted := slices.Sorted(slices.Values(values))
+		percent := 1 + r.IntN(100)
+		if got, want := nearestRank(values, percent), sorted[(len(sorted)*percent+99)/100-1]; got != want {
+			t.Fatalf("seed %d: rank %d of %v is %d, not %d", seed, percent, sorted, got, want)
 		}
 	}
 }

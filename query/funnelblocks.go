@@ -65,6 +65,9 @@ func (f *funnelBlocks) count() error {
 			}
 		},
 	}
+	if ok, err := f.countTracks(p); ok || err != nil {
+		return err
+	}
 	return f.r.eachBlock(p, f)
 }
 
@@ -84,17 +87,22 @@ func (f *funnelBlocks) namesOf(v *view) []nameMark {
 	}
 	*names = make([]nameMark, v.sealed.column(colName).dict.Len())
 	for code := range *names {
-		n := &(*names)[code]
-		for _, t := range f.see.tests[v.textOf(colName, uint32(code))] {
-			n.asks = n.asks || t.asks
-			if t.bar {
-				n.bars |= t.bit
-			} else {
-				n.steps |= t.bit
-			}
-		}
+		(*names)[code] = markOfName(f.see.tests[v.textOf(colName, uint32(code))])
 	}
 	return *names
+}
+
+// markOfName returns what events of a name with these tests are to the steps.
+func markOfName(tests []stepTest) (n nameMark) {
+	for _, t := range tests {
+		n.asks = n.asks || t.asks
+		if t.bar {
+			n.bars |= t.bit
+		} else {
+			n.steps |= t.bit
+		}
+	}
+	return n
 }
 
 // take takes rows of a view.

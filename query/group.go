@@ -100,6 +100,51 @@ func (g *groups) valueNumber(i int, e *scanRow) uint32 {
 	return *slot - 1
 }
 
+// numberOfTouch returns the group of what the columns from colSource on say together in a segment, by its
+// code. There must be no other columns.
+func (g *groups) numberOfTouch(s *sealed, touch uint32) (uint32, error) {
+	var id uint32
+	for i := range g.columns {
+		c := g.columns[i].coded
+		table, err := s.table(c)
+		if err != nil {
+			return 0, err
+		}
+		value, err := g.valueOfCode(i, s, table[touch])
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 {
+			id = value
+		} else {
+			id = g.pairs[i-1].number(id, value)
+		}
+	}
+	g.met = max(g.met, int(id)+1)
+	return id, nil
+}
+
+// numberOfCode returns the group of a code of the one column that there is, which must hold the values
+// themselves.
+func (g *groups) numberOfCode(s *sealed, code uint32) (uint32, error) {
+	id, err := g.valueOfCode(0, s, code)
+	g.met = max(g.met, int(id)+1)
+	return id, err
+}
+
+// valueOfCode returns the number of the value that a code of a column stands for.
+func (g *groups) valueOfCode(i int, s *sealed, code uint32) (uint32, error) {
+	slot := &g.known(i, s)[code]
+	if *slot == 0 {
+		text, err := s.column(g.columns[i].coded).at(code)
+		if err != nil {
+			return 0, err
+		}
+		*slot = g.enter(i, text) + 1
+	}
+	return *slot - 1, nil
+}
+
 // known returns the numbers of a column's values, plus one, by their codes in a segment; 0 is a number that
 // isn't known yet.
 func (g *groups) known(i int, s *sealed) []uint32 {

@@ -2,7 +2,9 @@ package query
 
 import (
 	"container/list"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"millimetric/index"
@@ -10,30 +12,56 @@ import (
 )
 
 // Memo keeps what questions found out about whole segments, so that the next one needn't: who of their
-// visitors counts. Segments never change, so what is kept is never stale; of those that are gone it ages
-// out. Memo is safe for concurrent use, and a nil one keeps nothing.
+// visitors counts, say, or where visits begin. Segments never change, so what is kept is never stale; it
+// goes with its segment, soon after nothing else has that in use: what was erased is not kept here.
+// Memo is safe for concurrent use, and a nil one keeps nothing.
+//
+// What the question at hand or the one before it used stays where something new has no room: else a
+// question about more than there is room for would find nothing of what it left the last time.
 type Memo struct {
 	most int64 // bytes
 
-	mu    sync.Mutex // guards what follows
-	used  int64
-	kept  map[memoKey]*list.Element
-	order list.List // of memoEntry, what was asked for last first
+	hits, misses atomic.Uint64
+
+	mu        sync.Mutex // guards what follows
+	used      int64
+	questions uint64 // that were begun
+	kept      map[memoKey]*list.Element
+	order     list.List                                // of *memoEntry, what was asked for last first
+	segments  map[weak.Pointer[index.Segment]]struct{} // of which something was kept
 }
 
-// memoKey names what was found out: about the visitors of a segment whose rows aren't all left out as
-// bots', or those of them with an event of a name.
+// memoKey names what was found out about a segment.
 type memoKey struct {
 	segment weak.Pointer[index.Segment]
 	bots    bool // they count, too
-	parts   bool // by bucket; named then says that their visitors are there, too
-	named   bool
-	name    string
+	kind    memoKind
+	name    string // what it is about, beside
 }
+
+// memoKind says what was found out.
+type memoKind byte
+
+const (
+	memoPeople        memoKind = iota // the visitors whose rows aren't all left out as bots', and the rows
+	memoNamed                         // those of them with an event of a name
+	memoRows                          // how many rows each bucket has
+	memoVisitors                      // and their visitors, too
+	memoNamedVisitors                 // those with an event of a name
+	memoStarts                        // where visits begin
+	memoSales                         // events of a name, and what they are worth
+	memoPairs                         // which codes of a column each visitor has
+	memoTracks                        // times and names of events
+)
+
+// memoValue is what was found out. It isn't changed any more.
+type memoValue interface{ bytes() int64 }
 
 type memoEntry struct {
 	key   memoKey
-	value counted
+	value memoValue
+	size  int64
+	last  uint64 // question that used it
 }
 
 // counted are visitors of a segment, and how many rows there are of them that count.
@@ -43,65 +71,135 @@ type counted struct {
 	parts    []stretch // by bucket, where that was asked
 }
 
-// memoOverhead is about what an entry takes beside its set.
-const memoOverhead = 512
-
-// NewMemo returns a memo that keeps so many bytes at most.
-func NewMemo(bytes int64) *Memo { return &Memo{most: bytes, kept: map[memoKey]*list.Element{}} }
-
-func (e *memoEntry) bytes() int64 {
-	bytes := int64(e.value.visitors.Bytes()+len(e.key.name)) + memoOverhead
-	for i := range e.value.parts {
-		bytes += int64(e.value.parts[i].people.visitors.Bytes()) + memoOverhead/4
+func (c counted) bytes() int64 {
+	bytes := int64(c.visitors.Bytes())
+	for i := range c.parts {
+		bytes += int64(c.parts[i].people.visitors.Bytes()) + memoOverhead/4
 	}
 	return bytes
 }
 
-func (m *Memo) get(key memoKey) (value counted, ok bool) {
+// memoOverhead is about what an entry takes beside its value.
+const memoOverhead = 512
+
+// NewMemo returns a memo that keeps so many bytes at most.
+func NewMemo(bytes int64) *Memo {
+	return &Memo{most: bytes, kept: map[memoKey]*list.Element{}, segments: map[weak.Pointer[index.Segment]]struct{}{}}
+}
+
+// begin is called once for each question.
+func (m *Memo) begin() {
+	if m != nil {
+		m.mu.Lock()
+		m.questions++
+		m.mu.Unlock()
+	}
+}
+
+func (m *Memo) get(key memoKey) (value memoValue, ok bool) {
 	if m == nil {
-		return counted{}, false
+		return nil, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	at := m.kept[key]
 	if at == nil {
-		return counted{}, false
+		m.misses.Add(1)
+		return nil, false
 	}
+	m.hits.Add(1)
 	m.order.MoveToFront(at)
-	return at.Value.(*memoEntry).value, true
+	entry := at.Value.(*memoEntry)
+	entry.last = m.questions
+	return entry.value, true
 }
 
-func (m *Memo) put(key memoKey, value counted) {
-	entry := &memoEntry{key, value}
-	if m == nil || entry.bytes() > m.most {
+// Counts tells how often something was asked for that was kept, and how often it was not.
+func (m *Memo) Counts() (hits, misses uint64) { return m.hits.Load(), m.misses.Load() }
+
+func (m *Memo) put(key memoKey, value memoValue) {
+	if m == nil {
 		return
+	}
+	entry := &memoEntry{key: key, value: value, size: value.bytes() + int64(len(key.name)) + memoOverhead}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.kept[key] != nil || !m.makeRoom(entry.size) {
+		return // another question was as quick, or there is no room
+	}
+	entry.last = m.questions
+	m.kept[key] = m.order.PushFront(entry)
+	m.used += entry.size
+	m.watch(key.segment)
+}
+
+// watch sees to it that what is kept about a segment is dropped when the segment is gone.
+func (m *Memo) watch(segment weak.Pointer[index.Segment]) {
+	if _, watched := m.segments[segment]; !watched {
+		m.segments[segment] = struct{}{}
+		runtime.AddCleanup(segment.Value(), m.forget, segment)
+	}
+}
+
+// forget drops what is kept about a segment.
+func (m *Memo) forget(segment weak.Pointer[index.Segment]) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.segments, segment)
+	for at := m.order.Front(); at != nil; {
+		next := at.Next()
+		if at.Value.(*memoEntry).key.segment == segment {
+			m.remove(at)
+		}
+		at = next
+	}
+}
+
+func (m *Memo) remove(at *list.Element) {
+	entry := m.order.Remove(at).(*memoEntry)
+	delete(m.kept, entry.key)
+	m.used -= entry.size
+}
+
+// makeRoom drops what wasn't used for long, and reports whether there is room for so many bytes then.
+func (m *Memo) makeRoom(bytes int64) bool {
+	for m.used+bytes > m.most {
+		if m.order.Len() == 0 || m.order.Back().Value.(*memoEntry).last+1 >= m.questions {
+			return false
+		}
+		m.remove(m.order.Back())
+	}
+	return true
+}
+
+// hasRoom reports whether so many bytes more would be kept, and makes room for them.
+func (m *Memo) hasRoom(bytes int64) bool {
+	if m == nil {
+		return false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.kept[key] != nil {
-		return // another question was as quick
-	}
-	m.kept[key] = m.order.PushFront(entry)
-	for m.used += entry.bytes(); m.used > m.most; {
-		oldest := m.order.Remove(m.order.Back()).(*memoEntry)
-		delete(m.kept, oldest.key)
-		m.used -= oldest.bytes()
-	}
+	return m.makeRoom(bytes)
 }
 
 // remembered returns what the memo has, or finds it out; ok is false where that doesn't go.
-func (r *run) remembered(s *sealed, name string, named bool, find func() (value counted, ok bool, err error)) (value counted, ok bool, err error) {
-	return r.rememberedAs(s, memoKey{named: named, name: name}, find)
-}
-
-// rememberedAs is remembered under a key, but for what every key has.
-func (r *run) rememberedAs(s *sealed, key memoKey, find func() (value counted, ok bool, err error)) (value counted, ok bool, err error) {
-	key.segment, key.bots = weak.Make(s.original), r.common.IncludeBots
-	if value, ok = r.common.Memo.get(key); ok {
-		return value, true, nil
+func remembered[T memoValue](r *run, s *sealed, kind memoKind, name string, find func() (value T, ok bool, err error)) (value T, ok bool, err error) {
+	key := r.memoKey(s, kind, name)
+	if known, ok := r.common.Memo.get(key); ok {
+		return known.(T), true, nil
 	}
 	if value, ok, err = find(); ok && err == nil {
 		r.common.Memo.put(key, value)
 	}
 	return value, ok, err
+}
+
+// keeps tells whether something about a segment is kept, or would be: it takes so many bytes for each row.
+func (r *run) keeps(s *sealed, kind memoKind, name string, bytes int) bool {
+	_, known := r.common.Memo.get(r.memoKey(s, kind, name))
+	return known || r.common.Memo.hasRoom(int64(bytes*s.segment.Rows()))
+}
+
+func (r *run) memoKey(s *sealed, kind memoKind, name string) memoKey {
+	return memoKey{segment: weak.Make(s.original), bots: r.common.IncludeBots, kind: kind, name: name}
 }

@@ -1,8 +1,10 @@
 package query
 
 import (
+	"runtime"
 	"strconv"
 	"testing"
+	"time"
 	"weak"
 
 	"millimetric/index"
@@ -10,19 +12,22 @@ import (
 )
 
 func TestAMemoKeepsWhatWasAskedForLast(t *testing.T) {
-	segment := weak.Make(&index.Segment{})
-	key := func(i int) memoKey { return memoKey{segment: segment, named: true, name: strconv.Itoa(i)} }
+	alive := &index.Segment{}
+	defer runtime.KeepAlive(alive)
+	segment := weak.Make(alive)
+	key := func(i int) memoKey { return memoKey{segment: segment, kind: memoNamed, name: strconv.Itoa(i)} }
 	m := NewMemo(20 * 1024)
 	for i := range 1000 {
+		m.begin()
 		m.put(key(i), counted{visitors: bitmap.Of([]uint32{uint32(i)}), rows: i})
-		if value, ok := m.get(key(0)); !ok || value.rows != 0 {
+		if value, ok := m.get(key(0)); !ok || value.(counted).rows != 0 {
 			t.Fatalf("after %d entries, the one that is asked for all the time is gone", i)
 		}
 		if m.used > m.most || m.order.Len() != len(m.kept) {
 			t.Fatalf("%d bytes of %d, %d entries and %d", m.used, m.most, m.order.Len(), len(m.kept))
 		}
 	}
-	if value, ok := m.get(key(999)); !ok || value.rows != 999 || !value.visitors.Has(999) {
+	if value, ok := m.get(key(999)); !ok || value.(counted).rows != 999 || !value.(counted).visitors.Has(999) {
 		t.Error("the newest entry is gone")
 	}
 	if _, ok := m.get(key(500)); ok {
@@ -37,6 +42,56 @@ func TestAMemoKeepsWhatWasAskedForLast(t *testing.T) {
 	if _, ok := none.get(key(1)); ok {
 		t.Error("no memo kept something")
 	}
+}
+
+func TestAMemoKeepsWhatAQuestionAboutMoreThanItHoldsLeft(t *testing.T) {
+	alive := &index.Segment{}
+	defer runtime.KeepAlive(alive)
+	segment := weak.Make(alive)
+	m := NewMemo(20 * 1024)
+	for range 3 {
+		m.begin()
+		for i := range 1000 {
+			key := memoKey{segment: segment, name: strconv.Itoa(i)}
+			if _, ok := m.get(key); !ok {
+				m.put(key, counted{rows: i})
+			}
+		}
+	}
+	if _, ok := m.get(memoKey{segment: segment, name: "0"}); !ok {
+		t.Error("what was kept first gave way to what had no room")
+	}
+	if m.hasRoom(1024) {
+		t.Error("there is room for more")
+	}
+	m.begin()
+	m.begin()
+	if !m.hasRoom(1024) {
+		t.Error("what two questions didn't use makes no room")
+	}
+}
+
+func TestWhatAMemoKeepsGoesWithItsSegment(t *testing.T) {
+	m := NewMemo(1 << 20)
+	alive := &index.Segment{}
+	stays := memoKey{segment: weak.Make(alive)}
+	m.put(stays, counted{rows: 1})
+	m.put(memoKey{segment: weak.Make(&index.Segment{})}, counted{rows: 2})
+	used := func() int64 {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		return m.used
+	}
+	both := used()
+	for deadline := time.Now().Add(10 * time.Second); used() == both; runtime.GC() {
+		if time.Now().After(deadline) {
+			t.Fatal("a segment is gone, and what was kept about it is not")
+		}
+	}
+	if value, ok := m.get(stays); !ok || value.(counted).rows != 1 || len(m.segments) != 1 {
+		t.Error("what was kept about another segment went, too")
+	}
+	runtime.KeepAlive(alive)
 }
 
 func scattered(n int) []uint32 {

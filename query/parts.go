@@ -22,8 +22,17 @@ type stretch struct {
 // partsOf returns what a segment holds, by the buckets of a calendar that lie in the range of a pass; ok is
 // false where that doesn't go. The visitors are left out unless they are asked for.
 func (r *run) partsOf(p *pass, s *sealed, c *calendar, visitors bool) (parts []stretch, ok bool, err error) {
+	kind := memoRows
+	if visitors {
+		kind = memoVisitors
+	}
+	return r.partsNamed(p, s, c, kind, "", nil)
+}
+
+// partsNamed does so for the events of a name that a test holds of, or for all where there is none.
+func (r *run) partsNamed(p *pass, s *sealed, c *calendar, kind memoKind, event string, test *columnTest) (parts []stretch, ok bool, err error) {
 	_, greatest := s.segment.SeqRange()
-	if r.common.Memo == nil || greatest > r.asOf || p.wants.others != nil {
+	if r.common.Memo == nil || greatest > r.asOf || s.segment.Hides() || p.wants.others != nil {
 		return nil, false, nil
 	}
 	for _, t := range p.wants.tests {
@@ -35,9 +44,9 @@ func (r *run) partsOf(p *pass, s *sealed, c *calendar, visitors bool) (parts []s
 	if !ok {
 		return nil, false, nil
 	}
-	name := string(c.interval) + " " + c.zone.String()
-	found, ok, err := r.rememberedAs(s, memoKey{parts: true, named: visitors, name: name}, func() (counted, bool, error) {
-		err := r.fillParts(p, s, empty, visitors)
+	name := string(c.interval) + " " + c.zone.String() + " " + event
+	found, ok, err := remembered(r, s, kind, name, func() (counted, bool, error) {
+		err := r.fillParts(p, s, empty, kind != memoRows, test)
 		return counted{parts: empty}, err == nil, err
 	})
 	if err != nil || !ok {
@@ -68,24 +77,11 @@ func emptyParts(p *pass, s *sealed, c *calendar) (parts []stretch, ok bool) {
 }
 
 // fillParts walks a segment.
-func (r *run) fillParts(p *pass, s *sealed, parts []stretch, visitors bool) error {
-	if err := s.openRuns(); err != nil {
-		return err
-	}
-	v, lists, met := r.viewOf(), make([]visitorList, len(parts)), 0
-	bounded := *p
-	bounded.size = func() int { return p.size() + met/4 }
-	near := 0
-	for chunk := range s.segment.Chunks() {
-		v.turn(s, chunk)
-		r.cost.Scanned += v.rows
-		r.work += 1 + v.rows/rowsPerWork
-		if err := r.look(&bounded); err != nil {
-			return err
-		}
-		chosen := r.rows(0, v.rows)
-		if !r.common.IncludeBots {
-			chosen = r.people.choose(v, chosen)
+func (r *run) fillParts(p *pass, s *sealed, parts []stretch, visitors bool, test *columnTest) error {
+	lists, met, near := make([]visitorList, len(parts)), 0, 0
+	err := r.eachChunk(p, s, func() int { return met / 4 }, func(v *view, chosen []int32) {
+		if test != nil {
+			chosen = test.choose(v, chosen)
 		}
 		times := v.timesOf()
 		for _, at := range chosen {
@@ -97,9 +93,9 @@ func (r *run) fillParts(p *pass, s *sealed, parts []stretch, visitors bool) erro
 				met++
 			}
 		}
-		if v.err != nil {
-			return v.err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	for i := range lists {
 		if visitors {

@@ -8,6 +8,7 @@ import (
 // path is the touches of one or more conversions, in order.
 type path struct {
 	touches     []actorTouch
+	from        int // number of the first of them among the actor's
 	conversions int64
 	value       exactSum // of these conversions together
 }
@@ -51,6 +52,9 @@ func (q *Attribution) settle(r *run, book *ledger, found *conversions, touches [
 func (q *Attribution) pathsOf(book *ledger, list []conversion, touches []actorTouch, pay func(*path) error) error {
 	var p path
 	lo, hi := 0, 0
+	if book.decay != nil {
+		book.decay.begin(len(touches))
+	}
 	for _, c := range list {
 		start, end := lo, hi
 		for hi < len(touches) && touches[hi].at.compare(c.at) <= 0 {
@@ -63,7 +67,7 @@ func (q *Attribution) pathsOf(book *ledger, list []conversion, touches []actorTo
 			if err := pay(&p); err != nil {
 				return err
 			}
-			p = path{touches: touches[lo:hi]}
+			p = path{touches: touches[lo:hi], from: lo}
 		}
 		book.enter(&p, c)
 	}

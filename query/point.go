@@ -67,6 +67,10 @@ func (r *run) eachOfOne(p *pass, s *sealed) (ok bool, err error) {
 		return false, err
 	}
 	s.used = s.used || len(rows) > 0
+	if s.segment.Hides() {
+		hidden := s.segment.Hidden()
+		rows = slices.DeleteFunc(rows, hidden.Has)
+	}
 	timed, err := r.inRange(p, reader, rows)
 	if err != nil {
 		return false, err

@@ -88,6 +88,7 @@ func Run(ctx context.Context, source Source, question Question) (*Answer, error)
 		}
 		r.asOf = common.AsOf
 	}
+	common.Memo.begin()
 	defer r.release()
 	r.share.of = common.Allowance
 	defer r.share.release()

@@ -25,6 +25,7 @@ type retentionSets struct {
 	lists  [3][]visitorList
 	slots  bucketSlots
 	waits  []liveStay
+	days   *calendar
 }
 
 // What a list of visitors is about.
@@ -47,7 +48,7 @@ func (q *Retention) plainName() (name string, ok bool) {
 }
 
 func newRetentionSets(r *run, q *Retention, c *cohorts, name string) *retentionSets {
-	return &retentionSets{r: r, q: q, c: c, test: newColumnTest(nameFilter(name))}
+	return &retentionSets{r: r, q: q, c: c, test: newColumnTest(nameFilter(name)), days: newCalendar(IntervalDay, q.Zone)}
 }
 
 // count makes the pass over a stretch of time, and counts.
@@ -61,6 +62,7 @@ func (s *retentionSets) count(from, to event.Time) error {
 			}
 		},
 	}
+	p.parted = func(of *sealed) (bool, error) { return s.parted(p, of) }
 	if !s.r.bound(p) {
 		return nil
 	}
@@ -137,15 +139,38 @@ func (s *retentionSets) whole(of *sealed) (taken bool, err error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	s.enter(bucket, last, visitors)
+	return true, nil
+}
+
+// enter takes in visitors who came in a bucket, on the side of the range's ends where a time lies.
+func (s *retentionSets) enter(bucket uint32, side event.Time, visitors bitmap.Set) {
 	s.r.cost.Matched += visitors.Count()
-	if last < s.q.From {
+	if side < s.q.From {
 		s.early.add(visitors)
-		return true, nil
+		return
 	}
-	if last < s.q.To {
+	if side < s.q.To {
 		at(&s.births, bucket).add(visitors)
 	}
 	at(&s.comes, bucket).add(visitors)
+}
+
+// parted takes a segment day by day, of which each bucket holds whole ones, where no day is cut by an end of
+// the range.
+func (s *retentionSets) parted(p *pass, of *sealed) (taken bool, err error) {
+	parts, ok, err := s.r.partsNamed(p, of, s.days, memoNamedVisitors, s.q.Birth.Event, s.test)
+	if err != nil || !ok {
+		return false, err
+	}
+	for i := range parts {
+		if cuts := func(t event.Time) bool { return parts[i].from < t && t < parts[i].to }; cuts(s.q.From) || cuts(s.q.To) {
+			return false, nil
+		}
+	}
+	for i := range parts {
+		s.enter(s.c.calendar.number(parts[i].from), parts[i].from, parts[i].people.visitors)
+	}
 	return true, nil
 }
 

@@ -20,12 +20,14 @@ type pass struct {
 	whole   func(s *sealed) (taken bool, err error)
 	parted  func(s *sealed) (taken bool, err error) // the same by buckets of time, where whole doesn't go
 	done    func()
-	one     *one                      // whom the pass is about; nil if many
-	skip    func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
-	tooOld  func(event.Time) bool     // says that rows of a time and before aren't needed, likewise; may be nil
-	among   func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
-	ordered bool                      // block by block: the taker asks who is tangled
-	idle    func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
+	one     *one                                    // whom the pass is about; nil if many
+	skip    func(*index.Segment) bool               // says that a segment isn't needed, after what was visited so far; may be nil
+	tooOld  func(event.Time) bool                   // says that rows of a time and before aren't needed, likewise; may be nil
+	among   func(visitor uint32) bool               // block by block: says whose rows are taken; nil for all
+	ordered bool                                    // block by block: the taker asks who is tangled
+	pairs   func(*sealed) (*codePairs, bool, error) // block by block: what stands for the rows of a segment; may be nil
+	paired  func(b *block, w *walker) error         // takes these
+	idle    func(*index.Segment) bool               // block by block: says that only tangled visitors matter in a segment; may be nil
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits
@@ -326,6 +328,9 @@ func (r *run) choose(p *pass, v *view, chosen []int32) []int32 {
 		}
 		chosen = kept
 	}
+	if v.sealed.segment.Hides() {
+		chosen = v.unhidden(chosen)
+	}
 	if !r.common.IncludeBots {
 		chosen = r.people.choose(v, chosen)
 	}
@@ -333,6 +338,17 @@ func (r *run) choose(p *pass, v *view, chosen []int32) []int32 {
 		chosen = t.choose(v, chosen)
 	}
 	return chosen
+}
+
+// unhidden returns those of some rows of the view that the segment doesn't hide.
+func (v *view) unhidden(chosen []int32) []int32 {
+	hidden, kept := v.sealed.segment.Hidden(), chosen[:0]
+	for _, at := range chosen {
+		if !hidden.Has(uint32(v.first) + uint32(at)) {
+			kept = append(kept, at)
+		}
+	}
+	return kept
 }
 
 // rows returns the numbers of rows, in memory that is used again.

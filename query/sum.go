@@ -42,6 +42,10 @@ func (a *exactSum) add(b *exactSum, times *big.Int) {
 	if b.n.Sign() == 0 {
 		return
 	}
+	if times == bigOne && a.scale == b.scale {
+		a.n.Add(&a.n, &b.n)
+		return
+	}
 	var t big.Int
 	t.Mul(&b.n, times)
 	switch {

@@ -32,6 +32,15 @@ type conversions struct {
 
 func (c *conversions) has(actor uint32) bool { return int(actor) < len(c.actors) && c.actors[actor] }
 
+// enter takes in one.
+func (c *conversions) enter(one conversion) {
+	for int(one.actor) >= len(c.actors) {
+		c.actors = append(c.actors, false)
+	}
+	c.actors[one.actor] = true
+	c.list = append(c.list, one)
+}
+
 func (q *Attribution) conversions(r *run) (*conversions, error) {
 	who, err := r.actors()
 	if err != nil {
@@ -43,26 +52,26 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 	if q.Value != "" {
 		find = newPropertyReader(q.Value)
 	}
-	size := func() int { return 4*len(c.list) + c.who.size() }
-	err = r.scanAmong(q.From, q.To, append(slices.Clone(q.Filters), q.Conversion.namesFilter()), size, func(e *scanRow) {
+	p := &pass{
+		from: q.From, to: q.To, wants: conditionsOf(nil, append(slices.Clone(q.Filters), q.Conversion.namesFilter())),
+		size: func() int { return 4*len(c.list) + c.who.size() },
+	}
+	p.visit = func(e *scanRow) {
 		if !isConversion(e) {
 			return
 		}
-		actor, ok := c.who.number(e)
-		if !ok {
-			return
+		if actor, ok := c.who.number(e); ok {
+			one := conversion{actor: actor, at: e.place()}
+			if find != nil {
+				one.value = q.valueOf(find, e)
+			}
+			c.enter(one)
 		}
-		for int(actor) >= len(c.actors) {
-			c.actors = append(c.actors, false)
-		}
-		c.actors[actor] = true
-		one := conversion{actor: actor, at: e.place()}
-		if find != nil {
-			one.value = q.valueOf(find, e)
-		}
-		c.list = append(c.list, one)
-	})
-	if err != nil {
+	}
+	if q.soldPlainly() {
+		p.parted = func(s *sealed) (bool, error) { return q.sold(r, p, s, c) }
+	}
+	if err := r.each(p); err != nil {
 		return nil, err
 	}
 	r.cost.Matched = len(c.list)
@@ -261,5 +270,4 @@ func (t *visitTable) sorted() []actorTouch {
 type actorTouch struct {
 	actor uint32
 	touch
-	weight decayWeight // set when it is first asked for
 }

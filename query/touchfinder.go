@@ -109,6 +109,9 @@ func (f *touchFinder) counts(v *view, at int, time event.Time) (bool, error) {
 	if _, greatest := v.sealed.segment.SeqRange(); greatest > f.r.asOf && v.seq(at) > f.r.asOf {
 		return false, nil
 	}
+	if v.sealed.segment.Hides() && v.sealed.segment.Hidden().Has(uint32(v.first+at)) {
+		return false, nil
+	}
 	if f.r.common.IncludeBots {
 		return true, nil
 	}

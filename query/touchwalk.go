@@ -60,6 +60,9 @@ func (t *touchWalk) walk(conversions *conversions, everyone bool) error {
 			t.waits.add(e.visitor, t.met(e, e.visitor%blockVisitors))
 		}
 	}
+	if ok, err := t.walkStarts(p); ok || err != nil {
+		return err
+	}
 	p.take = t.take
 	return t.r.eachBlock(p, t)
 }

@@ -37,11 +37,16 @@ func visitOf(e *scanRow, visitor uint32) visitKey {
 // visitOfID does so where the id is known. It asks who the visitor is only where the id ends as one that is
 // made does.
 func visitOfID(id string, visitor uint32, e *scanRow) visitKey {
-	dash := strings.LastIndexByte(id, '-')
-	if dash >= 0 && dash+1 < len(id) && strings.TrimLeft(id[dash+1:], "0123456789") == "" {
+	if endsAsMade(id) {
 		if half, ok := index.DerivedHalf(id, e.anonymousID()); ok {
 			return visitKey{visitor: visitor, made: true, half: half}
 		}
 	}
 	return visitKey{visitor: visitor, id: id}
+}
+
+// endsAsMade tells whether an id ends as one that is made does: only then it matters who the visitor is.
+func endsAsMade(id string) bool {
+	dash := strings.LastIndexByte(id, '-')
+	return dash >= 0 && dash+1 < len(id) && strings.TrimLeft(id[dash+1:], "0123456789") == ""
 }

@@ -12,7 +12,7 @@ import (
 func (r *run) wholly(p *pass, s *sealed) (bool, error) {
 	first, last := s.segment.TimeRange()
 	_, greatest := s.segment.SeqRange()
-	if first < p.from || last >= p.to || greatest > r.asOf || p.wants.others != nil {
+	if first < p.from || last >= p.to || greatest > r.asOf || s.segment.Hides() || p.wants.others != nil {
 		return false, nil
 	}
 	for _, t := range p.wants.tests {
@@ -50,7 +50,7 @@ func (r *run) machines(s *sealed) (rows bitmap.Set, ok bool, err error) {
 // peopleOf returns the visitors of a segment without those whose rows are all left out as bots', and how many
 // rows aren't; ok is false where no sets tell.
 func (r *run) peopleOf(s *sealed) (counted, bool, error) {
-	return r.remembered(s, "", false, func() (counted, bool, error) {
+	return remembered(r, s, memoPeople, "", func() (counted, bool, error) {
 		machines, ok, err := r.machines(s)
 		if err != nil || !ok {
 			return counted{}, false, err
@@ -90,7 +90,7 @@ func (s *sealed) visitorsBut(without bitmap.Set) (bitmap.Set, error) {
 // visitorsNamed returns the visitors of a segment with an event of a name that isn't left out as a bot's;
 // ok is false where no sets tell.
 func (r *run) visitorsNamed(s *sealed, name string) (visitors bitmap.Set, ok bool, err error) {
-	found, ok, err := r.remembered(s, name, true, func() (counted, bool, error) {
+	found, ok, err := remembered(r, s, memoNamed, name, func() (counted, bool, error) {
 		visitors, ok, err := r.findNamed(s, name)
 		return counted{visitors: visitors}, ok, err
 	})

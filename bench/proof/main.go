@@ -39,7 +39,7 @@ func main() {
 
 // rooms are the packages that hold proofs, in the order in which they are run; a test compares them with
 // what there is. Others are named on the command line.
-var rooms = []string{"./engine", "./query/querytest", "./engine/enginetest", "./bench/proof"}
+var rooms = []string{"./engine", "./query/querytest", "./engine/enginetest", "./cmd/millimetric", "./bench/proof"}
 
 // prove runs the proofs of packages, one package after the other, from the top of the project. Each has its
 // section in the report, which stays as it is where one of the package's proofs fails.

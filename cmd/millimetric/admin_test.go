@@ -313,7 +313,7 @@ func TestEveryCallOfAnAuditedRouteIsInTheAuditLog(t *testing.T) {
 	actors := map[string]string{r.words["ak"]: r.words["ak"][8:16], r.words["rk"]: r.words["rk"][8:16], r.words["expired"]: r.words["expired"][8:16], "": ""}
 	routes := 0
 	for _, route := range routeTable() {
-		if strings.HasPrefix(route.path, "/v1/admin/") != route.audited {
+		if strings.HasPrefix(route.path, "/v1/admin/") != route.audited && !strings.HasPrefix(route.path, "/v1/forget") {
 			t.Errorf("%s: audited is %v", route.path, route.audited)
 		}
 		if !route.audited {

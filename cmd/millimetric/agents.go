@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -24,14 +23,14 @@ type agentSettings struct {
 func readAgentSettings(values settings) (agentSettings, error) {
 	var let agentSettings
 	for _, text := range values["mcp-origin"] {
-		origin, err := auth.NormalOrigin(strings.TrimSpace(text))
+		origin, err := auth.NormalOrigin(text)
 		if err != nil {
-			return let, usageError{fmt.Errorf("--mcp-origin %q: %w", text, err)}
+			return let, err
 		}
 		let.origins = append(let.origins, origin)
 	}
 	for _, text := range values["mcp-host"] {
-		let.hosts = append(let.hosts, strings.ToLower(strings.TrimSpace(text)))
+		let.hosts = append(let.hosts, strings.ToLower(text))
 	}
 	return let, nil
 }

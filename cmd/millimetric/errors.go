@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"strconv"
 
@@ -64,7 +65,7 @@ func asError(err error) *event.Error {
 }
 
 // writeError answers with an error and returns the status. Headers that were set stay.
-func writeError(ctx *fasthttp.RequestCtx, e *event.Error) int {
+func (s *server) writeError(ctx *fasthttp.RequestCtx, e *event.Error) int {
 	status := statusOf(e)
 	ctx.Response.ResetBody()
 	ctx.SetStatusCode(status)
@@ -73,11 +74,29 @@ func writeError(ctx *fasthttp.RequestCtx, e *event.Error) int {
 		ctx.Response.Header.Set("WWW-Authenticate", "Bearer") // without it, a 401 is no sound HTTP
 	}
 	if e.RetryIn > 0 {
-		ctx.Response.Header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryIn.Seconds()))))
+		e = s.spread(ctx, e)
 	}
 	ctx.SetBody(e.AppendJSON(nil))
 	return status
 }
+
+// spread tells a client when to come again. Clients that were refused together must not all come back
+// together, so each is told something else.
+func (s *server) spread(ctx *fasthttp.RequestCtx, e *event.Error) *event.Error {
+	wait := int(math.Ceil(e.RetryIn.Seconds()))
+	wait += s.jitter(max(1, wait/2))
+	ctx.Response.Header.Set("Retry-After", strconv.Itoa(wait))
+	if _, said := e.Extra[extraRetry]; !said {
+		return e
+	}
+	own := *e // the error may be another request's, too
+	own.Extra = maps.Clone(e.Extra)
+	own.Extra[extraRetry] = wait
+	return &own
+}
+
+// extraRetry is the name under which some bodies say the same as Retry-After.
+const extraRetry = "retry_after_s"
 
 // sentence says an error on a terminal.
 func sentence(err error) string {

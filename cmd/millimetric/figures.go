@@ -24,6 +24,16 @@ func figuresOf(set *metrics.Set, table []route) map[string]*metrics.Route {
 	return all
 }
 
+// watch has the figures show what the server and its caches hold.
+func (s *server) watch(f *folder) {
+	f.figures.WatchCache("memo", s.api.Memo.Counts)
+	f.figures.WatchCache("pieces", f.engine.CacheCounts)
+	f.figures.WatchGauge("connections", "Connections that are open.", func() float64 { return float64(s.open.Load()) })
+	f.figures.WatchGauge("questions_under_way", "Questions under way.", func() float64 { return float64(s.reading.Load()) })
+	f.figures.WatchGauge("bodies_bytes", "What larger bodies of requests under way need, in bytes.", func() float64 { return float64(s.room.used.Load()) })
+	f.figures.WatchGauge("bodies_limit_bytes", "What they may need.", func() float64 { return float64(s.room.most) })
+}
+
 // userRoute is where a request notes the figures of its route.
 const userRoute = "figures of the route"
 

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"net/http"
-	"regexp"
-	"strings"
-	"testing"
-
+	"fmt"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/index/event"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
 )
 
 func TestFiguresSayWhatHappened(t *testing.T) {
@@ -36,6 +37,49 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("no %s in\n%s", want, regexp.MustCompile(`(?m)^(go_|#|.*_bucket).*\n`).ReplaceAllString(text, ""))
 			break
+		}
+	}
+}
+
+// A question that is asked again finds what it needs in the caches, and the figures say so.
+func TestFiguresCountWhatCachesWereAskedFor(t *testing.T) {
+	r := startServer(t)
+	for i := range 50 {
+		r.track("sk", fmt.Sprintf(`{"event":"signup","user_id":"u%d"}`, i))
+	}
+	if err := r.folder.engine.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	count := func(cache, result string) int {
+		t.Helper()
+		_, text := r.call("GET", "/metrics", nil, nil)
+		m := regexp.MustCompile(`(?m)^millimetric_cache_reads_total\{cache="` + cache + `",result="` + result + `"\} (\d+)$`).FindStringSubmatch(text)
+		if m == nil {
+			t.Fatalf("no %s of %s in %s", result, cache, text)
+		}
+		n, _ := strconv.Atoi(m[1])
+		return n
+	}
+	ask := func() {
+		t.Helper()
+		target := "/v1/stats?from=2026-01-01&to=2027-01-01&metric=uniques&event=signup"
+		if res, text := r.call("GET", target, bearer(r.words["rk"]), nil); res.StatusCode != 200 {
+			t.Fatalf("%d %s", res.StatusCode, text)
+		}
+	}
+	ask()
+	missed, hit := count("memo", "miss"), count("memo", "hit")
+	if missed == 0 || count("pieces", "miss") == 0 {
+		t.Errorf("a first question missed %d in the memo and %d pieces", missed, count("pieces", "miss"))
+	}
+	ask()
+	if got := count("memo", "hit"); got <= hit || count("memo", "miss") != missed {
+		t.Errorf("asked again, it found %d in the memo, %d before", got, hit)
+	}
+	_, text := r.call("GET", "/metrics", nil, nil)
+	for _, want := range []string{"millimetric_connections 1", "millimetric_bodies_bytes 0", "millimetric_questions_under_way 0"} {
+		if !strings.Contains(text, "\n"+want+"\n") {
+			t.Errorf("no %s in %s", want, text)
 		}
 	}
 }

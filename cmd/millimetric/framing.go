@@ -10,6 +10,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millimetric/cmd/millimetric/auth"
 	"millimetric/index/event"
 )
 
@@ -24,9 +25,12 @@ func checkFraming(ctx *fasthttp.RequestCtx) *event.Error {
 	}
 	raw := ctx.Request.Header.RawHeaders()
 	count := 0
-	length, encoding := false, false
+	length, encoding, key, origin := false, false, false, false
 	for line := range bytes.Lines(raw) {
-		line = bytes.TrimRight(line, "\r\n")
+		line, whole := bytes.CutSuffix(line, []byte("\r\n"))
+		if !whole {
+			return malformed("A line of the headers doesn't end with CR and LF")
+		}
 		if len(line) == 0 {
 			continue
 		}
@@ -36,6 +40,10 @@ func checkFraming(ctx *fasthttp.RequestCtx) *event.Error {
 		count++
 		name, value, _ := bytes.Cut(line, []byte{':'})
 		switch {
+		case bytes.ContainsAny(name, " \t"):
+			return malformed("The name of a header has a space in it")
+		case equalFold(name, "authorization") && repeated(&key), equalFold(name, "origin") && repeated(&origin):
+			return malformed("Authorization and Origin may be there once")
 		case equalFold(name, "content-length"):
 			length = true
 		case equalFold(name, "transfer-encoding"):
@@ -52,6 +60,13 @@ func checkFraming(ctx *fasthttp.RequestCtx) *event.Error {
 		return &event.Error{Kind: event.ErrInput, Code: codeHeadersTooLarge}
 	}
 	return nil
+}
+
+// repeated tells whether it was asked before.
+func repeated(seen *bool) bool {
+	before := *seen
+	*seen = true
+	return before
 }
 
 func equalFold(b []byte, lower string) bool {
@@ -71,47 +86,85 @@ func unknownPath(path string) *event.Error {
 // boundBody says how large a body may be and how long it may take, once the headers are known. Room
 // for a whole body is taken before its first byte comes, so only a key that holds opens more of it.
 func (s *server) boundBody(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	if size := header.ContentLength(); size == lengthChunked || size > smallBodyMax && size <= event.BodyBytesMax {
-		if r, ok := s.uploadRoute(header); ok {
-			if _, err := s.check(header, r); err == nil {
-				return fasthttp.RequestConfig{MaxRequestBodySize: event.BodyBytesMax, ReadTimeout: uploadTimeout}
-			}
+	s.room.give(header) // of a request before whose connection broke
+	size := header.ContentLength()
+	if size <= bodyFree && size != lengthChunked {
+		return fasthttp.RequestConfig{MaxRequestBodySize: bodyFree}
+	}
+	grant, r, err := s.sender(header)
+	if err != nil {
+		return fasthttp.RequestConfig{MaxRequestBodySize: bodyFree}
+	}
+	bounds := fasthttp.RequestConfig{MaxRequestBodySize: smallBodyMax}
+	if takesUploads(r) && (size == lengthChunked || size > smallBodyMax) {
+		bounds = fasthttp.RequestConfig{MaxRequestBodySize: event.BodyBytesMax, ReadTimeout: uploadTimeout}
+	}
+	switch project := projectOfGrant(grant); {
+	case size > bounds.MaxRequestBodySize: // refused as too large, and never read
+	case size != lengthChunked && s.room.take(header, project, int64(size)):
+	case size == lengthChunked && s.room.take(header, project, int64(bounds.MaxRequestBodySize)):
+	case size == lengthChunked && s.room.take(header, project, smallBodyMax): // most chunked bodies are small ones
+		bounds.MaxRequestBodySize = smallBodyMax
+	default:
+		bounds.MaxRequestBodySize = 1 // the least that can be said; the body is refused as too large
+	}
+	return bounds
+}
+
+// sender finds who sends a request, by its headers alone.
+func (s *server) sender(header *fasthttp.RequestHeader) (auth.Grant, route, error) {
+	path, _, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
+	found, _ := s.routes.find(string(path))
+	for _, r := range found {
+		if slices.Contains(r.methods, string(header.Method())) && r.kinds != nil {
+			grant, err := s.check(header, r)
+			return grant, r, err
 		}
 	}
-	return fasthttp.RequestConfig{MaxRequestBodySize: smallBodyMax}
+	return auth.Grant{}, route{}, errNoBody
+}
+
+// errNoBody says that a route takes no body worth the name.
+var errNoBody = &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge}
+
+// takesUploads tells whether a route may be sent many events at once.
+func takesUploads(r route) bool { return r.browser || r.bulky }
+
+// projectOfGrant is the project whose share of the room a request uses; 0, which is none's, for account keys.
+func projectOfGrant(grant auth.Grant) event.Project {
+	if grant.Project == nil {
+		return 0
+	}
+	return grant.Project.Number
 }
 
 // lengthChunked is what the HTTP library gives as the length of a body that comes in chunks.
 const lengthChunked = -1
 
-// uploadRoute finds the route of a request that may bring many events.
-func (s *server) uploadRoute(header *fasthttp.RequestHeader) (route, bool) {
-	path, _, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
-	found, _ := s.routes.find(string(path))
-	for _, r := range found {
-		if r.browser && slices.Contains(r.methods, string(header.Method())) {
-			return r, true
-		}
-	}
-	return route{}, false
-}
-
 // tooLarge is the error for a body over its bound. Where a key would have allowed it, what is wrong
 // is the key: a client with a revoked one must not go looking for events to leave out.
 func (s *server) tooLarge(header *fasthttp.RequestHeader) *event.Error {
-	if r, ok := s.uploadRoute(header); ok && header.ContentLength() <= event.BodyBytesMax {
-		if _, err := s.check(header, r); err != nil {
-			return asError(err)
-		}
+	_, r, err := s.sender(header)
+	most := smallBodyMax
+	if takesUploads(r) {
+		most = event.BodyBytesMax
 	}
-	return &event.Error{Kind: event.ErrInput, Code: event.CodeTooLarge}
+	// A body in chunks may have got less room than its key is good for.
+	if has := s.room.has(header); has == 0 || has == smallBodyMax && most > smallBodyMax && header.ContentLength() == lengthChunked {
+		return noRoom()
+	}
+	if err != nil && header.ContentLength() <= most {
+		return asError(err)
+	}
+	return errNoBody
 }
 
 // expect refuses a body that is too large before it is sent.
 func (s *server) expect(ctx *fasthttp.RequestCtx) int {
 	header := &ctx.Request.Header
 	if header.ContentLength() > s.boundBody(header).MaxRequestBodySize {
-		return writeError(ctx, s.tooLarge(header))
+		defer s.room.give(header)
+		return s.writeError(ctx, s.tooLarge(header))
 	}
 	return fasthttp.StatusContinue
 }
@@ -124,16 +177,25 @@ func (s *server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		e = s.tooLarge(&ctx.Request.Header)
+		e = s.unreadUnderAudit(ctx, s.tooLarge(&ctx.Request.Header))
 	case errors.As(err, &small):
 		e = &event.Error{Kind: event.ErrInput, Code: codeHeadersTooLarge}
 	case errors.As(err, &network) && network.Timeout():
 		e = &event.Error{Kind: event.ErrInput, Code: codeRequestTimeout}
 	}
+	s.room.give(&ctx.Request.Header)
 	guard(ctx)
 	s.allowUnread(ctx)
-	writeError(ctx, e)
+	s.writeError(ctx, e)
 	lingerOn(ctx.Conn())
+}
+
+// unreadUnderAudit notes a refusal where every call is noted: a large body must not hide an attempt.
+func (s *server) unreadUnderAudit(ctx *fasthttp.RequestCtx, e *event.Error) *event.Error {
+	if grant, r, _ := s.sender(&ctx.Request.Header); r.audited {
+		return asError(s.underAudit(ctx, r, grant, e))
+	}
+	return e
 }
 
 // allowUnread lets a page's script read why its request was refused, where the headers are known.

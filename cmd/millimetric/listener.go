@@ -3,8 +3,10 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -21,20 +23,25 @@ const (
 	// filesSpare are the file descriptors kept for the store, its log and everything else.
 	filesSpare = 512
 	connsMost  = 1 << 15
+	// connBytes is what a connection needs while a request is read: its goroutine, its buffer, a small body.
+	connBytes = 32 << 10
+	// connShare is the part of the memory that connections may have.
+	connShare = 8
 
 	acceptPause = 50 * time.Millisecond // while descriptors are used up
 	lingerTime  = 2 * time.Second
 	lingerBytes = 64 << 20
 )
 
-// connectionsMax is how many connections may be open, given what the system allows the process.
-func connectionsMax() int {
+// connectionsMax is how many connections may be open, given what the system allows the process and how much
+// memory it may need.
+func connectionsMax(memory int64) int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 1024
 	}
 	files := int64(min(limit.Cur, 1<<20))
-	return int(min(max(files-filesSpare-connsSpare, files/4, 16), connsMost))
+	return int(min(max(files-filesSpare-connsSpare, files/4, 16), connsMost, memory/connShare/connBytes))
 }
 
 // patientListener goes on where the HTTP library would give up or say nothing: it waits while file
@@ -45,12 +52,15 @@ type patientListener struct {
 	secure bool // TLS follows: a refusal in the clear would not be understood
 	log    *slog.Logger
 
-	open   atomic.Int64
+	open   *atomic.Int64
 	warned atomic.Bool
 }
 
-const refusal = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 22\r\n" +
-	"Retry-After: 1\r\nConnection: close\r\n\r\n{\"error\":\"overloaded\"}"
+// refusal is the answer to a connection beyond the bound. Each says another time to come again.
+func refusal() string {
+	return fmt.Sprintf("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 22\r\n"+
+		"Retry-After: %d\r\nConnection: close\r\n\r\n{\"error\":\"overloaded\"}", 1+rand.IntN(3))
+}
 
 // Accept returns the next connection that is within the bound.
 func (l *patientListener) Accept() (net.Conn, error) {
@@ -69,12 +79,12 @@ func (l *patientListener) Accept() (net.Conn, error) {
 			l.warn("connections are refused: too many are open")
 			if !l.secure {
 				// A fresh connection's buffer is empty, so this doesn't block.
-				_, _ = io.WriteString(c, refusal)
+				_, _ = io.WriteString(c, refusal())
 			}
 			_ = c.Close()
 			continue
 		}
-		return &countedConn{Conn: c, open: &l.open}, nil
+		return &countedConn{Conn: c, open: l.open}, nil
 	}
 }
 

@@ -3,10 +3,10 @@
 // This package is the front desk: it reads settings, opens the data folder, joins ingestion, engine
 // and questions, and speaks HTTP. It knows what is allowed to whom, and neither what events mean
 // nor how they are kept. Only serve starts goroutines: the HTTP server's, one that paces the garbage
-// collector, and one that ends salts, drops what the audit log no longer keeps
-// and notes the use of keys, every minute. On disk it makes the data folder, its lock and files with
-// root keys, where none was given or a new one is asked for; all else in the folder belongs to the
-// engine and the keyring.
+// collector, those of the backup, one that ends salts, drops what the audit log no longer keeps
+// and notes the use of keys, every minute, and two that keep the certificate new. On disk it makes the data
+// folder, its lock, files with root keys, where none was given or a new one is asked for, and what a
+// certificate authority gave; all else in the folder belongs to the engine and the keyring.
 package main
 
 import (
@@ -21,12 +21,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/ask"
 	"millimetric/cmd/millimetric/benchcmd"
 	"millimetric/cmd/millimetric/importer"
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/redact"
 	"millimetric/cmd/millimetric/remote"
+	"millimetric/cmd/millimetric/transfer"
 )
 
 // The statuses with which the process exits.
@@ -70,12 +72,15 @@ func rootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(badFlag)
 	root.AddCommand(serveCommand(), initCommand(), keysCommand(), checkCommand(), inspectCommand(), compactCommand(),
-		footprintCommand(), rootkeyCommand(), versionCommand())
+		footprintCommand(), rootkeyCommand(), configCommand(), healthCommand(), versionCommand(), forgetCommand(), receiptCommand(),
+		backupCommand(), restoreCommand())
 	root.AddCommand(remote.Commands()...)
 	root.AddCommand(importer.Commands()...)
 	root.AddCommand(redact.Command())
+	root.AddCommand(transfer.Commands()...)
+	root.AddCommand(archive.Command())
 	root.AddCommand(ask.Commands()...)
 	root.AddCommand(mcp.Command())
 	root.AddCommand(benchcmd.Commands()...)

@@ -17,17 +17,24 @@ var rights = map[string]string{
 	"track": "pk sk", "batch": "pk sk", "identify": "pk sk",
 	"query": "rk ak", "stats": "rk ak", "sources": "rk ak", "paths": "rk ak", "live": "rk ak", "attribution": "rk ak",
 	"sessions": "rk ak", "funnel": "rk ak", "retention": "rk ak",
-	"mcp": "sk rk", "mcp.account": "ak",
-	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any",
+	"export":  "ak", // and rk with a scope; see TestAnExportNeedsTheScope
+	"subject": "sk ak",
+	"mcp":     "sk rk", "mcp.account": "ak",
+	"healthz": "any", "readyz": "any", "openapi": "any", "llms": "any", "script": "any", "script.map": "any",
+	"forget": "sk ak", "forget.receipt": "sk ak",
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "privacy.report": "ak", "check": "ak",
-	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak",
+	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak", "projects.import": "ak", "projects.return": "ak",
 	"projects.reclassify": "ak", "settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
+	"backups.list": "ak", "backups.make": "ak", "backups.verify": "ak",
 	"keys.list": "ak", "keys.mint": "ak", "keys.narrow": "ak", "keys.revoke": "ak", "keys.rotate": "ak",
 }
 
 // refusals are the codes for keys of other kinds, where it isn't insufficient_scope.
-var refusals = map[string]string{"mcp": "key_kind_not_allowed", "mcp.account": "account_key_required"}
+var refusals = map[string]string{
+	"mcp": "key_kind_not_allowed", "mcp.account": "account_key_required",
+	"forget pk": "forget_requires_secret_key", "forget.receipt pk": "forget_requires_secret_key",
+}
 
 // matrixCaller is a column of the matrix.
 type matrixCaller struct {
@@ -107,7 +114,7 @@ func (r *running) matrixCell(route route, method, open string, c matrixCaller) {
 	case open == "any":
 		want = ""
 	case want == "" && !slices.Contains(strings.Fields(open), string(c.kind)):
-		want = cmp.Or(refusals[route.name], "insufficient_scope")
+		want = cmp.Or(refusals[route.name+" "+string(c.kind)], refusals[route.name], "insufficient_scope")
 	case want == "" && c.archived && strings.Contains(open, "pk"):
 		want = "project_archived"
 	case want == "" && c.foreign && strings.Contains(route.path, "{id}"):

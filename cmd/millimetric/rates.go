@@ -58,5 +58,5 @@ func (l *rates) take(p *auth.Project, route string) error {
 		return nil
 	}
 	return &event.Error{Kind: event.ErrLimit, Code: codeRateLimited, RetryIn: retryLimited,
-		Extra: map[string]any{"retry_after_s": int(retryLimited.Seconds())}}
+		Extra: map[string]any{extraRetry: int(retryLimited.Seconds())}}
 }

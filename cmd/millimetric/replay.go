@@ -23,13 +23,20 @@ func (f *folder) snapshot(project event.Project) *snapshot {
 
 // Lost is part of query.Losses.
 func (s *snapshot) Lost(position event.Seq, from, to event.Time) ([]query.Loss, error) {
-	var lost []query.Loss
+	erased, err := s.ErasureTook(position)
+	if err != nil {
+		return nil, err
+	}
 	took, err := s.RetentionTook(position, from, to, s.since)
 	if err != nil {
 		return nil, err
 	}
+	var losses []query.Loss
+	if erased {
+		losses = append(losses, query.LossErasure)
+	}
 	if took {
-		lost = append(lost, query.LossRetention)
+		losses = append(losses, query.LossRetention)
 	}
 	if s.retold != 0 && position > 0 {
 		at, known, err := s.CommittedAt(position)
@@ -37,8 +44,8 @@ func (s *snapshot) Lost(position event.Seq, from, to event.Time) ([]query.Loss, 
 			return nil, err
 		}
 		if !known || at <= s.retold {
-			lost = append(lost, query.LossReclassification)
+			losses = append(losses, query.LossReclassification)
 		}
 	}
-	return lost, nil
+	return losses, nil
 }

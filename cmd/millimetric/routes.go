@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 
@@ -8,7 +9,9 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/mcp"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/ingest/intake"
 	"millimetric/query/api"
 )
@@ -20,10 +23,12 @@ type route struct {
 	path    string                                    // a part in braces stands for any one; the handler finds it in the request's values
 	kinds   []auth.Kind                               // the kinds of key it is open to; none where it needs no key
 	browser bool                                      // pages of other origins may call it
+	bulky   bool                                      // a body may be as large as a batch of events
 	beacon  bool                                      // a publishable key may stand in the query string
 	scope   string                                    // that a read key needs; none where it is empty
 	audited bool                                      // each call is in the audit log, refused ones too
 	refusal string                                    // the code for keys of other kinds; "" is insufficient_scope
+	only    auth.Kind                                 // the one kind that refusal is for; "" is all
 	before  func(*server, *fasthttp.RequestCtx) error // checked before the key; nil for nothing
 	handle  func(*server, *fasthttp.RequestCtx, auth.Grant) error
 }
@@ -48,18 +53,30 @@ func routeTable() []route {
 		{name: "sessions", methods: read, path: "/v1/sessions", kinds: readers, handle: askWith((*api.Door).Sessions)},
 		{name: "funnel", methods: read, path: "/v1/funnel", kinds: readers, handle: askWith((*api.Door).Funnel)},
 		{name: "retention", methods: read, path: "/v1/retention", kinds: readers, handle: askWith((*api.Door).Retention)},
+		{name: "export", methods: read, path: "/v1/export", kinds: readers, scope: auth.ScopeExport, audited: true, handle: listWith("export", (*transfer.Door).Export)},
+		{name: "subject", methods: read, path: "/v1/subject", kinds: []auth.Kind{auth.KindSecret, auth.KindAccount}, audited: true,
+			handle: listWith("subject", (*transfer.Door).Subject)},
 		{name: "mcp", methods: post, path: "/mcp", kinds: []auth.Kind{auth.KindSecret, auth.KindRead}, refusal: auth.CodeKindNotAllowed,
 			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).Serve)},
 		{name: "mcp.account", methods: post, path: "/mcp/account", kinds: adminKinds(), refusal: auth.CodeAccountRequired,
 			before: (*server).checkAgentHost, handle: agentWith((*mcp.Door).ServeAccount)},
+		{name: "forget", methods: post, path: "/v1/forget", kinds: forgetters(), audited: true, refusal: auth.CodeForgetRequiresSecret, only: auth.KindPublishable,
+			handle: forgetWith((*forget.Door).Forget)},
+		{name: "forget.receipt", methods: look[:1], path: "/v1/forget/{receipt}", kinds: forgetters(), audited: true,
+			refusal: auth.CodeForgetRequiresSecret, only: auth.KindPublishable, handle: forgetWith((*forget.Door).Receipt)},
 		{name: "healthz", methods: look, path: "/healthz", handle: (*server).healthz},
 		{name: "readyz", methods: look, path: "/readyz", handle: (*server).readyz},
 		{name: "openapi", methods: look, path: "/openapi.json", handle: (*server).openapi},
+		{name: "script", methods: look, path: scriptPath, handle: (*server).pageScript},
+		{name: "script.map", methods: look, path: scriptPath + mapSuffix, handle: (*server).scriptMap},
 		{name: "llms", methods: look, path: "/llms.txt", handle: (*server).llms},
 		{name: "metrics", methods: look, path: "/metrics", handle: (*server).metrics},
 		{name: "footprint", methods: look[:1], path: "/v1/footprint", kinds: adminKinds(), handle: adminWith((*admin.Door).ReadFootprint)},
 	}, adminRoutes()...)
 }
+
+// forgetters are the kinds of keys that may erase persons.
+func forgetters() []auth.Kind { return []auth.Kind{auth.KindSecret, auth.KindAccount} }
 
 func adminKinds() []auth.Kind { return []auth.Kind{auth.KindAccount} }
 
@@ -77,12 +94,17 @@ func adminRoutes() []route {
 		{name: "settings.change", methods: []string{"PATCH"}, path: projects + "/{id}/settings", handle: adminWith((*admin.Door).ChangeSettings)},
 		{name: "origins.read", methods: []string{"GET"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReadOrigins)},
 		{name: "origins.replace", methods: []string{"PUT"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReplaceOrigins)},
+		{name: "projects.import", methods: []string{"POST"}, path: projects + "/{id}/import", bulky: true, handle: (*server).takeIn},
+		{name: "projects.return", methods: []string{"POST"}, path: projects + "/{id}/return", handle: adminWith((*admin.Door).ReturnProject)},
 		{name: "access", methods: []string{"GET"}, path: admins + "/access", handle: adminWith((*admin.Door).ReviewAccess)},
 		{name: "audit.read", methods: []string{"GET"}, path: admins + "/audit", handle: adminWith((*admin.Door).ReadAudit)},
 		{name: "audit.verify", methods: []string{"GET"}, path: admins + "/audit/verify", handle: adminWith((*admin.Door).VerifyAudit)},
 		{name: "privacy.report", methods: []string{"GET"}, path: admins + "/privacy-report", handle: adminWith((*admin.Door).ReadPrivacyReport)},
 		{name: "compact", methods: []string{"POST"}, path: admins + "/compact", handle: adminWith((*admin.Door).Compact)},
 		{name: "check", methods: []string{"POST"}, path: admins + "/check", handle: adminWith((*admin.Door).Check)},
+		{name: "backups.list", methods: []string{"GET"}, path: admins + "/backups", handle: adminWith((*admin.Door).ListBackups)},
+		{name: "backups.make", methods: []string{"POST"}, path: admins + "/backups", handle: adminWith((*admin.Door).MakeBackup)},
+		{name: "backups.verify", methods: []string{"POST"}, path: admins + "/backups/{id}/verify", handle: adminWith((*admin.Door).VerifyBackup)},
 	}
 	// The keys of a project, and those of the account itself.
 	for _, path := range []string{keys, admins + "/keys"} {
@@ -124,6 +146,18 @@ func newRoutes(table []route) routes {
 		}
 	}
 	return all
+}
+
+// alias has the rows of a path answer under another path too, which must be free.
+func (all routes) alias(path, other string) error {
+	if len(other) > renamedPathMax || !plainPath.MatchString(other) {
+		return fmt.Errorf("expected a path such as /s of at most %d characters A-Z, a-z, 0-9, ., _ and -", renamedPathMax)
+	}
+	if rows, _ := all.find(other); rows != nil {
+		return fmt.Errorf("%s is taken", other)
+	}
+	all.whole[other] = all.whole[path]
+	return nil
 }
 
 // find returns the rows of a path, one for each method or more, and what stands for the parts in

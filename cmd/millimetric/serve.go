@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,11 +15,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/openapi"
 	"millimetric/cmd/millimetric/record"
+	"millimetric/cmd/millimetric/sdk"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/engine"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -53,11 +57,15 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	secure, err := tlsConfig(values)
+	secure, err := ownCertificate(values, log)
 	if err != nil {
 		return err
 	}
 	store, err := storeOptions(values)
+	if err != nil {
+		return err
+	}
+	copies, err := newBackups(values, &store)
 	if err != nil {
 		return err
 	}
@@ -68,22 +76,40 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, f.close()) }()
+	if domains := values["acme-domain"]; len(domains) > 0 {
+		if secure, err = newACME(domains, values.one("acme-directory"), f, log); err != nil {
+			return err
+		}
+	}
+	hangUps, quiet := onHangUp(secure != nil, log)
+	defer quiet()
 	s, err := newServer(f, proxies, log, time.Now)
 	if err != nil {
 		return err
 	}
-	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent))
+	s.fit(store.MemoryBytes / storePercent * 100)
+	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent - memoPercent))
+	s.api.Memo = query.NewMemo(store.MemoryBytes / storePercent * memoPercent)
 	let, err := readAgentSettings(values)
 	if err != nil {
 		return err
 	}
 	s.mcp = s.newAgents(let, time.Now)
+	if err := s.rename(values.one("script-path"), values.one("collect-path")); err != nil {
+		return err
+	}
+	if err := copies.attach(f, s.admin, log); err != nil {
+		return err
+	}
 	ln, err := net.Listen("tcp", values.one("listen"))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	s.admin.Privacy.Measures = func() []record.Measure { return s.measures(f, secure != nil) }
 	url := baseURL(ln.Addr(), secure != nil)
+	if domains := values["acme-domain"]; len(domains) > 0 {
+		url = "https://" + domains[0] // the only name under which there is a certificate
+	}
 	if err := f.welcome(ctx, url, out); err != nil {
 		return errors.Join(err, ln.Close())
 	}
@@ -100,6 +126,10 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 			log.Error("the sources of a project could not be told anew; trying again in a minute", "project", project, "cause", err)
 		})
 	})
+	if secure != nil {
+		upkeep.Go(func() { secure.keepUp(stopped, hangUps) })
+	}
+	upkeep.Go(func() { copies.run(stopped) })
 	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
 	err = s.serve(ctx, ln, secure)
 	stop()
@@ -108,8 +138,8 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	return err
 }
 
-// memoBytes is what questions may leave to later ones: the visitors of some months of a busy site, an eighth
-// of a byte for each event.
+// memoBytes is what questions may leave to later ones where nobody says how much memory there is: the
+// visitors of some months of a busy site, an eighth of a byte for each event.
 const memoBytes = 8 << 20
 
 // newServer puts the doors over an open folder.
@@ -119,10 +149,15 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	if err != nil {
 		return nil, fmt.Errorf("make pipeline: %w", err)
 	}
+	signer, err := f.signer()
+	if err != nil {
+		return nil, err
+	}
 	running, giveUp := context.WithCancel(context.Background())
 	s := &server{
 		giveUp: giveUp,
-		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes()},
+		admin:  &admin.Door{Book: f.book, Engine: f.engine, Audit: f.audit, Now: now, Running: running, Forget: f.ring.DropProjectKey, Routes: namedRoutes(), Signer: signer},
+		forget: &forget.Door{Book: f.book, Engine: f.engine, Signer: signer, Running: running},
 		audit:  f.audit,
 		rates:  &rates{now: now},
 		book:   f.book,
@@ -143,10 +178,18 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	}
 	s.api.Answered = f.figures.Asked
 	s.admin.Privacy = admin.PrivacySources{Version: thisBuild().Version, Measures: func() []record.Measure { return s.measures(f, false) }}
+	s.transfer = transfer.NewDoor(running, now, log)
+	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error {
+		return s.transfer.Return(ctx, s.api, project, about, secret)
+	}
 	f.figures.Watch(f.engine, f.engine.Ready)
+	s.watch(f)
 	s.mcp = s.newAgents(agentSettings{}, now)
 	if s.document, err = openapi.Document(describedRoutes(), thisBuild().Version); err != nil {
 		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
+	if s.script, err = newPageScript(sdk.DefaultCollect); err != nil {
+		return nil, err
 	}
 	s.prepare()
 	return s, nil
@@ -229,30 +272,13 @@ func storeOptions(values settings) (engine.Options, error) {
 	}
 	n, err := parseBytes(text)
 	if err != nil {
-		return engine.Options{}, usageError{fmt.Errorf("--min-free: %w", err)}
+		return engine.Options{}, err
 	}
 	if n == 0 {
 		n = -1
 	}
 	opt.FreeBytesMin, opt.FreePercentMin = n, -1
 	return opt, nil
-}
-
-// tlsConfig reads the certificate; nil where none is set.
-func tlsConfig(values settings) (*tls.Config, error) {
-	cert, key := values.one("tls-cert"), values.one("tls-key")
-	if cert == "" && key == "" {
-		return nil, nil
-	}
-	if cert == "" || key == "" {
-		return nil, usageError{errors.New("--tls-cert and --tls-key go together")}
-	}
-	pair, err := tls.LoadX509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
-	}
-	// HTTP/2 must not be offered: the HTTP library doesn't speak it.
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
 }
 
 // baseURL is the address as a client on this machine would write it.

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"runtime"
@@ -20,8 +21,10 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/forget"
 	"millimetric/cmd/millimetric/mcp"
 	"millimetric/cmd/millimetric/metrics"
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/engine/keyring"
 	"millimetric/index/event"
 	"millimetric/ingest"
@@ -38,6 +41,7 @@ type server struct {
 	api     *api.Door
 	mcp     *mcp.Door
 	admin   *admin.Door
+	forget  *forget.Door
 	rates   *rates
 	audit   *audit.Log
 	ready   func() error                   // nil while events are taken
@@ -45,6 +49,7 @@ type server struct {
 	proxies []netip.Prefix
 	log     *slog.Logger
 	routes  routes
+	script  pageScript
 	set     *metrics.Set
 	figures map[string]*metrics.Route // by name of the route
 	// document describes the routes.
@@ -53,8 +58,16 @@ type server struct {
 	ended    atomic.Bool // no more requests are taken
 	giveUp   func()      // has requests that take long end
 
-	connsMax int
-	reading  atomic.Int64 // questions under way
+	// transfer gives out and takes in events as they are.
+	transfer *transfer.Door
+
+	memory    int64 // that the process may need
+	connsMax  int
+	open      atomic.Int64 // connections
+	room      *room
+	unpacking chan struct{}   // a slot for each body that is unpacked
+	jitter    func(n int) int // a random number up to n
+	reading   atomic.Int64    // questions under way
 }
 
 // Limits of the HTTP server; the bounds of bodies are the doors'.
@@ -79,19 +92,19 @@ const (
 func (s *server) prepare() {
 	s.routes = newRoutes(routeTable())
 	s.figures = figuresOf(s.set, routeTable())
-	s.connsMax = connectionsMax()
+	s.unpacking = make(chan struct{}, runtime.GOMAXPROCS(0))
+	s.jitter = func(n int) int { return rand.IntN(n + 1) }
 	s.http = &fasthttp.Server{
 		Handler:                      s.serveRequest,
 		ErrorHandler:                 s.refuseUnread,
 		HeaderReceived:               s.boundBody,
 		ExpectHandler:                s.expect,
 		Logger:                       silent{},
-		Concurrency:                  s.connsMax + connsSpare,
 		ReadTimeout:                  readTimeout,
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		ReadBufferSize:               readBufferBytes,
-		MaxRequestBodySize:           event.BodyBytesMax,
+		MaxRequestBodySize:           bodyFree, // more is for boundBody to say
 		MaxRequestsPerConn:           requestsPerConn,
 		DisablePreParseMultipartForm: true,
 		// A connection that rests keeps no buffer: it would hold what its last request said of a visitor.
@@ -101,13 +114,22 @@ func (s *server) prepare() {
 		SecureErrorLogMessage: true,
 		CloseOnShutdown:       true,
 	}
+	s.fit(max(s.memory, memoryLeast))
+}
+
+// fit bounds what grows with the number of clients, for a server that may need so much memory.
+func (s *server) fit(memory int64) {
+	s.memory = memory
+	s.connsMax = connectionsMax(memory)
+	s.http.Concurrency = s.connsMax + connsSpare
+	s.room = newRoom(memory, time.Now)
 }
 
 // serve answers until ctx ends, then answers what is under way and returns.
-func (s *server) serve(ctx context.Context, ln net.Listener, secure *tls.Config) error {
-	ln = &patientListener{Listener: ln, max: int64(s.connsMax), secure: secure != nil, log: s.log}
+func (s *server) serve(ctx context.Context, ln net.Listener, secure certificates) error {
+	ln = &patientListener{Listener: ln, max: int64(s.connsMax), secure: secure != nil, log: s.log, open: &s.open}
 	if secure != nil {
-		ln = tls.NewListener(ln, secure)
+		ln = tls.NewListener(ln, secure.config())
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- s.http.Serve(ln) }()
@@ -135,9 +157,10 @@ func (s *server) serveRequest(ctx *fasthttp.RequestCtx) {
 		if r := recover(); r != nil {
 			s.logPanic(ctx, r)
 			ctx.Response.Header.SetConnectionClose()
-			writeError(ctx, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal})
+			s.writeError(ctx, &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal})
 		}
 	}()
+	defer s.room.give(&ctx.Request.Header)
 	defer s.count(ctx, time.Now())
 	guard(ctx)
 	if err := s.answer(ctx); err != nil {
@@ -168,7 +191,7 @@ func (s *server) logPanic(ctx *fasthttp.RequestCtx, r any) {
 // refuse answers with an error and logs it where it is ours to repair.
 func (s *server) refuse(ctx *fasthttp.RequestCtx, err error) {
 	e := asError(err)
-	status := writeError(ctx, e)
+	status := s.writeError(ctx, e)
 	if status == fasthttp.StatusInternalServerError {
 		s.log.Error("request failed", "code", e.Code, "cause", e.Cause)
 	}
@@ -257,7 +280,7 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 		return auth.Grant{}, err
 	}
 	grant, err := s.book.Check(auth.Claim{
-		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal,
+		Key: key, Origin: string(header.Peek("Origin")), Route: r.kinds, Name: r.name, Scope: r.scope, Refusal: r.refusal, RefusalTo: r.only,
 		Sends: slices.Contains(r.kinds, auth.KindPublishable),
 	})
 	if err == nil && r.scope == auth.ScopeExport && grant.Least() > 0 {
@@ -310,6 +333,9 @@ func ingestWith(take func(*intake.Door, *fasthttp.RequestCtx, ingest.Caller) err
 	return func(s *server, ctx *fasthttp.RequestCtx, grant auth.Grant) error {
 		caller, ends, err := s.caller(ctx, grant)
 		if err != nil {
+			return err
+		}
+		if err := s.unpack(ctx, grant); err != nil {
 			return err
 		}
 		if err := take(s.intake, ctx, caller); err != nil {

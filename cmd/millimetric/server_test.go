@@ -56,18 +56,27 @@ func (b *lockedBuffer) String() string {
 
 func startServer(t *testing.T, proxies ...netip.Prefix) *running {
 	t.Helper()
+	return startServerWith(t, engine.Options{}, func(s *server) { s.proxies = proxies })
+}
+
+// startServerWith starts a server with a store of one's own options, changed before it takes requests.
+func startServerWith(t *testing.T, store engine.Options, change func(*server)) *running {
+	t.Helper()
+	store.FreeBytesMin, store.FreePercentMin = -1, -1
 	r := &running{t: t, dir: filepath.Join(t.TempDir(), "data"), logs: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(r.logs, nil))
 	now := func() time.Time { return testNow }
-	f, err := openFolder(folderOptions{Dir: r.dir, Log: log, Now: now, Engine: engine.Options{FreeBytesMin: -1, FreePercentMin: -1}})
+	f, err := openFolder(folderOptions{Dir: r.dir, Log: log, Now: now, Engine: store})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.folder = f
 	r.makeWords()
-	if r.server, err = newServer(f, proxies, log, now); err != nil {
+	if r.server, err = newServer(f, nil, log, now); err != nil {
 		t.Fatal(err)
 	}
+	r.server.jitter = func(int) int { return 0 }
+	change(r.server)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

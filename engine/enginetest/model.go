@@ -19,7 +19,7 @@ import (
 	"millimetric/index/event"
 )
 
-// Model is a naive store: per project a list of events, a set of IDs and a retention window. It is for
+// Model is a naive store: per project a list of events, a set of IDs, a retention window, and who was erased. It is for
 // one goroutine.
 type Model struct {
 	events map[event.Project][]event.Event
@@ -27,7 +27,24 @@ type Model struct {
 	today  int64 // since 1970, by which retention goes
 	days   map[event.Project]int
 	gone   map[event.Project][]bool // of events that were out of the window at some time
+	erased map[event.Project][]bool // of events
+	late   map[modelErased]event.Time
 }
+
+// modelErased is somebody of whom nothing is kept that is dated before some time.
+type modelErased struct {
+	project event.Project
+	kind    modelKind
+	id      string
+}
+
+type modelKind int
+
+const (
+	modelUser    modelKind = iota
+	modelVisitor           // all events
+	modelDevice            // events without a user
+)
 
 type modelID struct {
 	project event.Project
@@ -39,6 +56,7 @@ func NewModel() *Model {
 	return &Model{
 		events: map[event.Project][]event.Event{}, ids: map[modelID]bool{},
 		days: map[event.Project]int{}, gone: map[event.Project][]bool{},
+		erased: map[event.Project][]bool{}, late: map[modelErased]event.Time{},
 	}
 }
 
@@ -46,13 +64,14 @@ func NewModel() *Model {
 func (m *Model) Append(project event.Project, events []event.Event) {
 	for _, e := range events {
 		key := modelID{project, e.ID}
-		if e.ID != "" && m.ids[key] {
+		if e.ID != "" && m.ids[key] || m.isLate(project, &e) {
 			continue
 		}
 		m.ids[key] = true
 		e.Seq = event.Seq(len(m.events[project]) + 1)
 		m.events[project] = append(m.events[project], e)
 		m.gone[project] = append(m.gone[project], e.Time < m.Floor(project))
+		m.erased[project] = append(m.erased[project], false)
 	}
 }
 
@@ -60,7 +79,7 @@ func (m *Model) Append(project event.Project, events []event.Event) {
 func (m *Model) New(project event.Project, events []event.Event) (n int) {
 	met := map[string]bool{}
 	for _, e := range events {
-		if e.ID != "" && (m.ids[modelID{project, e.ID}] || met[e.ID]) {
+		if e.ID != "" && (m.ids[modelID{project, e.ID}] || met[e.ID]) || m.isLate(project, &e) {
 			continue
 		}
 		met[e.ID] = true
@@ -114,6 +133,9 @@ func (m *Model) Compare(project event.Project, asOf event.Seq, events []event.Ev
 	for i := range all {
 		switch {
 		case len(events) > 0 && events[0].Seq == all[i].Seq:
+			if m.erased[project][i] {
+				return fmt.Sprintf("event %d is shown, which was erased", i+1)
+			}
 			if events[0] != all[i] {
 				return fmt.Sprintf("event %d is %+v, want %+v", i+1, events[0], all[i])
 			}
@@ -121,7 +143,7 @@ func (m *Model) Compare(project event.Project, asOf event.Seq, events []event.Ev
 				return fmt.Sprintf("event %d of time %d is shown, the window begins at %d", i+1, all[i].Time, floor)
 			}
 			events = events[1:]
-		case all[i].Time >= floor && !m.gone[project][i]:
+		case all[i].Time >= floor && !m.gone[project][i] && !m.erased[project][i]:
 			return fmt.Sprintf("event %d of time %d is missing, the window begins at %d", i+1, all[i].Time, floor)
 		}
 	}

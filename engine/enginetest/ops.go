@@ -18,7 +18,7 @@ import (
 )
 
 // Ops does random things to a store and to a Model beside it: it appends, repeats, comes late, links,
-// seals and merges, sets retention windows, lets time pass and the clock jump, closes and opens, cuts
+// seals and merges, erases persons, sets retention windows, lets time pass and the clock jump, closes and opens, cuts
 // the power at rest and in the middle of all that, and holds snapshots meanwhile. After each step both
 // must show the same. Stores are so small in their measures that each state is reached within dozens of
 // steps.
@@ -164,6 +164,8 @@ func (r *opsRun) notice(n engine.Notice) {
 		r.watermark[n.Project] += event.Seq(n.Events)
 	case engine.Merged:
 		r.counts["merged"]++
+	case engine.Erased:
+		r.counts["erased from the disk"]++
 	case engine.Retained:
 		r.counts["segments are dropped"]++
 	case engine.Recovered:
@@ -238,6 +240,7 @@ func (m *Model) forget() {
 		if len(events) > 1 {
 			m.events[p] = slices.Delete(events, 0, 1)
 			m.gone[p] = slices.Delete(m.gone[p], 0, 1)
+			m.erased[p] = slices.Delete(m.erased[p], 0, 1)
 			return
 		}
 	}

@@ -24,6 +24,7 @@ var opsReached = []string{
 	"sealed", "merged", "compact", "set retention", "a window becomes shorter", "segments are dropped", "a cipher key is destroyed",
 	"time passes", "the clock jumps", "opened anew", "a start finds sealed and live events", "verified", "checked",
 	"cut at rest", "cut in the middle of: append", "cut in the middle of: append to several projects", "cut in the middle of: compact", "cut in the middle of: set retention",
+	"a user is erased", "a visitor is erased", "an erasure takes events", "erased from the disk", "cut in the middle of: erase",
 	"what wasn't acknowledged is there", "what wasn't acknowledged is not there",
 	"a snapshot outlives: sealed", "a snapshot outlives: merged", "a snapshot outlives: segments are dropped", "a snapshot outlives: a cipher key is destroyed",
 }

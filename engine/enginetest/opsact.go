@@ -44,8 +44,10 @@ func (r *opsRun) choose() act {
 		return act{"time passes", (*opsRun).pass}
 	case n < 66:
 		return act{"the clock jumps", (*opsRun).jump}
-	case n < 72:
+	case n < 70:
 		return changing(r.retention())
+	case n < 72:
+		return changing(r.erase())
 	case n < 79:
 		return changing(r.compact())
 	case n < 84:

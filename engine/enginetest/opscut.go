@@ -58,6 +58,8 @@ func (r *opsRun) cutInside() error {
 			c = r.retention()
 		case 1:
 			c, gap = r.compact(), 20
+		case 2:
+			c, gap = r.erase(), 12
 		}
 		var acked []bool
 		r.disk.hold(func() {

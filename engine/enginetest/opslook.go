@@ -114,7 +114,7 @@ func (r *opsRun) sameRange(s *engine.Snapshot, events []event.Event) error {
 			if err != nil {
 				return err
 			}
-			if e.Time >= max(from, s.Floor()) && e.Time < to {
+			if e.Time >= max(from, s.Floor()) && e.Time < to && !segment.Hidden().Has(row) {
 				got = append(got, e)
 			}
 		}
@@ -150,7 +150,9 @@ func sameOrdinals(s *engine.Snapshot, events []event.Event) error {
 			if err != nil {
 				return err
 			}
-			see(e.AnonymousID, ordinal)
+			if !segment.Hidden().Has(row) {
+				see(e.AnonymousID, ordinal)
+			}
 		}
 	}
 	err := s.Live(event.TimeMin, event.TimeMax+1, func(e *event.Event, ordinal uint32) bool {

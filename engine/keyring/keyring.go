@@ -75,6 +75,7 @@ type contents struct {
 	Today    *master             `json:",omitempty"` // nil before the first salt and after a day's end
 	Leases   map[string]lease    `json:",omitempty"`
 	Ciphers  map[cipherID]secret `json:",omitempty"`
+	Backup   *secret             `json:",omitempty"` // the key of backups
 }
 
 // master is the secret from which all salts of one day of the server's clock are made.

@@ -67,13 +67,18 @@ func Any(sets ...Set) Set {
 }
 
 // Count returns how many numbers are in the set.
-func (s Set) Count() int { return int(s.roaring().GetCardinality()) }
+func (s Set) Count() int {
+	if s.bits == nil {
+		return 0
+	}
+	return int(s.bits.GetCardinality())
+}
 
 // CountBoth returns how many numbers are in both sets, without making the set of them.
 func (s Set) CountBoth(t Set) int { return int(s.roaring().AndCardinality(t.roaring())) }
 
 // Has reports whether n is in the set. It is slow: never call it once per row.
-func (s Set) Has(n uint32) bool { return s.roaring().Contains(n) }
+func (s Set) Has(n uint32) bool { return s.bits != nil && s.bits.Contains(n) }
 
 // Rank returns how many numbers of the set lie below n.
 func (s Set) Rank(n uint32) int {

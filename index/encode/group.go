@@ -139,10 +139,20 @@ func checkPart(p *Part) {
 	}
 }
 
+// PartHead is what a part says in clear of itself.
+type PartHead struct {
+	Project event.Project
+	First   event.Seq
+	Events  int
+}
+
 // Decoder decodes groups. It is not safe for concurrent use. Its Cipher is the Encoder's.
 type Decoder struct {
 	Cipher Cipher
 	Words  Words // what the events' words share memory through
+	// Skip, where it is given, is asked of each part by its head; those that it takes are neither decrypted
+	// nor returned.
+	Skip func(PartHead) bool
 
 	head   []byte
 	packed []byte
@@ -173,6 +183,9 @@ func (d *Decoder) Decode(src []byte, number uint64) (Group, error) {
 		if err != nil {
 			return Group{}, err
 		}
+		if len(part.Events) == 0 {
+			continue // it was skipped
+		}
 		g.Parts = append(g.Parts, part)
 	}
 	if r.bad || len(r.rest) != 0 {
@@ -190,6 +203,9 @@ func (d *Decoder) part(r *reader, number uint64) (Part, error) {
 	packed := r.bytes(r.length(len(r.rest)))
 	if r.bad || p.Project == 0 || first == 0 || count == 0 || first+event.Seq(count) < first {
 		return Part{}, damaged("head of a part")
+	}
+	if d.Skip != nil && d.Skip(PartHead{p.Project, first, count}) {
+		return Part{}, nil
 	}
 	if d.Cipher != nil {
 		groupHead := len(d.head)

@@ -29,6 +29,9 @@ const (
 // Body returns the request's body, decompressed. It holds at most event.BodyBytesMax bytes, and so
 // does what is read to make it. The bytes belong to the request and are only good until it ends.
 func Body(ctx *fasthttp.RequestCtx) ([]byte, error) {
+	if body, ok := ctx.UserValue(unpackedKey{}).([]byte); ok {
+		return body, nil
+	}
 	req := &ctx.Request
 	if err := settle(req); err != nil {
 		return nil, err
@@ -50,6 +53,24 @@ func Body(ctx *fasthttp.RequestCtx) ([]byte, error) {
 		return nil, tooLarge()
 	}
 	return body, nil
+}
+
+// unpackedKey is under which Unpack leaves the body for Body.
+type unpackedKey struct{}
+
+// IsPacked tells whether a body is compressed, by what its request says or by how it begins.
+func IsPacked(ctx *fasthttp.RequestCtx) bool {
+	coding, err := codingOf(&ctx.Request)
+	return err == nil && coding != codingIdentity && coding != ""
+}
+
+// Unpack decompresses a body ahead of Body, for servers that count what it becomes, and returns its size.
+func Unpack(ctx *fasthttp.RequestCtx) (size int, err error) {
+	body, err := Body(ctx)
+	if err == nil {
+		ctx.SetUserValue(unpackedKey{}, body)
+	}
+	return len(body), err
 }
 
 // settle reads a streamed body, whose length no limit of the server holds for, up to our own limit.

@@ -147,12 +147,7 @@ func (d *Door) ask(ctx *fasthttp.RequestCtx, project event.Project, name string)
 	if err != nil {
 		return err
 	}
-	// The request's own context never ends before the answer is written, so it is no use here.
-	var client context.Context = context.Background()
-	if d.Gone != nil {
-		client = &attended{Context: client, gone: func() bool { return d.Gone(ctx.Conn()) }}
-	}
-	question, answer, err := d.Ask(client, project, name, form)
+	question, answer, err := d.Ask(d.client(ctx), project, name, form)
 	if err != nil {
 		return err
 	}
@@ -183,6 +178,26 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	question.Settings().Memo = d.Memo
 	question.Settings().K = d.least
 	question.Settings().Allowance = d.Allowance
+	var answer *query.Answer
+	took, err := d.during(ctx, project, began, func(ctx context.Context, source query.Source) (err error) {
+		answer, err = query.Run(ctx, source, question)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.Answered != nil {
+		d.Answered(name, answer.Cost, took)
+	}
+	if answer.Explain != nil {
+		answer.Explain.Cost.Elapsed = took
+	}
+	return question, answer, nil
+}
+
+// during has work look at a project as it is now, in no longer than the door's budget, and returns how long
+// that took since it began.
+func (d *Door) during(ctx context.Context, project event.Project, began time.Time, work func(context.Context, query.Source) error) (time.Duration, error) {
 	budget := d.Budget
 	if budget == 0 {
 		budget = budgetDefault
@@ -202,27 +217,17 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	if d.Turns != nil {
 		turn, err := d.Turns.begin(bounded)
 		if err != nil {
-			return nil, nil, err
+			return 0, err
 		}
 		defer turn.end()
 		bounded = turn
 	}
-	answer, err := query.Run(bounded, source, question)
+	err := work(bounded, source)
 	if errors.Is(err, errGone) {
 		// Nobody reads what is answered now. It isn't ours to repair, so it must not look like that.
-		return nil, nil, &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Cause: err}
+		err = &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Cause: err}
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	took := d.now().Sub(began)
-	if d.Answered != nil {
-		d.Answered(name, answer.Cost, took)
-	}
-	if answer.Explain != nil {
-		answer.Explain.Cost.Elapsed = took
-	}
-	return question, answer, nil
+	return d.now().Sub(began), err
 }
 
 func (d *Door) now() time.Time {

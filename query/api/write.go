@@ -24,6 +24,17 @@ var mediaTypes = map[query.Format]string{
 	query.FormatJSON: "application/json",
 	query.FormatCSV:  "text/csv",
 	query.FormatSVG:  "image/svg+xml",
+
+	query.FormatNDJSON:  "application/x-ndjson",
+	query.FormatParquet: "application/vnd.apache.parquet",
+}
+
+// MediaType is the content type of what is written in a format.
+func MediaType(format query.Format) string {
+	if format == query.FormatCSV {
+		return "text/csv; charset=utf-8; header=present"
+	}
+	return mediaTypes[format]
 }
 
 // write writes an answer as it was asked for.
@@ -41,7 +52,7 @@ func write(ctx *fasthttp.RequestCtx, name string, question query.Question, a *qu
 		}
 		beside(ctx, a)
 		ctx.Response.Header.Set("Content-Disposition", `attachment; filename="`+name+`.csv"`)
-		ctx.SetContentType("text/csv; charset=utf-8; header=present")
+		ctx.SetContentType(MediaType(query.FormatCSV))
 		ctx.SetBody(body)
 	case query.FormatSVG:
 		svg, drawn, err := chart.Draw(question, a)
@@ -77,17 +88,23 @@ func beside(ctx *fasthttp.RequestCtx, a *query.Answer) {
 	}
 }
 
-// formatOf is the format that a question names, else the one that Accept likes best, else JSON.
+// formatOf is the format of an answer.
 func formatOf(ctx *fasthttp.RequestCtx, question query.Question) query.Format {
-	if format := question.Settings().Format; format != query.FormatAny {
-		return format
+	return Choose(ctx, question.Settings().Format, query.FormatJSON, query.FormatCSV, query.FormatSVG)
+}
+
+// Choose returns the format that a request names, else the one of those offered that Accept likes best, else
+// the first of them.
+func Choose(ctx *fasthttp.RequestCtx, named query.Format, offered ...query.Format) query.Format {
+	if named != query.FormatAny {
+		return named
 	}
-	best, quality := query.FormatJSON, 0.0
+	best, quality := offered[0], 0.0
 	for part := range strings.SplitSeq(string(ctx.Request.Header.Peek("Accept")), ",") {
 		kind, q := mediaRange(part)
-		for _, format := range []query.Format{query.FormatJSON, query.FormatCSV, query.FormatSVG} {
+		for _, format := range offered {
 			whole, _, _ := strings.Cut(mediaTypes[format], "/")
-			named := kind == mediaTypes[format] || kind == whole+"/*" || kind == "*/*" && format == query.FormatJSON
+			named := kind == mediaTypes[format] || kind == whole+"/*" || kind == "*/*" && format == offered[0]
 			if named && q > quality {
 				best, quality = format, q
 			}

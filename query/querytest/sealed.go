@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"millimetric/index"
+	"millimetric/index/bitmap"
 	"millimetric/index/event"
 )
 
@@ -47,6 +48,66 @@ func NewSealed(events []event.Event, seed uint64) *Sealed {
 		return place
 	})
 	return s
+}
+
+// NewHidden is NewSealed over events and others that are hidden in the segments, as those of somebody who was
+// erased: no answer may show them.
+func NewHidden(events []event.Event, seed uint64) *Sealed {
+	all, hidden := withStrangers(events, rand.New(rand.NewPCG(seed, 0x68696465)))
+	s := NewSealed(all, seed)
+	s.Slice, s.last = events, Slice(events).AsOf()
+	s.live = slices.DeleteFunc(s.live, func(e event.Event) bool { return hidden[whereIs(&e)] })
+	for i, segment := range s.segments {
+		reader, err := segment.Reader()
+		if err != nil {
+			panic("querytest: read what was built: " + err.Error())
+		}
+		var rows []uint32
+		for row := range uint32(segment.Rows()) {
+			e, _, err := reader.Event(row)
+			if err != nil {
+				panic("querytest: read what was built: " + err.Error())
+			}
+			if hidden[whereIs(&e)] {
+				rows = append(rows, row)
+			}
+		}
+		s.segments[i] = segment.Without(bitmap.Of(rows))
+	}
+	return s
+}
+
+// eventPlace tells events apart: no two of a visitor have the same time and position.
+type eventPlace struct {
+	visitor string
+	time    event.Time
+	seq     event.Seq
+}
+
+func whereIs(e *event.Event) eventPlace { return eventPlace{e.AnonymousID, e.Time, e.Seq} }
+
+// withStrangers mixes events with some that are much like them.
+func withStrangers(events []event.Event, r *rand.Rand) (all []event.Event, strangers map[eventPlace]bool) {
+	met := map[eventPlace]bool{}
+	for i := range events {
+		met[whereIs(&events[i])] = true
+	}
+	all, strangers = slices.Clone(events), map[eventPlace]bool{}
+	for range len(events) {
+		e := events[r.IntN(len(events))]
+		e.Time += event.Time(r.Int64N(3600_000)) - 1800_000
+		switch r.IntN(4) {
+		case 0:
+			e.AnonymousID = "somebody who was erased"
+		case 1:
+			e.UserID = "erased"
+		}
+		if at := whereIs(&e); e.Time >= event.TimeMin && !met[at] {
+			met[at], strangers[at] = true, true
+			all = append(all, e)
+		}
+	}
+	return all, strangers
 }
 
 // NewDays puts events into one segment for each UTC day, and leaves none live.

@@ -17,8 +17,10 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"millimetric/cmd/millimetric/archive"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/receipt"
 	"millimetric/engine"
 	"millimetric/index/event"
 )
@@ -33,6 +35,12 @@ type Door struct {
 	Running context.Context
 	// Forget destroys the secret from which a project's visitors are derived.
 	Forget func(event.Project) error
+	// Signer signs the receipts of projects that were destroyed.
+	Signer receipt.Signer
+	// Backups are the store's; nil where none are made.
+	Backups Backups
+	// Return answers with a project as an archive.
+	Return func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 

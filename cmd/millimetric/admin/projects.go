@@ -1,12 +1,14 @@
 package admin
 
 import (
+	stdjson "encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/receipt"
 	"millimetric/engine"
 	"millimetric/index/event"
 )
@@ -123,6 +125,7 @@ func (d *Door) DestroyProject(r *Request) error {
 	defer d.working.Unlock()
 	ctx, cancel := d.writing()
 	defer cancel()
+	began, events := d.Now(), int(d.Engine.Footprint(p.Number).Events)
 	if err := d.Book.Condemn(ctx, p.Account, p.ID); err != nil {
 		return err
 	}
@@ -137,7 +140,13 @@ func (d *Door) DestroyProject(r *Request) error {
 	if err := d.Book.Remove(last, p.Account, p.ID); err != nil {
 		return err
 	}
-	return r.answer(fasthttp.StatusOK, map[string]any{"ok": true, "id": p.ID, "destroyed_at": d.Now().UTC()})
+	ended := d.Now()
+	signed, err := d.Signer.Sign(receipt.OfProject(p.ID, events, began, ended))
+	if err != nil {
+		return err
+	}
+	r.detail(map[string]any{"slug": p.Slug, "receipt": stdjson.RawMessage(signed)})
+	return r.answer(fasthttp.StatusOK, map[string]any{"ok": true, "id": p.ID, "destroyed_at": ended.UTC(), "receipt": stdjson.RawMessage(signed)})
 }
 
 // ReadOrigins shows the origins of web pages that may use the publishable key.

@@ -187,8 +187,10 @@ type Claim struct {
 	Sends  bool   // the route takes events
 	Scope  string // that a read key needs for the route; "" for none
 
-	// Refusal is the code for keys of other kinds; "" is CodeInsufficientScope.
-	Refusal string
+	// Refusal is the code for keys of other kinds; "" is CodeInsufficientScope. Where RefusalTo is set, it is
+	// for that kind, and all others get that.
+	Refusal   string
+	RefusalTo Kind
 }
 
 // Grant is what a key gives. Where a key is refused, it says what is known of it.
@@ -233,6 +235,9 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 		return grant, refuse(CodeOriginNotAllowed)
 	}
 	if !open {
+		if claim.RefusalTo != "" && claim.RefusalTo != found.Kind {
+			return grant, refuse(CodeInsufficientScope)
+		}
 		return grant, refuse(cmp.Or(claim.Refusal, CodeInsufficientScope))
 	}
 	if !found.Route(claim.Name) || claim.Scope != "" && found.Kind == KindRead && !slices.Contains(found.Scopes, claim.Scope) {

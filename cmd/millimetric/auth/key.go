@@ -167,7 +167,10 @@ const (
 	CodeInsufficientScope = "insufficient_scope"
 	CodeKindNotAllowed    = "key_kind_not_allowed"
 	CodeAccountRequired   = "account_key_required"
-	CodeProjectArchived   = "project_archived"
+
+	CodeForgetRequiresSecret = "forget_requires_secret_key"
+
+	CodeProjectArchived = "project_archived"
 )
 
 func refuse(code string) *event.Error { return &event.Error{Kind: event.ErrDenied, Code: code} }

@@ -21,12 +21,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/transfer"
 	"millimetric/index/event"
 )
 
 const (
 	formatCombined = "combined"
 	formatNDJSON   = "ndjson"
+	formatParquet  = "parquet"
 
 	// keyVariable names the environment variable with the API key. A flag would show the key to
 	// everyone who can list processes.
@@ -58,25 +60,31 @@ type options struct {
 	key    string
 	strict bool
 	json   bool
+	// project takes back what was exported; "" where new events are sent.
+	project string
 }
 
 // Commands returns the import command.
 func Commands() []*cobra.Command {
 	var opt options
 	cmd := &cobra.Command{
-		Use:   "import --format combined|ndjson FILE",
-		Short: "Send a web server's log or a file of events to a running server",
+		Use:   "import --format combined|ndjson|parquet FILE",
+		Short: "Send a web server's log, a file of events, or what was exported to a running server",
 		Long:  help,
 		Example: "  MILLIMETRIC_KEY=sk_live_… millimetric import --format combined --site https://shop.example access.log.gz\n" +
-			"  zcat old/*.gz | MILLIMETRIC_KEY=sk_live_… millimetric import --format ndjson -",
+			"  zcat old/*.gz | MILLIMETRIC_KEY=sk_live_… millimetric import --format ndjson -\n" +
+			"  MILLIMETRIC_KEY=ak_live_… millimetric import --project shop --format parquet lake",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
+			if len(args) != 1 && (opt.project == "" || len(args) == 0) {
 				return usage("name one file, or - for standard input")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opt.key = os.Getenv(keyVariable)
+			if opt.project != "" || opt.format == formatParquet {
+				return opt.takeBack(cmd, args)
+			}
 			if err := opt.check(); err != nil {
 				return err
 			}
@@ -84,7 +92,8 @@ func Commands() []*cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&opt.format, "format", "", "combined (the access log of Apache and nginx) or ndjson (one event per line)")
+	flags.StringVar(&opt.format, "format", "", "combined (the access log of Apache and nginx), ndjson (one event per line) or parquet (an export)")
+	flags.StringVar(&opt.project, "project", "", "slug or id of the project that takes back what was exported (needs an account key)")
 	flags.StringVar(&opt.site, "site", "", "address of the site that the log is of, such as https://shop.example (combined only)")
 	flags.StringVar(&opt.server, "server", cmp.Or(os.Getenv("MILLIMETRIC_SERVER"), "http://127.0.0.1:8787"), "address of the server [MILLIMETRIC_SERVER]")
 	flags.BoolVar(&opt.strict, "strict", false, "exit with status 3 if any line was unusable")
@@ -107,8 +116,26 @@ An event without an id of its own gets one made of its line (without the line's 
 number of equal lines before it. So running again adds nothing, and a longer copy of the same file
 adds its new lines only. Unusable lines are counted and named by number; they stop nothing.
 
+--project takes back what millimetric export wrote, as ndjson or parquet (files, or the folder), with
+the account key (ak_…) in MILLIMETRIC_KEY: events stay as they were, sources, countries and devices
+included, and answers to all questions are the same. What the project has already is passed over, so
+running again adds nothing. A row that can't be taken stops the import.
+
 Exit status: 0 when every line was read, 1 when something stopped the import, 2 when the command
 line can't be understood, 3 with --strict when lines were unusable.`
+
+// takeBack imports what was exported.
+func (o *options) takeBack(cmd *cobra.Command, names []string) error {
+	switch {
+	case o.format != formatNDJSON && o.format != formatParquet:
+		return usage("--project goes with --format %s or %s", formatNDJSON, formatParquet)
+	case o.project == "":
+		return usage("--format %s is for what was exported: name the --project that takes it back", formatParquet)
+	case !strings.HasPrefix(o.key, "ak_"):
+		return usage("set %s to an account key (ak_…): what is taken back keeps what the server found out, which no other key may say", keyVariable)
+	}
+	return transfer.Import{Server: o.server, Project: o.project, Paths: names, JSON: o.json}.Run(cmd.Context(), cmd.OutOrStdout())
+}
 
 func (o *options) check() error {
 	switch {

@@ -76,6 +76,23 @@ func (s *Set) Watch(e *engine.Engine, ready func() error) {
 	s.registry.MustRegister(&store{engine: e, ready: ready})
 }
 
+// WatchCache has the set count what a cache was asked for. Its name is fixed when the program is built.
+func (s *Set) WatchCache(name string, counts func() (hits, misses uint64)) {
+	for result, pick := range map[string]func() float64{
+		"hit":  func() float64 { hits, _ := counts(); return float64(hits) },
+		"miss": func() float64 { _, misses := counts(); return float64(misses) },
+	} {
+		s.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: prefix + "cache_reads_total",
+			Help:        "What caches were asked for: the memo of questions, and pieces of segments (columns, dictionaries), decrypted.",
+			ConstLabels: prometheus.Labels{"cache": name, "result": result}}, pick))
+	}
+}
+
+// WatchGauge has the set show what is now.
+func (s *Set) WatchGauge(name, help string, now func() float64) {
+	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help}, now))
+}
+
 // Route is the figures of one route, found once: labels that are looked up for each request cost more than
 // counting it does.
 type Route struct {

@@ -42,12 +42,14 @@ type operation struct {
 	Tag     string            `json:"tag"`
 	Summary string            `json:"summary"`
 	Status  int               `json:"status"`
-	Answer  string            `json:"answer"` // name of a schema
-	Body    string            `json:"body"`   // name of a schema
-	Media   string            `json:"media"`  // of an answer that has no schema, or may also come as text
-	Params  map[string]schema `json:"params"` // of the query string
-	Agents  bool              `json:"agents"` // speaks JSON-RPC
-	Keyed   bool              `json:"keyed"`  // some callers need a key, though the route is open
+	Answer  string            `json:"answer"`   // name of a schema
+	Body    string            `json:"body"`     // name of a schema
+	Media   string            `json:"media"`    // of an answer that has no schema, or may also come as text
+	MediaIn string            `json:"media_in"` // of a body that has no schema
+	Params  map[string]schema `json:"params"`   // of the query string
+	Agents  bool              `json:"agents"`   // speaks JSON-RPC
+	Keyed   bool              `json:"keyed"`    // some callers need a key, though the route is open
+	Cached  bool              `json:"cached"`   // by clients, which ask whether what they have still holds
 }
 
 // Document writes the description of a server with these routes.
@@ -60,6 +62,7 @@ func Document(routes []Route, version string) ([]byte, error) {
 	for _, d := range query.Descriptions() {
 		questions[d.Name] = d
 	}
+	listings := map[string]query.Description{query.NameExport: query.DescribeExport(), query.NameSubject: query.DescribeSubject()}
 	paths := schema{}
 	for _, r := range routes {
 		item, _ := paths[r.Path].(schema)
@@ -69,14 +72,18 @@ func Document(routes []Route, version string) ([]byte, error) {
 		}
 		written, known := operations[r.Name]
 		question, asks := questions[r.Name]
-		if !known && !asks {
+		listing, lists := listings[r.Name]
+		if !known && !asks && !lists {
 			return nil, fmt.Errorf("route %s has no entry in operations.json", r.Name)
 		}
 		for _, method := range r.Methods {
 			op := r.common(method)
-			if asks {
+			switch {
+			case asks:
 				ask(op, method, question)
-			} else {
+			case lists:
+				list(op, method, listing)
+			default:
 				written.describe(op, method)
 			}
 			item[strings.ToLower(method)] = op
@@ -106,7 +113,7 @@ func tags() []schema {
 	return []schema{
 		{"name": "ingest", "description": "Events in"}, {"name": "questions", "description": "Answers out"},
 		{"name": "agents", "description": "Model Context Protocol"}, {"name": "admin", "description": "Projects, keys, settings, the store"},
-		{"name": "server", "description": "About the server itself"},
+		{"name": "erasure", "description": "Persons out, with proof"}, {"name": "server", "description": "About the server itself"},
 	}
 }
 
@@ -187,8 +194,14 @@ func (w operation) describe(op schema, method string) {
 	}
 	responses := op["responses"].(schema)
 	responses[strconv.Itoa(w.Status)] = answer
+	if w.Cached {
+		responses["304"] = schema{"description": "What the client has still holds"}
+	}
 	if w.Body != "" {
 		op["requestBody"] = schema{"required": true, "content": jsonContent(schema{"$ref": refs + w.Body})}
+	}
+	if w.MediaIn != "" {
+		op["requestBody"] = schema{"required": true, "content": schema{w.MediaIn: schema{"schema": schema{"type": "string"}}}}
 	}
 	for _, refusal := range Refusals() {
 		if w.Keyed && refusal.Keyed {

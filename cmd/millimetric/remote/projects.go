@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/cmd/millimetric/transfer"
 )
 
 const projectsPath = "/v1/admin/projects"
@@ -29,7 +31,7 @@ func projects() *cobra.Command {
 		func(args []string) (call, error) {
 			return call{method: "GET", path: projectsPath + "/" + escaped(args[0])}, nil
 		}, showProject)
-	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), reclassifyProject(), destroyProject())
+	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), reclassifyProject(), destroyProject(), transfer.ReturnCommand())
 }
 
 const projectNames = "SLUG\tID\tNAME\tCREATED\tKEPT\tSTATE"
@@ -101,8 +103,11 @@ func destroyProject() *cobra.Command {
 	confirm := cmd.Flags().String("confirm", "", "the project's slug")
 	return command(cmd, "PROJECT", func(args []string) (call, error) {
 		return call{"DELETE", projectsPath + "/" + escaped(args[0]), map[string]any{"confirm": *confirm}}, nil
-	}, showing("", func(gone struct{ ID string }) [][]string {
-		return [][]string{{"project " + gone.ID + " is gone; replace all copies of the file \"keyring\""}}
+	}, showing("", func(gone struct {
+		ID      string
+		Receipt json.RawMessage
+	}) [][]string {
+		return [][]string{{"project " + gone.ID + " is gone; replace all copies of the file \"keyring\". The receipt:"}, {string(gone.Receipt)}}
 	}))
 }
 

@@ -1,0 +1,211 @@
+package backup
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"millimetric/engine"
+)
+
+const (
+	// mergeParts is how many neighbours of a level are merged into one of the next; what is merged is written
+	// once per level.
+	mergeParts = 32
+	// mergeBytesMax is when a merged part isn't merged further.
+	mergeBytesMax = 64 << 20
+	// unnamedFor is how old an object must be that nothing names before it is taken for a leftover.
+	unnamedFor = 24 * time.Hour
+)
+
+// mergeParts merges parts of the log, so that neither their number nor the head grows without bound: 32 become
+// one, and 32 of these again, until they are large enough.
+func (b *Backup) mergeParts(ctx context.Context) error {
+	for {
+		b.basing.Lock()
+		merged, err := b.mergeOnce(ctx)
+		b.basing.Unlock()
+		if err != nil {
+			return fmt.Errorf("merge parts of the backup's log: %w", err)
+		}
+		if !merged {
+			return nil
+		}
+	}
+}
+
+func (b *Backup) mergeOnce(ctx context.Context) (merged bool, err error) {
+	b.mu.Lock()
+	timeline := b.head.Timeline
+	parts := b.head.logOf(b.log, timeline)
+	b.mu.Unlock()
+	run := mergeable(parts)
+	if run == nil {
+		return false, nil
+	}
+	whole, err := b.joinParts(ctx, timeline, run)
+	if err != nil {
+		return false, err
+	}
+	var old []string
+	err = b.publish(ctx, func(h *Head, c *Catalog) bool {
+		t := c.timeline(timeline)
+		keep := func(p LogRef) bool { return p.First >= whole.First && p.Last <= whole.Last }
+		h.Parts = slices.DeleteFunc(h.Parts, keep)
+		t.Log = slices.DeleteFunc(t.Log, keep)
+		t.Log = append(t.Log, whole)
+		slices.SortFunc(t.Log, func(a, b LogRef) int { return int(int64(a.First) - int64(b.First)) })
+		return true
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, p := range run {
+		old = append(old, p.Name)
+	}
+	b.remove(ctx, old)
+	return true, nil
+}
+
+// mergeable finds the oldest run of neighbours of a level that is long enough. Only what comes before all loose
+// parts of a lower level may be merged, so that the head's parts stay the newest.
+func mergeable(parts []LogRef) []LogRef {
+	from := 0
+	for i := range parts {
+		if parts[i].Level != parts[from].Level || parts[i].Bytes > mergeBytesMax {
+			from = i
+		}
+		if parts[i].Bytes > mergeBytesMax {
+			from = i + 1
+			continue
+		}
+		if i+1-from == mergeParts {
+			return parts[from : i+1]
+		}
+	}
+	return nil
+}
+
+// joinParts writes the commits of some parts into one object.
+func (b *Backup) joinParts(ctx context.Context, timeline string, parts []LogRef) (whole LogRef, err error) {
+	a := b.archive()
+	whole = LogRef{First: parts[0].First, Last: parts[len(parts)-1].Last, Began: parts[0].Began, Level: parts[0].Level + 1}
+	for _, p := range parts {
+		if whole.From == 0 {
+			whole.From = p.From
+		}
+		whole.To, whole.Ended = max(whole.To, p.To), max(whole.Ended, p.Ended)
+		whole.Commits += p.Commits
+	}
+	whole.Ref, err = b.putStream(ctx, timeline+"/log/"+newName(), func(w *entryWriter) error {
+		for _, p := range parts {
+			err := a.read(ctx, p.Ref, visitor{
+				commit: func(c engine.Commit) error {
+					w.buf = appendCommit(w.buf[:0], c)
+					return w.entry()
+				},
+				records: func(list []engine.Value) error {
+					w.buf = appendRecords(append(w.buf[:0], entryRecords), list)
+					return w.entry()
+				},
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return whole, err
+}
+
+// expire drops bases that are too old, and what of the log and of things only they needed. The newest base
+// stays, however old it is.
+func (b *Backup) expire(ctx context.Context) error {
+	b.basing.Lock()
+	defer b.basing.Unlock()
+	floor := b.opt.Now().Add(-b.opt.KeepFor)
+	b.mu.Lock()
+	_, due := expired(b.log.clone(), b.head.Timeline, floor)
+	b.mu.Unlock()
+	if due {
+		var gone []string
+		err := b.publish(ctx, func(h *Head, c *Catalog) bool {
+			gone, _ = expired(c, h.Timeline, floor)
+			return true
+		})
+		if err != nil {
+			return fmt.Errorf("expire the backup: %w", err)
+		}
+		b.remove(ctx, gone)
+	}
+	return b.sweep(ctx)
+}
+
+// expired takes out of a catalog what is too old, and returns the names of its objects.
+func expired(c *Catalog, current string, floor time.Time) (gone []string, any bool) {
+	for i := range c.Timelines {
+		t := &c.Timelines[i]
+		for len(t.Bases) > 0 && t.Bases[0].Taken.Before(floor) && (len(t.Bases) > 1 || t.ID != current) {
+			gone = append(gone, t.Bases[0].Name)
+			t.Bases = t.Bases[1:]
+			any = true
+		}
+		if !any {
+			continue // what only a base that failed needs goes with the next one that expires
+		}
+		next := ^uint64(0)
+		named := map[string]bool{}
+		for _, base := range t.Bases {
+			next = min(next, base.Next)
+			for _, name := range base.Things {
+				named[name] = true
+			}
+		}
+		t.Log = slices.DeleteFunc(t.Log, func(p LogRef) bool {
+			if p.Last < next {
+				gone = append(gone, p.Name)
+			}
+			return p.Last < next
+		})
+		for name := range t.Things {
+			if !named[name] {
+				gone = append(gone, name)
+				delete(t.Things, name)
+			}
+		}
+	}
+	c.Timelines = slices.DeleteFunc(c.Timelines, func(t Timeline) bool { return t.ID != current && len(t.Bases) == 0 })
+	return gone, any
+}
+
+// sweep removes, once a day, what nothing names: what was being written when something failed, and what could
+// not be removed when it was dropped.
+func (b *Backup) sweep(ctx context.Context) error {
+	now := b.opt.Now()
+	b.mu.Lock()
+	due := now.Sub(b.swept) >= unnamedFor
+	named := map[string]bool{keyName: true, headName: true}
+	for _, ref := range b.head.refs(b.log) {
+		named[ref.Name] = true
+	}
+	if due {
+		b.swept = now
+	}
+	b.mu.Unlock()
+	if !due {
+		return nil
+	}
+	var unnamed []string
+	err := b.opt.Target.List(ctx, "", func(o Object) error {
+		if !named[o.Name] && ours(o.Name) && now.Sub(o.Modified) > unnamedFor {
+			unnamed = append(unnamed, o.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("sweep the backup: %w", err)
+	}
+	b.remove(ctx, unnamed)
+	return nil
+}

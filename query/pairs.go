@@ -1,0 +1,138 @@
+package query
+
+import "slices"
+
+// codePairs are, of a segment of which all rows are wanted but those of bots, which codes of a column each
+// visitor has, and how many rows each code has. The memo keeps them: they stand for all rows where groups of
+// visitors are counted.
+type codePairs struct {
+	ordinals []uint32 // of visitors of whom some row counts, rising
+	ends     []uint32 // by visitor: how many codes there are up to his last
+	codes    []uint32 // of each visitor, in no order, each one once
+	rows     []uint32 // by code
+}
+
+func (c *codePairs) bytes() int64 {
+	return 4 * int64(cap(c.ordinals)+cap(c.ends)+cap(c.codes)+cap(c.rows))
+}
+
+// of returns the codes of a visitor by his place in the list of visitors.
+func (c *codePairs) of(run int) []uint32 {
+	from := uint32(0)
+	if run > 0 {
+		from = c.ends[run-1]
+	}
+	return c.codes[from:c.ends[run]]
+}
+
+// byTouches tells whether the groups are told by what the columns from colSource on say together.
+func (g *groups) byTouches() bool {
+	return !slices.ContainsFunc(g.columns, func(c groupColumn) bool { return c.coded < colSource })
+}
+
+// paired tells whether codes of one column tell all that the counter counts.
+func (c *counter) paired() bool {
+	columns := c.groups.columns
+	if len(columns) == 0 || c.among != nil || c.buckets != nil || c.paid != nil && !c.tellsPaid() {
+		return false
+	}
+	one := len(columns) == 1 && columns[0].coded != noColumn && columns[0].name == columnNames[columns[0].coded]
+	return one || c.groups.byTouches()
+}
+
+// pairBytes is about what pairs take for each row of a segment.
+const pairBytes = 4
+
+// pairsOf returns the pairs of a segment; ok is false where the pass doesn't want all of its rows, or where
+// there is no room to keep them.
+func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool, err error) {
+	if wholly, err := r.wholly(p, s); r.common.Memo == nil || !wholly || err != nil {
+		return nil, false, err
+	}
+	name, read := "touches", (*view).touchesOf
+	if column := c.groups.columns[0].coded; !c.groups.byTouches() {
+		name, read = string(columnNames[column]), func(v *view) []uint32 { return v.codesOf(column) }
+	}
+	if !r.keeps(s, memoPairs, name, pairBytes) {
+		return nil, false, nil
+	}
+	return remembered(r, s, memoPairs, name, func() (*codePairs, bool, error) {
+		pairs, err := r.findPairs(p, s, read)
+		return pairs, true, err
+	})
+}
+
+// findPairs walks a segment.
+func (r *run) findPairs(p *pass, s *sealed, read func(*view) []uint32) (*codePairs, error) {
+	f := &codePairs{}
+	var metBy []uint32 // by code: the number of the visitor who had it last, plus one
+	err := r.eachChunk(p, s, func() int { return len(f.codes) / 4 }, func(v *view, chosen []int32) {
+		metBy = f.take(v, chosen, read(v), metBy)
+	})
+	return f, err
+}
+
+// take takes rows of a view.
+func (c *codePairs) take(v *view, chosen []int32, codes, metBy []uint32) []uint32 {
+	for _, at := range chosen {
+		visitor := v.come(int(at))
+		n := len(c.ordinals)
+		if n == 0 || c.ordinals[n-1] != visitor {
+			c.ordinals, c.ends = append(c.ordinals, visitor), append(c.ends, uint32(len(c.codes)))
+			n++
+		}
+		code := codes[at]
+		for int(code) >= len(c.rows) {
+			c.rows, metBy = append(c.rows, 0), append(metBy, 0)
+		}
+		c.rows[code]++
+		if metBy[code] != uint32(n) {
+			metBy[code] = uint32(n)
+			c.codes = append(c.codes, code)
+			c.ends[n-1]++
+		}
+	}
+	return metBy
+}
+
+// takePairs counts the visitors of a block in a segment.
+func (c *counter) takePairs(r *run, b *block, w *walker) error {
+	if w.groups == nil {
+		if err := c.beginPairs(r, w); err != nil {
+			return err
+		}
+	}
+	for run := w.from; run < w.run; run++ {
+		visitor := w.ordinals[run] - b.first
+		for _, code := range w.pairs.of(run) {
+			if group := w.groups[code]; group != 0 && c.met.add(group-1, visitor) {
+				c.uniques.bump(group - 1)
+			}
+		}
+	}
+	return nil
+}
+
+// beginPairs finds the groups of a segment's codes, and counts its events.
+func (c *counter) beginPairs(r *run, w *walker) error {
+	numberOf := func(code uint32) (uint32, error) { return c.groups.numberOfTouch(w.sealed, code) }
+	if !c.groups.byTouches() {
+		numberOf = func(code uint32) (uint32, error) { return c.groups.numberOfCode(w.sealed, code) }
+	}
+	w.groups = make([]uint32, len(w.pairs.rows))
+	for code, rows := range w.pairs.rows {
+		if rows == 0 {
+			continue
+		}
+		group, err := numberOf(uint32(code))
+		if err != nil {
+			return err
+		}
+		w.groups[code] = group + 1
+		r.cost.Matched += int(rows)
+		if c.events != nil {
+			*at(&c.events.counts, group) += int64(rows)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,270 @@
+package query
+
+import (
+	"cmp"
+	"slices"
+
+	"millimetric/index/event"
+)
+
+// trackWalk walks visitors through a funnel of which names say all, by the tracks of segments and, where
+// the funnel is broken down by first touch, by where visits begin. Both the memo keeps.
+//
+//  1. Most visitors do nothing but begin attempts. Of them only the first event matters, so they are counted
+//     by the bits of a set.
+//  2. Of several events in a row that can only begin an attempt, the first and the last matter, and the last
+//     only once something follows (see funnelBlocks).
+//  3. That needs events in order. Of visitors whose events of two segments interleave, and of those with live
+//     ones, all events are gathered and sorted. Positions aren't kept: where two segments have events of one
+//     moment, the rows are looked at.
+type trackWalk struct {
+	*funnelBlocks
+	pass      *pass
+	from      event.Time // of events that matter
+	touchPass *pass      // of starts
+	segments  []*trackSegment
+	starts    *startWalk // nil where the breakdown isn't by first touch
+
+	room    block
+	listed  visitorBits               // of the block: who has marks
+	waiting visitorBits               // who has begun again since his last mark
+	first   [blockVisitors]trackBegin // by visitor who began an attempt
+	pending [blockVisitors]trackBegin // by visitor who is waiting: the last time
+	touched visitorBits               // who has a first touch
+	found   [blockVisitors]firstTouch // his
+	again   []funnelMark
+	touch   funnelMark
+}
+
+// trackKind says what events of a name can do.
+type trackKind uint8
+
+const (
+	trackNothing trackKind = iota
+	trackBegins            // no more than begin an attempt
+	trackAny
+)
+
+// trackBegin is an event that can only begin an attempt.
+type trackBegin struct {
+	time      event.Time
+	of, index uint32 // its segment, and its place there
+}
+
+// firstTouch is the first touch of a visitor: in a segment, or of a live event where of is nil.
+type firstTouch struct {
+	at    place
+	group uint32
+	index uint32 // in its segment
+	of    *sealed
+}
+
+// trackSegment is a segment, and how far it was walked.
+type trackSegment struct {
+	*eventTracks
+	sealed    *sealed
+	number    uint32         // of the segment, from 1 on
+	marks     []nameMark     // by code of a name
+	kinds     [256]trackKind // likewise, in short
+	inside    bool           // all events matter, and attempts can begin at each
+	next, run int            // the visitors of the block
+}
+
+// tracked tells whether the funnel can go this way.
+func (f *funnelBlocks) tracked() bool {
+	q := f.see.q
+	return f.r.common.Memo != nil && f.bare && !f.see.asks && q.Order == OrderOrdered && (!f.see.touched || f.see.by.byTouches())
+}
+
+// countTracks makes the pass of count, where it goes this way; ok is false where it doesn't.
+func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
+	if !f.tracked() {
+		return false, nil
+	}
+	w := &trackWalk{funnelBlocks: f, pass: p}
+	own := *p
+	if !f.r.bound(&own) {
+		return true, nil
+	}
+	w.pass, w.from = &own, max(own.from, f.see.q.From)
+	if f.see.touched {
+		if ok, err := w.openStarts(); !ok || err != nil {
+			return false, err
+		}
+	}
+	if ok, err := w.open(); !ok || err != nil {
+		return false, err
+	}
+	own.visit = w.live
+	if err := f.r.eachLive(&own); err != nil {
+		return true, err
+	}
+	return true, w.walk()
+}
+
+// openStarts prepares to look for first touches.
+func (w *trackWalk) openStarts() (ok bool, err error) {
+	q := &Attribution{Common: Common{To: w.see.q.To}}
+	touches := &touchWalk{r: w.r, q: q, wanted: compile(nil), groups: &grouping{fields: w.see.by, whole: newNumbering[wholeGroup]()}, visits: map[visitKey]struct{}{}}
+	touches.block = &block{}
+	w.starts = newStartWalk(touches)
+	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: w.pass.wants, size: w.pass.size}
+	p.among = func(ordinal uint32) bool { return w.begun.has(ordinal % blockVisitors) }
+	w.touchPass, w.starts.firsts = p, w.takeTouch
+	return w.starts.open(p)
+}
+
+// open finds the tracks of all segments.
+func (w *trackWalk) open() (ok bool, err error) {
+	for _, segment := range w.r.source.Segments(w.from, w.pass.to) {
+		s := w.r.open(segment)
+		possible, err := w.r.mayMatter(w.pass, s)
+		if err != nil {
+			return false, err
+		}
+		if lastOf(segment) < w.from || !possible {
+			continue
+		}
+		if !w.r.fitTracks(s) {
+			return false, nil
+		}
+		of := &trackSegment{sealed: s}
+		if of.eventTracks, err = w.r.tracksOf(w.pass, s); err != nil {
+			return false, err
+		}
+		if err := w.tell(of); err != nil {
+			return false, err
+		}
+		s.used = true
+		w.segments = append(w.segments, of)
+	}
+	slices.SortStableFunc(w.segments, func(a, b *trackSegment) int { return cmp.Compare(a.time, b.time) })
+	for i, of := range w.segments {
+		of.number = uint32(i + 1)
+	}
+	return true, nil
+}
+
+// tell finds what the names of a segment are to the steps.
+func (w *trackWalk) tell(of *trackSegment) error {
+	first, last := of.sealed.segment.TimeRange()
+	of.inside = first >= w.from && last < min(w.pass.to, w.see.beginTo)
+	names := of.sealed.column(colName)
+	of.marks = make([]nameMark, names.dict.Len())
+	for code := range of.marks {
+		name, err := names.at(uint32(code))
+		if err != nil {
+			return err
+		}
+		m := markOfName(w.see.tests[name])
+		switch of.marks[code] = m; {
+		case m.steps == 1 && m.bars == 0:
+			of.kinds[code] = trackBegins
+		case m.steps|m.bars != 0:
+			of.kinds[code] = trackAny
+		}
+	}
+	return nil
+}
+
+// live takes a live event.
+func (w *trackWalk) live(e *scanRow) {
+	if e.time >= w.from {
+		if m, ok := w.see.markSteps(e); ok {
+			w.waits.add(e.visitor, m)
+		}
+	}
+	if w.starts != nil && e.time < w.see.q.To {
+		w.starts.waits.add(e.visitor, w.starts.touchWalk.met(e, 0))
+	}
+}
+
+// walk goes over all visitors, a block of them at a time.
+func (w *trackWalk) walk() error {
+	for {
+		next := w.waits.next()
+		for _, of := range w.segments {
+			if of.run < len(of.ordinals) {
+				next = min(next, uint64(of.ordinals[of.run]))
+			}
+		}
+		if w.starts != nil {
+			next = min(next, w.starts.nextVisitor())
+		}
+		if next == noVisitor {
+			return nil
+		}
+		if err := w.walkBlock(uint32(next / blockVisitors * blockVisitors)); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *trackWalk) walkBlock(first uint32) error {
+	b := &w.room
+	*b = block{first: first}
+	w.begin(b)
+	w.listed, w.waiting, w.touched = visitorBits{}, visitorBits{}, visitorBits{}
+	for _, visitor := range w.lists.met { // who has live events
+		w.listed.add(visitor)
+	}
+	events := 0
+	for _, of := range w.segments {
+		of.next = of.run
+		for of.run < len(of.ordinals) && of.ordinals[of.run]-first < blockVisitors {
+			of.run++
+		}
+		w.untangle(b, of)
+		if of.next < of.run {
+			from, _ := of.of(of.next)
+			events += int(of.ends[of.run-1]) - from
+		}
+	}
+	for _, of := range w.segments {
+		w.takeTracks(b, of)
+	}
+	w.r.work += 1 + events/rowsPerWork
+	if err := w.r.look(w.pass); err != nil {
+		return err
+	}
+	if w.starts != nil {
+		for _, visitor := range w.lists.met { // marks of live events, too
+			w.begun.add(visitor)
+		}
+		if err := w.starts.walkBlock(w.touchPass, first); err != nil {
+			return err
+		}
+	}
+	return w.settle(b)
+}
+
+// matters tells whether an event may be a mark.
+func (w *trackWalk) matters(of *trackSegment, i int) bool {
+	if of.kinds[of.names[i]] == trackNothing {
+		return false
+	}
+	t := of.time + event.Time(of.times[i])
+	return of.inside || t >= w.from && t < w.pass.to
+}
+
+// untangle finds the visitors whose marks of a segment don't come behind those of the segments before.
+func (w *trackWalk) untangle(b *block, of *trackSegment) {
+	for k := of.next; k < of.run; k++ {
+		from, to := of.of(k)
+		for from < to && !w.matters(of, from) {
+			from++
+		}
+		if from == to {
+			continue
+		}
+		for !w.matters(of, to-1) {
+			to--
+		}
+		visitor := of.ordinals[k] - b.first
+		last := &b.last[visitor]
+		if *last > of.time+event.Time(of.times[from]) {
+			b.tangled.add(visitor)
+		}
+		*last = max(*last, of.time+event.Time(of.times[to-1])+1)
+	}
+}
