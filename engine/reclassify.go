@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"millimetric/index"
 	"millimetric/index/event"
@@ -41,8 +42,15 @@ func (e *Engine) Reclassify(ctx context.Context, number event.Project, retouch i
 	p.upkeep.Unlock()
 	for more := true; more; {
 		var err error
-		if more, err = e.retouchNext(p, until); err != nil {
+		var wait bool
+		if more, wait, err = e.retouchNext(p, until); err != nil {
 			return fmt.Errorf("reclassify project %d: %w", number, err)
+		}
+		if wait {
+			select {
+			case <-ctx.Done():
+			case <-time.After(erasingWait):
+			}
 		}
 		if err := cmp.Or(ctx.Err(), e.stopped()); err != nil {
 			return err
@@ -58,24 +66,36 @@ func (e *Engine) setRetouch(p *project, retouch index.Retouch) {
 }
 
 // retouchNext writes the next segment with a stamp below until anew, and reports whether there was one.
-func (e *Engine) retouchNext(p *project, until uint64) (more bool, err error) {
+func (e *Engine) retouchNext(p *project, until uint64) (more, wait bool, err error) {
 	e.merging.Lock()
 	defer e.merging.Unlock()
 	if damage := p.damage(); damage != nil {
-		return false, damage
+		return false, false, damage
 	}
 	state := p.newest()
 	at := slices.IndexFunc(state.manifest.segments, func(s segmentEntry) bool {
-		return s.stamp < until && !p.unsound[s.stamp]
+		return s.stamp < until && !p.unsound[s.stamp] && s.hidden.Count() == 0
 	})
 	if at < 0 {
-		return false, p.left(state.manifest, until)
+		wait = p.anyHidden(state.manifest, until)
+		return wait, wait, p.left(state.manifest, until)
 	}
 	entry := &state.manifest.segments[at]
 	if err := e.mergeSegments(p, state, []int{at}); err != nil {
-		return true, e.spare(p, err, []uint64{entry.stamp}, func(int) error { return e.checkSegment(p, entry) })
+		return true, false, e.spare(p, err, []uint64{entry.stamp}, func(int) error { return e.checkSegment(p, entry) })
 	}
-	return true, nil
+	return true, false, nil
+}
+
+// erasingWait is how long the work rests where it waits for erasures.
+const erasingWait = 50 * time.Millisecond
+
+// anyHidden reports whether segments are left that hold rows of erased persons. Who takes those out writes them
+// anew, with their sources told anew. The caller holds the engine's merging.
+func (p *project) anyHidden(m *manifest, until uint64) bool {
+	return slices.ContainsFunc(m.segments, func(s segmentEntry) bool {
+		return s.stamp < until && !p.unsound[s.stamp] && s.hidden.Count() > 0
+	})
 }
 
 // left tells of segments that could not be written anew, as they are damaged. The caller holds the engine's merging.
