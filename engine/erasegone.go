@@ -187,7 +187,7 @@ func (e *Engine) writeSegmentWithout(p *project, old *segmentEntry, floor event.
 	if err != nil {
 		return segmentEntry{}, err
 	}
-	built, err := index.Merge([]*index.Segment{segment}, index.MergeOptions{Floor: floor, Drop: []bitmap.Set{old.hidden}})
+	built, err := index.Merge([]*index.Segment{segment}, index.MergeOptions{Floor: floor, Drop: []bitmap.Set{old.hidden}, Retouch: p.retouch})
 	if err != nil || built == nil {
 		return segmentEntry{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"millimetric/index"
 	"millimetric/index/commits"
 	"millimetric/index/encode"
 	"millimetric/index/event"
@@ -49,6 +50,9 @@ type project struct {
 	retained retained
 
 	unsound map[uint64]bool // stamps of what is damaged, and not merged; guarded by the engine's merging
+
+	// retouch tells the sources of what is merged anew; nil leaves them. Guarded by the engine's merging.
+	retouch index.Retouch
 
 	mu     sync.Mutex // guards what follows; no I/O inside
 	shown  view

@@ -143,7 +143,7 @@ func (e *Engine) mergeSegments(p *project, state *sealed, chosen []int) error {
 		from, gone[entry.stamp] = append(from, segment), true
 		rows += entry.rows
 	}
-	built, err := index.Merge(from, index.MergeOptions{Floor: floorOf(e.endingDay(), state.days)})
+	built, err := index.Merge(from, index.MergeOptions{Floor: floorOf(e.endingDay(), state.days), Retouch: p.retouch})
 	if err != nil {
 		return fmt.Errorf("merge %d segments of project %d: %w", len(from), p.number, err)
 	}

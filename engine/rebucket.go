@@ -80,7 +80,7 @@ func (e *Engine) writeDays(p *project, old *segmentEntry, floor event.Time) (mad
 			return made, err
 		}
 		built, err := index.Merge([]*index.Segment{segment}, index.MergeOptions{
-			Floor: max(floor, day*dayMillis), Until: (day + 1) * dayMillis,
+			Floor: max(floor, day*dayMillis), Until: (day + 1) * dayMillis, Retouch: p.retouch,
 		})
 		if err != nil {
 			return made, err

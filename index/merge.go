@@ -26,6 +26,8 @@ type MergeOptions struct {
 	BuildOptions
 	// Floor leaves out the rows before it, Until those from it on, unless it is 0.
 	Floor, Until event.Time
+	// Retouch says where the visits of the rows came from, where that isn't to stay as it is; nil for nothing.
+	Retouch Retouch
 	// Drop leaves out rows of each segment. There may be fewer sets than segments.
 	Drop []bitmap.Set
 
@@ -183,7 +185,11 @@ func (m *merger) write(opt MergeOptions) error {
 			return err
 		}
 	}
-	if err := m.writeMergedTouches(); err != nil {
+	touches := m.writeMergedTouches
+	if opt.Retouch != nil {
+		touches = func() error { return m.writeRetouched(opt.Retouch) }
+	}
+	if err := touches(); err != nil {
 		return err
 	}
 	m.head.join(&sessions)

@@ -25,7 +25,7 @@ var rights = map[string]string{
 	"metrics":   "any", // from this machine itself; see TestFiguresAreForThisMachineOrAnAccountKey
 	"footprint": "ak", "access": "ak", "audit.read": "ak", "audit.verify": "ak", "compact": "ak", "privacy.report": "ak", "check": "ak",
 	"projects.list": "ak", "projects.create": "ak", "projects.read": "ak", "projects.change": "ak", "projects.destroy": "ak", "projects.import": "ak", "projects.return": "ak",
-	"settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
+	"projects.reclassify": "ak", "settings.read": "ak", "settings.change": "ak", "origins.read": "ak", "origins.replace": "ak",
 	"backups.list": "ak", "backups.make": "ak", "backups.verify": "ak",
 	"keys.list": "ak", "keys.mint": "ak", "keys.narrow": "ak", "keys.revoke": "ak", "keys.rotate": "ak",
 }

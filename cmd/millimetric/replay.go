@@ -10,14 +10,15 @@ import (
 // less than was there.
 type snapshot struct {
 	*engine.Snapshot
-	since event.Time // when the retention window was last changed
+	since  event.Time // when the retention window was last changed
+	retold event.Time // when the sources were last told anew
 }
 
 func (f *folder) snapshot(project event.Project) *snapshot {
 	// A change is noted before it is made, so whoever sees the window that was set after the snapshot was
 	// taken sees that, too: at worst a replay looks less exact than it is.
 	taken := f.engine.Snapshot(project)
-	return &snapshot{taken, f.book.RetentionSince(project)}
+	return &snapshot{taken, f.book.RetentionSince(project), f.book.Reclassified(project)}
 }
 
 // Lost is part of query.Losses.
@@ -36,6 +37,15 @@ func (s *snapshot) Lost(position event.Seq, from, to event.Time) ([]query.Loss, 
 	}
 	if took {
 		losses = append(losses, query.LossRetention)
+	}
+	if s.retold != 0 && position > 0 {
+		at, known, err := s.CommittedAt(position)
+		if err != nil {
+			return nil, err
+		}
+		if !known || at <= s.retold {
+			losses = append(losses, query.LossReclassification)
+		}
 	}
 	return losses, nil
 }

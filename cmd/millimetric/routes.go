@@ -89,6 +89,7 @@ func adminRoutes() []route {
 		{name: "projects.read", methods: []string{"GET"}, path: projects + "/{id}", handle: adminWith((*admin.Door).ReadProject)},
 		{name: "projects.change", methods: []string{"PATCH"}, path: projects + "/{id}", handle: adminWith((*admin.Door).ChangeProject)},
 		{name: "projects.destroy", methods: []string{"DELETE"}, path: projects + "/{id}", handle: adminWith((*admin.Door).DestroyProject)},
+		{name: "projects.reclassify", methods: []string{"POST"}, path: projects + "/{id}/reclassify", handle: adminWith((*admin.Door).ReclassifyProject)},
 		{name: "settings.read", methods: []string{"GET"}, path: projects + "/{id}/settings", handle: adminWith((*admin.Door).ReadSettings)},
 		{name: "settings.change", methods: []string{"PATCH"}, path: projects + "/{id}/settings", handle: adminWith((*admin.Door).ChangeSettings)},
 		{name: "origins.read", methods: []string{"GET"}, path: projects + "/{id}/origins", handle: adminWith((*admin.Door).ReadOrigins)},

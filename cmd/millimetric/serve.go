@@ -121,6 +121,11 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	var upkeep sync.WaitGroup
 	stopped, stop := context.WithCancel(ctx)
 	upkeep.Go(func() { f.keepUp(stopped, s.salts, log) })
+	upkeep.Go(func() {
+		s.admin.ResumeReclassifying(stopped, upkeepEvery, func(project string, err error) {
+			log.Error("the sources of a project could not be told anew; trying again in a minute", "project", project, "cause", err)
+		})
+	})
 	if secure != nil {
 		upkeep.Go(func() { secure.keepUp(stopped, hangUps) })
 	}

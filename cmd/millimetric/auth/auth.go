@@ -104,6 +104,7 @@ type index struct {
 	origins  map[string]bool              // allowed by any project
 	zones    map[event.Project]string     // of those that have one
 	windows  map[event.Project]event.Time // when they were changed, where they were
+	retold   map[event.Project]event.Time // when sources were last told anew
 }
 
 // entry is a key and when it was last used; the latter is shared by all indexes that hold the key.
@@ -159,9 +160,13 @@ func load[T any](store Store, kind string, add func(*T)) error {
 // publish makes ix what checks read from now on.
 func (b *Book) publish(ix *index) {
 	ix.origins, ix.zones, ix.windows = map[string]bool{}, map[event.Project]string{}, map[event.Project]event.Time{}
+	ix.retold = map[event.Project]event.Time{}
 	for _, p := range ix.projects {
 		if p.Settings.TZ != "" {
 			ix.zones[p.Number] = p.Settings.TZ
+		}
+		if at := p.Settings.Reclassified; at != 0 {
+			ix.retold[p.Number] = at
 		}
 		if since := p.Settings.RetentionSince; since != 0 {
 			ix.windows[p.Number] = since

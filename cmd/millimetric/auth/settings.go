@@ -33,6 +33,13 @@ type Settings struct {
 	// RetentionSince is when the window that the engine keeps was last changed, in milliseconds since
 	// 1970: of replays from before, nobody knows what was shown then.
 	RetentionSince event.Time `json:"retention_since,omitempty"`
+
+	// Reclassified is when the sources of the history were last told anew, in milliseconds since 1970: of
+	// replays from before, nobody knows what they said then. RulesVersion is that of the rules; Reclassifying
+	// says that the work isn't done yet.
+	Reclassified  event.Time `json:"reclassified,omitempty"`
+	RulesVersion  int        `json:"rules_version,omitempty"`
+	Reclassifying bool       `json:"reclassifying,omitempty"`
 }
 
 // RateLimit is how fast requests may come: a bucket of tokens, of which each request takes one.
@@ -103,6 +110,11 @@ func (s *Settings) check(fields event.FieldErrors) {
 
 // Zone returns the time zone of a project's questions that name none, "" for UTC.
 func (b *Book) Zone(number event.Project) string { return b.index.Load().zones[number] }
+
+// Reclassified returns when the sources of a project's history were last told anew; 0 for never.
+func (b *Book) Reclassified(number event.Project) event.Time {
+	return b.index.Load().retold[number]
+}
 
 // RetentionSince returns when the retention window of a project was last changed; 0 for never.
 func (b *Book) RetentionSince(number event.Project) event.Time {

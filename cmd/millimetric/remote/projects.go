@@ -31,7 +31,7 @@ func projects() *cobra.Command {
 		func(args []string) (call, error) {
 			return call{method: "GET", path: projectsPath + "/" + escaped(args[0])}, nil
 		}, showProject)
-	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), destroyProject(), transfer.ReturnCommand())
+	return group("projects", "List, make, rename and archive projects", list, show, createProject(), changeProject(), reclassifyProject(), destroyProject(), transfer.ReturnCommand())
 }
 
 const projectNames = "SLUG\tID\tNAME\tCREATED\tKEPT\tSTATE"
