@@ -55,7 +55,7 @@ func TestAdministratorsCommandsWorkBesideARunningServer(t *testing.T) {
 		{"settings set shop --tz Europe/Berlin --cookieless", 0, "Europe/Berlin"},
 		{"settings set shop --rate-limit track=50/200 --rate-limit stats=0.5/2", 0, "stats=0.5/2, track=50/200"},
 		{"settings set shop --rate-limit track=fast", 1, "rate_limits.track: Expected per_s"},
-		{"settings set shop --rate-limit=", 0, "rate-limit "},
+		{"settings set shop --rate-limit=", 0, "rate-limit        -"},
 		{"settings set shop --tz Mars", 1, "tz: Expected"},
 		{"settings show shop", 0, "30 days"},
 		{"origins set shop https://a.example https://b.example", 0, "https://b.example"},
