@@ -83,6 +83,18 @@ func (l *erasing) put(x *Erasure) {
 	l.of[x.Receipt] = &copied
 }
 
+// count returns how many there are of a project.
+func (l *erasing) count(project event.Project) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.of {
+		if x.Project == project {
+			n++
+		}
+	}
+	return n
+}
+
 // find returns a copy, nil where there is none.
 func (l *erasing) find(receipt string) *Erasure {
 	l.mu.Lock()
@@ -163,6 +175,9 @@ func (e *Engine) Erasure(receipt string) (Erasure, error) {
 	}
 	return Erasure{}, fmt.Errorf("%w: no such erasure", event.ErrMissing)
 }
+
+// OpenErasures returns how many erasures of a project have left something on the disk yet.
+func (e *Engine) OpenErasures(number event.Project) int { return e.erasing.count(number) }
 
 // LastErasure returns the time before which events of who was erased last in a project are not kept; 0 where
 // nobody was.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"millimetric/cmd/millimetric/admin"
+	"millimetric/cmd/millimetric/record"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/engine"
 	"millimetric/engine/backup"
@@ -98,8 +99,8 @@ func days(values settings, name string, least int) (time.Duration, error) {
 	return time.Duration(n) * 24 * time.Hour, nil
 }
 
-// attach joins backups and the folder that they are of. door may be nil.
-func (b *backups) attach(f *folder, door *admin.Door, log *slog.Logger) error {
+// attach joins backups and the folder that they are of. s, the server that tells of them, may be nil.
+func (b *backups) attach(f *folder, s *server, log *slog.Logger) error {
 	if b == nil {
 		return nil
 	}
@@ -126,10 +127,28 @@ func (b *backups) attach(f *folder, door *admin.Door, log *slog.Logger) error {
 		return err
 	}
 	f.figures.WatchBackup(b.Status, b.lastDrill)
-	if door != nil {
-		door.Backups = b
+	if s != nil {
+		s.admin.Backups, s.admin.Privacy.LastDrill, s.forget.OldestBackup = b, b.drilled, b.oldestBefore
 	}
 	return nil
+}
+
+// drilled is the last drill as the record of processing has it.
+func (b *backups) drilled() *record.Drill {
+	last := b.lastDrill()
+	if last == nil {
+		return nil
+	}
+	return &record.Drill{At: last.At, OK: last.OK}
+}
+
+// oldestBefore returns when the oldest base was made, nil where that wasn't before a time.
+func (b *backups) oldestBefore(t time.Time) *time.Time {
+	oldest := b.Status().Oldest
+	if oldest.IsZero() || !oldest.Before(t) {
+		return nil
+	}
+	return &oldest
 }
 
 // What is kept of a folder only as it is now.

@@ -98,7 +98,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err := s.rename(values.one("script-path"), values.one("collect-path")); err != nil {
 		return err
 	}
-	if err := copies.attach(f, s.admin, log); err != nil {
+	if err := copies.attach(f, s, log); err != nil {
 		return err
 	}
 	ln, err := net.Listen("tcp", values.one("listen"))

@@ -18,8 +18,6 @@ type PrivacySources struct {
 	Measures func() []record.Measure
 	// LastDrill is the last restore of a backup for trial; nil where nobody knows of any.
 	LastDrill func() *record.Drill
-	// OpenErasures counts the erasures of a project that aren't physically done; nil where nobody knows.
-	OpenErasures func(*auth.Project) (int, error)
 }
 
 // ReadPrivacyReport writes the record of processing, as JSON or, with format=markdown, for readers.
@@ -61,14 +59,7 @@ func (d *Door) record(account string) (*record.Record, error) {
 	out.Admins = d.keysFor(account, "")
 	for _, p := range d.Book.Projects(account) {
 		shown := record.Project{ID: p.ID, Slug: p.Slug, Name: p.Name, Since: p.Created, Archived: p.Archived, KeptDays: d.Engine.Retention(p.Number),
-			Origins: append([]string{}, p.Origins...), Measures: measuresOf(&p), Keys: d.keysFor(account, p.ID)}
-		if d.Privacy.OpenErasures != nil {
-			n, err := d.Privacy.OpenErasures(&p)
-			if err != nil {
-				return nil, err
-			}
-			shown.OpenErasures = &n
-		}
+			Origins: append([]string{}, p.Origins...), Measures: measuresOf(&p), Keys: d.keysFor(account, p.ID), OpenErasures: d.Engine.OpenErasures(p.Number)}
 		out.Projects = append(out.Projects, shown)
 	}
 	return out, nil

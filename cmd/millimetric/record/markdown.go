@@ -81,11 +81,7 @@ func (w *writer) project(p *Project) {
 	if p.Archived != nil {
 		w.line("It takes no events since %s.", day(p.Archived))
 	}
-	open := "not known"
-	if p.OpenErasures != nil {
-		open = fmt.Sprint(*p.OpenErasures)
-	}
-	w.line("Erasures that aren't physically done: %s.", open)
+	w.line("Erasures that aren't physically done: %d.", p.OpenErasures)
 	w.measures(p.Measures)
 	w.line("Keys:")
 	w.keys(p.Keys)

@@ -47,8 +47,8 @@ type Project struct {
 	Origins  []string  `json:"origins"`
 	Measures []Measure `json:"measures"`
 	Keys     []Key     `json:"keys"`
-	// OpenErasures are those that were asked for and aren't physically done; nil where that is not known.
-	OpenErasures *int `json:"open_erasures"`
+	// OpenErasures are those that were asked for and aren't physically done.
+	OpenErasures int `json:"open_erasures"`
 }
 
 // Key is who can get at the data.
