@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"millimetric/cmd/millimetric/admin"
-	"millimetric/cmd/millimetric/record"
 	"millimetric/cmd/millimetric/audit"
+	"millimetric/cmd/millimetric/record"
 	"millimetric/engine"
 	"millimetric/engine/backup"
 	"millimetric/engine/ledger"
