@@ -15,11 +15,13 @@ func (w *trackWalk) takeTracks(b *block, of *trackSegment) {
 			continue
 		}
 		for i := from; i < to; i++ {
-			switch {
-			case !w.matters(of, i):
-			case tangled:
+			if !w.matters(of, i) {
+				continue
+			}
+			w.r.cost.Matched++
+			if tangled {
 				w.mark(visitor, w.markAt(of, i))
-			default:
+			} else {
 				w.takeEvent(visitor, w.markAt(of, i))
 			}
 		}
@@ -31,9 +33,11 @@ func (w *trackWalk) takeTracks(b *block, of *trackSegment) {
 func (w *trackWalk) takeInside(of *trackSegment, visitor uint32, from, to int) {
 	begun := w.begun.has(visitor)
 	first, last := -1, -1 // events that only begin, since the last mark
+	nothing := 0
 	for i := from; i < to; i++ {
 		switch of.kinds[of.names[i]] {
 		case trackNothing:
+			nothing++
 		case trackBegins:
 			if begun {
 				last = i
@@ -47,6 +51,7 @@ func (w *trackWalk) takeInside(of *trackSegment, visitor uint32, from, to int) {
 			begun = w.begun.has(visitor)
 		}
 	}
+	w.r.cost.Matched += to - from - nothing
 	w.note(of, visitor, first, last)
 }
 
@@ -106,7 +111,6 @@ func (t *trackBegin) mark() funnelMark {
 }
 
 func (w *trackWalk) mark(visitor uint32, m funnelMark) {
-	w.r.cost.Matched++
 	w.listed.add(visitor)
 	if m.begins {
 		w.begun.add(visitor)

@@ -171,6 +171,7 @@ func (w *trackWalk) tell(of *trackSegment) error {
 func (w *trackWalk) live(e *scanRow) {
 	if e.time >= w.from {
 		if m, ok := w.see.markSteps(e); ok {
+			w.r.cost.Matched++
 			w.waits.add(e.visitor, m)
 		}
 	}
