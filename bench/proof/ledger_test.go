@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -24,7 +23,7 @@ type sent struct {
 type ledger struct {
 	from, to time.Time
 	noIDs    bool // events carry no event_id: the control
-	noise    int  // random digits in each event, which no compression makes small
+	noise    int  // random letters in each event, which no compression makes small
 
 	mu      sync.Mutex
 	acked   map[string]bool // by id, of all that were sent
@@ -40,11 +39,11 @@ func newLedger(from time.Time) *ledger {
 func (l *ledger) batch(random *rand.Rand, n int) []sent {
 	events := make([]sent, n)
 	for i := range events {
-		id := fmt.Sprintf("%016x", random.Uint64())
+		id := string(letters(nil, random))
 		at := l.from.Add(time.Duration(random.IntN(60_000)) * time.Millisecond)
 		noise := make([]byte, 0, l.noise)
 		for len(noise) < l.noise {
-			noise = fmt.Appendf(noise, "%016x", random.Uint64())
+			noise = letters(noise, random)
 		}
 		events[i] = sent{
 			Event: "first", ID: id, AnonymousID: "v-" + id, Timestamp: at.UTC().Format("2006-01-02T15:04:05.000Z"),
@@ -52,6 +51,14 @@ func (l *ledger) batch(random *rand.Rand, n int) []sent {
 		}
 	}
 	return events
+}
+
+// letters appends sixteen random letters. Digits could look like the number of somebody's card, which isn't kept.
+func letters(dst []byte, random *rand.Rand) []byte {
+	for bits, n := random.Uint64(), 0; n < 16; n++ {
+		dst = append(dst, 'a'+byte(bits>>(4*n)&15))
+	}
+	return dst
 }
 
 // again is the same events once more. What is sent for a second time under an id doesn't count: its

@@ -137,7 +137,7 @@ func isIBAN(text string) bool {
 		iban[n] = c
 		n++
 	}
-	return n >= 15 && n == ibanLength(iban[0], iban[1]) && mod97(iban[4:n], iban[:4]) == 1
+	return n >= 15 && isDigit(iban[2]) && isDigit(iban[3]) && n == ibanLength(iban[0], iban[1]) && mod97(iban[4:n], iban[:4]) == 1
 }
 
 // ibanLength returns 0 for a country without IBANs.
