@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // examples returns the commands of a document's shell blocks, continued lines joined.
@@ -45,7 +47,8 @@ func makeTargets(t *testing.T) []string {
 func TestTheCommandsOfTheReadmeWork(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	keys := initFolder(t, dir)
-	d := startDaemon(t, "--data", dir)
+	backups := filepath.Join(t.TempDir(), "backup")
+	d := startDaemon(t, "--data", dir, "--backup-to", backups)
 	link := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(link, "bin"), 0o755); err != nil {
 		t.Fatal(err)
@@ -68,8 +71,10 @@ func TestTheCommandsOfTheReadmeWork(t *testing.T) {
 			}
 			continue
 		}
-		line := strings.ReplaceAll(command, "http://127.0.0.1:8787", d.url)
-		shell := exec.CommandContext(t.Context(), "sh", "-c", line)
+		line := strings.NewReplacer("http://127.0.0.1:8787", d.url, "/mnt/backup", backups, " root.key", " "+filepath.Join(dir, "root.key")).Replace(command)
+		within, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		shell := exec.CommandContext(within, "sh", "-c", line)
 		shell.Dir = link
 		shell.Env = append(os.Environ(), childVariable+"=1", "SK="+keys.SK, "RK="+keys.RK, "AK="+keys.AK, "MILLIMETRIC_SERVER="+d.url)
 		out, err := shell.CombinedOutput()
