@@ -188,6 +188,9 @@ func (e *Engine) endErasures(pass *pass) (left int, err error) {
 	if err != nil {
 		return len(pass.all), err
 	}
+	if found.residue > 0 && e.erasing.size() > len(pass.all) {
+		return len(pass.all), nil // others are erased meanwhile, and these may be their rows: it begins anew
+	}
 	after, err := e.storeFiles()
 	if err != nil {
 		return len(pass.all), err

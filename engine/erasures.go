@@ -83,6 +83,13 @@ func (l *erasing) put(x *Erasure) {
 	l.of[x.Receipt] = &copied
 }
 
+// size returns how many there are, hidden or not.
+func (l *erasing) size() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.of)
+}
+
 // count returns how many there are of a project.
 func (l *erasing) count(project event.Project) (n int) {
 	l.mu.Lock()

@@ -72,7 +72,7 @@ var serveSettings = []setting{
 }
 
 // otherVariables are the variables of commands that ask a server; they are no settings of one.
-var otherVariables = []string{"MILLIMETRIC_KEY", "MILLIMETRIC_SERVER"}
+var otherVariables = []string{"MILLIMETRIC_KEY", "MILLIMETRIC_SERVER", "MILLIMETRIC_PASSPHRASE"}
 
 const envPrefix = "MILLIMETRIC_"
 
