@@ -9,7 +9,7 @@ BIN     := bin/millimetric
 DATA    ?= ./data
 
 .DEFAULT_GOAL := help
-.PHONY: help build sdk demo run check test race fuzz crash release-proof stages measure bench bench-peers agree golden release reproducible vuln clean
+.PHONY: help build sdk demo run check test s3 race fuzz crash release-proof stages measure bench bench-peers agree golden release reproducible vuln clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ test: build ## everything that must hold; what CI runs
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run gofmt -w on these"; exit 1; }
 	$(GO) vet ./...
 	$(GO) test -vet=off -p 3 -timeout 18m ./...
+
+s3: ## backups to a real server of S3's protocol, which is built for it
+	MILLIMETRIC_S3=1 $(GO) test -count 1 -timeout 20m -v -run '^TestABucketIsATarget$$' ./engine/backup
 
 race: ## all tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short -tags pebblegozstd -timeout 18m ./...

@@ -246,10 +246,7 @@ func (e *Engine) finishDue() error {
 	if err == nil {
 		_, err = e.finishErasures(e.life)
 	}
-	e.mu.Lock()
-	closing := e.closing
-	e.mu.Unlock()
-	if err != nil && !closing && !errors.Is(err, event.ErrDamaged) {
+	if err != nil && !e.isClosing() && !errors.Is(err, event.ErrDamaged) {
 		return fmt.Errorf("erase from store %s: %w", e.dir, err)
 	}
 	return nil

@@ -56,19 +56,19 @@ func (m *manifest) hides() bool {
 func (e *Engine) rewrite(p *project) (done bool, segments int, err error) {
 	e.merging.Lock()
 	defer e.merging.Unlock()
-	state := p.newest()
+	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	defer held.Release()
+	state := held.sealed
 	if why := p.damage(); why != nil || !state.hides() {
 		return why == nil, 0, why
 	}
 	l, err := e.findLeaving(p, state)
 	if err != nil {
-		return false, 0, unlessDropped(p, state, err)
+		return false, 0, err
 	}
 	made, err := e.writeWithout(p, state, l)
 	if err == nil {
 		done, err = e.putRewritten(p, state, made, l)
-	} else {
-		err = unlessDropped(p, state, err)
 	}
 	if !done {
 		e.bury(made.things(p))
@@ -77,29 +77,6 @@ func (e *Engine) rewrite(p *project) (done bool, segments int, err error) {
 		return false, 0, err
 	}
 	return !p.newest().hides(), len(made.segments), nil
-}
-
-// unlessDropped returns an error of reading a state, but not where some of what was read was dropped meanwhile,
-// with its cipher key: then it was no damage, and all begins anew.
-func unlessDropped(p *project, state *sealed, err error) error {
-	if err == nil {
-		return nil
-	}
-	now := p.newest()
-	for i := range state.manifest.segments {
-		stamp := state.manifest.segments[i].stamp
-		if !slices.ContainsFunc(now.manifest.segments, func(s segmentEntry) bool { return s.stamp == stamp }) {
-			return nil
-		}
-	}
-	for kind := range runKinds {
-		for _, r := range state.runs[kind] {
-			if !slices.ContainsFunc(now.runs[kind], func(own runEntry) bool { return own.stamp == r.stamp }) {
-				return nil
-			}
-		}
-	}
-	return err
 }
 
 // findLeaving does step 1.

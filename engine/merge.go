@@ -48,7 +48,9 @@ func (e *Engine) mergeNext(p *project, all bool) (merged bool, err error) {
 	if p.damage() != nil {
 		return false, nil
 	}
-	state := p.newest()
+	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	defer held.Release()
+	state := held.sealed
 	if at := planRebucket(state.manifest, p.unsound); at >= 0 {
 		err := e.rebucket(p, state, at)
 		if err != nil {

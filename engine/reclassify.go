@@ -72,7 +72,9 @@ func (e *Engine) retouchNext(p *project, until uint64) (more, wait bool, err err
 	if damage := p.damage(); damage != nil {
 		return false, false, damage
 	}
-	state := p.newest()
+	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	defer held.Release()
+	state := held.sealed
 	at := slices.IndexFunc(state.manifest.segments, func(s segmentEntry) bool {
 		return s.stamp < until && !p.unsound[s.stamp] && s.hidden.Count() == 0
 	})

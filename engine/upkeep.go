@@ -47,8 +47,8 @@ func (e *Engine) keeper(wake <-chan struct{}, work func() error) {
 		case <-ticker.C:
 		}
 		err := work()
-		if err == nil || e.stopping() {
-			continue
+		if err == nil || e.stopping() || e.isClosing() {
+			continue // what is to stop fails because of that
 		}
 		e.opt.Notify(Background{Cause: err})
 		select {
@@ -66,6 +66,14 @@ func (e *Engine) stopping() bool {
 	default:
 		return e.state[stateDead].Load()
 	}
+}
+
+// isClosing reports whether Close has begun. Requests are turned away from then on, the keepers' too, a moment
+// before these are told to stop.
+func (e *Engine) isClosing() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.closing
 }
 
 // wake tells both keepers to look for work.

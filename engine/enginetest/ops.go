@@ -28,6 +28,8 @@ type Ops struct {
 	Steps  int // of each
 	// Forget makes the model forget an event, which must be seen, or nobody looks.
 	Forget bool
+	// Erase has persons erased, too.
+	Erase bool
 }
 
 // OpsResult is what was found.
@@ -45,6 +47,9 @@ func (o Ops) Run() OpsResult {
 	for i := range o.Stores {
 		seed := o.Seed + uint64(i)
 		r, err := newOpsRun(seed, &result)
+		if r != nil {
+			r.erases = o.Erase
+		}
 		for step := 0; err == nil && step < o.Steps; step++ {
 			result.Steps++
 			if o.Forget && step == o.Steps/2 {
@@ -79,6 +84,7 @@ type opsRun struct {
 	model  *Model
 	result *OpsResult
 	done   []string // the last things that were done
+	erases bool     // persons, too
 
 	wall    atomic.Int64 // what the clock says, in milliseconds
 	elapsed atomic.Int64 // milliseconds that have really passed

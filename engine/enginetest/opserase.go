@@ -12,7 +12,7 @@ import (
 func (r *opsRun) erase() change {
 	p := event.Project(1 + r.random.IntN(projects))
 	who, ok := r.somebody(p)
-	if !ok {
+	if !ok || !r.erases {
 		return r.append()
 	}
 	finish := r.random.IntN(2) == 0

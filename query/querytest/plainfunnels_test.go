@@ -11,7 +11,7 @@ import (
 // TestModelAndPlainFunnelsAgree asks funnels of which the names of events say all, as most do: they are
 // answered from the times and names alone.
 func TestModelAndPlainFunnelsAgree(t *testing.T) {
-	agree(t, 600, randomPlainFunnel, func(answer string) bool {
+	agree(t, 200, randomPlainFunnel, func(answer string) bool {
 		first, _, _ := strings.Cut(answer, `"step_conversion"`)
 		return !strings.Contains(first, `"actors":0`)
 	})

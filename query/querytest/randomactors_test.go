@@ -15,7 +15,7 @@ import (
 // TestModelAndFunnelsAgree asks random funnels about random histories that are dense: few actors,
 // few names, many equal times.
 func TestModelAndFunnelsAgree(t *testing.T) {
-	agree(t, 6000, randomFunnel, func(answer string) bool {
+	agree(t, 4000, randomFunnel, func(answer string) bool {
 		first, _, _ := strings.Cut(answer, `"step_conversion"`)
 		return !strings.Contains(first, `"actors":0`)
 	})

@@ -16,7 +16,7 @@ import (
 // TestModelAndPathsAgree asks random questions about paths and about now of histories that are dense
 // in repeats, equal times and shared visits.
 func TestModelAndPathsAgree(t *testing.T) {
-	histories, questions := 1200, 10
+	histories, questions := 800, 10
 	if testing.Short() {
 		histories = 60
 	}

@@ -45,7 +45,7 @@ const (
 // in one of its stages, which takes turns. The histories of a store are of one kind.
 func TestProofTheStoreAnswersAsTheModelDoes(t *testing.T) {
 	seed := enginetest.Seed(t)
-	stores := enginetest.Figure(t, 5, 280, 3500)
+	stores := enginetest.Figure(t, 5, 255, 3500)
 	var asked, said atomic.Int64
 	begin := time.Now()
 	t.Run("stores", func(t *testing.T) {
