@@ -10,6 +10,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"regexp"
 	"slices"
@@ -35,9 +36,10 @@ var rooms = map[string][]string{
 	"index/visitors":        {"index/event", "index/encode", "index/ids", "index/piece"},
 	"index/commits":         {"index/event", "index/encode", "index/ids", "index/piece"},
 	"engine":                {"index/event", "index/encode", "index/bitmap", "index", "index/ids", "index/visitors", "index/commits", "engine/ledger"},
-	"engine/keyring":        {"index/event"},
-	"engine/ledger":         {"index/event"},
-	"engine/backup":         {"engine", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "index/event", "engine/ledger"},
+	"engine/keyring":        {"index/event", "engine/durable"},
+	"engine/ledger":         {"index/event", "engine/durable"},
+	"engine/durable":        {},
+	"engine/backup":         {"engine", "engine/durable", "engine/backup/backuptest", "engine/enginetest", "engine/keyring", "index/event", "engine/ledger"},
 	"engine/backup/*":       {"engine/backup", "index/event"},
 	"engine/enginetest":     {"engine", "engine/keyring", "index/event", "index/event/eventtest", "index/encode"},
 	"ingest":                {"index/event", "ingest/classify", "ingest/privacy"},
@@ -70,7 +72,7 @@ var owners = map[string]struct {
 	rooms  []string
 	reason string
 }{
-	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric", "engine/ledger", "engine/backup"}, "the log's store and its file systems, crashable ones for tests included"},
+	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric", "engine/ledger", "engine/durable", "engine/backup"}, "the log's store and its file systems, crashable ones for tests included"},
 	"github.com/valyala/fasthttp":            {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2":    {[]string{"index/bitmap"}, "sets of rows and visitors"},
 	"github.com/klauspost/compress":          {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
@@ -328,6 +330,22 @@ var (
 	linkPattern = regexp.MustCompile(`\]\(([^)#:]+)\)`)
 	pathPattern = regexp.MustCompile("`((?:cmd|engine|index|ingest|query|bench)/[A-Za-z0-9_./-]+)`")
 )
+
+// fileBytesMax is more than any file that people wrote, or test data that says enough, and less than any program.
+const fileBytesMax = 1 << 20
+
+func TestNothingLargeIsTracked(t *testing.T) {
+	list, err := exec.CommandContext(t.Context(), "git", "ls-files", "-z").Output()
+	if err != nil {
+		t.Skip("NOT RUN: this is no checkout, or there is no git")
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(list), "\x00"), "\x00") {
+		facts, err := os.Stat(name)
+		if err == nil && facts.Size() > fileBytesMax {
+			t.Errorf("%s has %d bytes: was it built, or made?", name, facts.Size())
+		}
+	}
+}
 
 func TestDocumentsNameFilesThatExist(t *testing.T) {
 	var documents []string

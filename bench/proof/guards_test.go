@@ -74,7 +74,7 @@ var guards = []guard{
 		"./engine/enginetest", "TestProofAClockThatJumpsTurnsNothingBack",
 	},
 	{
-		"the keyring is synced", "engine/keyring/file.go",
+		"the keyring is synced", "engine/durable/durable.go",
 		"return errors.Join(file.Sync(), file.Close())", "return file.Close()",
 		"./engine/keyring", "TestCrashAtAnyStepLeavesTheOldOrTheNewKeyring",
 	},

@@ -149,6 +149,7 @@ type Status struct {
 	Objects  int        `json:"objects"`              // at the target
 	Bytes    int64      `json:"bytes"`                // of these
 	Oldest   time.Time  `json:"oldest_base,omitzero"` // the first position that can be restored
+	Since    time.Time  `json:"-"`                    // when the oldest base was made
 }
 
 // New makes a backup that does nothing until Run or Now.
@@ -296,6 +297,11 @@ func (b *Backup) Status() Status {
 	}
 	if t := b.log.timeline(b.head.Timeline); t != nil && len(t.Bases) > 0 {
 		s.Oldest, s.Base = t.Bases[0].At.Std(), t.Bases[len(t.Bases)-1].Taken
+	}
+	for _, t := range b.log.Timelines { // those of before a restore are kept as long
+		if len(t.Bases) > 0 && (s.Since.IsZero() || t.Bases[0].Taken.Before(s.Since)) {
+			s.Since = t.Bases[0].Taken
+		}
 	}
 	return s
 }

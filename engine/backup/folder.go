@@ -9,6 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/engine/durable"
 )
 
 // Folder is a target on a mounted disk. It should be another one than the store's.
@@ -61,7 +65,7 @@ func (f *Folder) Put(ctx context.Context, name string, r io.Reader, _ int64) (er
 	if err := os.Rename(file.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return durable.SyncFolder(vfs.Default, filepath.Dir(path))
 }
 
 // makeFolders makes a folder of the target so that it lasts.
@@ -77,15 +81,7 @@ func (f *Folder) makeFolders(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncFolder(filepath.Dir(dir))
-}
-
-func syncFolder(dir string) error {
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return durable.SyncFolder(vfs.Default, filepath.Dir(dir))
 }
 
 // Get is part of Target.

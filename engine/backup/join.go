@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millimetric/engine/durable"
 	"millimetric/index/event"
 )
 
@@ -23,27 +26,12 @@ const memoryName = "backup.json"
 
 // remember notes which head is about to be written. It is synced: a head that is more than one ahead of it was
 // written by another store.
-func (b *Backup) remember(h Head) (err error) {
+func (b *Backup) remember(h Head) error {
 	text, err := json.Marshal(memory{h.Timeline, h.Serial})
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(b.opt.Dir, memoryName)
-	file, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncFolder(b.opt.Dir)
+	return durable.Replace(vfs.Default, b.opt.Dir, memoryName, text)
 }
 
 // remembered returns what is remembered; nothing where it can't be read: a new timeline is always right.

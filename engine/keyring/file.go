@@ -17,6 +17,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"millimetric/engine/durable"
 	"millimetric/index/event"
 )
 
@@ -31,7 +32,6 @@ import (
 // The checksum tells a damaged file from a wrong root key, which call for different cures.
 const (
 	fileName     = "keyring"
-	fileNameNew  = "keyring.new"
 	fileMagic    = "MMKR"
 	versionFirst = 1
 	versionKeys  = 2
@@ -161,31 +161,18 @@ func (k *Keyring) read() (held contents, err error) {
 	return k.cipher.decode(text)
 }
 
-// write replaces the file so that a cut of the power at any step leaves the old or the new one:
-//
-//  1. The new bytes go to a file of their own and are synced: no later step can expose half of them.
-//  2. That file takes the old one's name, which is one step for readers.
-//  3. The folder is synced: from here on the old file can't come back, and callers may rely on it.
-//
-// destroy is the same where the old file holds what nobody may have any more.
+// write replaces the file. destroy is the same where the old file holds what nobody may have any more.
 func (k *Keyring) write(held contents) error {
 	text, err := k.cipher.encode(held)
 	if err != nil {
 		return err
 	}
-	fresh := k.fs.PathJoin(k.dir, fileNameNew)
-	if err := writeSynced(k.fs, fresh, text); err != nil {
-		return fmt.Errorf("write %s: %w", fresh, err)
-	}
-	if err := k.fs.Rename(fresh, k.fs.PathJoin(k.dir, fileName)); err != nil {
-		return err
-	}
-	return syncFolder(k.fs, k.dir)
+	return durable.Replace(k.fs, k.dir, fileName, text)
 }
 
 // destroy is write, and then overwrites the bytes of the file that was replaced: without a name, they
-// would lie on the disk until something else needs their place. It comes last, as before step 3 a
-// cut of the power could bring back the old file. A file system that never writes in place keeps
+// would lie on the disk until something else needs their place. It comes last: until the
+// new file is durable, a cut of the power could bring back the old one. A file system that never writes in place keeps
 // them all the same; see the package comment.
 func (k *Keyring) destroy(held contents) (err error) {
 	old, err := k.fs.OpenReadWrite(k.fs.PathJoin(k.dir, fileName), vfs.WriteCategoryUnspecified)
@@ -212,24 +199,5 @@ func (k *Keyring) makeFolder() error {
 	if err := k.fs.MkdirAll(k.dir, 0o700); err != nil {
 		return err
 	}
-	return syncFolder(k.fs, k.fs.PathDir(k.dir))
-}
-
-func syncFolder(fs vfs.FS, dir string) error {
-	folder, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-func writeSynced(fs vfs.FS, name string, text []byte) error {
-	file, err := fs.Create(name, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if _, err := file.Write(text); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	return errors.Join(file.Sync(), file.Close())
+	return durable.SyncFolder(k.fs, k.fs.PathDir(k.dir))
 }

@@ -12,8 +12,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
+	"millimetric/engine/durable"
 	"millimetric/index/event"
 )
 
@@ -29,8 +28,7 @@ import (
 //	head       32  see chain
 const (
 	// FileName is the name of the file in the data folder.
-	FileName    = "erasures"
-	fileNameNew = "erasures.new"
+	FileName = "erasures"
 
 	magic      = "MMEL"
 	version    = 1
@@ -152,33 +150,6 @@ func (l *Ledger) read() (entries []Entry, err error) {
 	return l.cipher.decode(text)
 }
 
-// write replaces the file so that a cut of the power at any step leaves the old or the new one:
-//
-//  1. The new bytes go to a file of their own and are synced: no later step can expose half of them.
-//  2. That file takes the old one's name, which is one step for readers.
-//  3. The folder is synced: from here on the old file can't come back.
 func (l *Ledger) write(entries []Entry) error {
-	fresh := l.fs.PathJoin(l.dir, fileNameNew)
-	if err := writeSynced(l.fs, fresh, l.cipher.encode(entries)); err != nil {
-		return fmt.Errorf("write %s: %w", fresh, err)
-	}
-	if err := l.fs.Rename(fresh, l.fs.PathJoin(l.dir, FileName)); err != nil {
-		return err
-	}
-	folder, err := l.fs.OpenDir(l.dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
-}
-
-func writeSynced(fs vfs.FS, name string, text []byte) error {
-	file, err := fs.Create(name, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if _, err := file.Write(text); err != nil {
-		return errors.Join(err, file.Close())
-	}
-	return errors.Join(file.Sync(), file.Close())
+	return durable.Replace(l.fs, l.dir, FileName, l.cipher.encode(entries))
 }

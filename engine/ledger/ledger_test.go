@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"millimetric/engine/durable"
 	"millimetric/index/event"
 )
 
@@ -65,7 +66,7 @@ func bytesOf(t testing.TB, fs vfs.FS) []byte {
 
 func put(t testing.TB, fs vfs.FS, text []byte) {
 	t.Helper()
-	if err := writeSynced(fs, "data/"+FileName, text); err != nil {
+	if err := durable.Replace(fs, "data", FileName, text); err != nil {
 		t.Fatal(err)
 	}
 }
