@@ -50,6 +50,23 @@ type tabled struct {
 	spoil func(row []Value)
 }
 
+func newTabled(groups, limit int, interval Interval, compare bool) *tabled {
+	t := &tabled{dims: groups, limit: limit, bucket: interval != IntervalNone, compare: compare}
+	if t.bucket {
+		t.dims++
+	}
+	return t
+}
+
+// decide asks which cells of the period, and of the one before, are shown.
+func (t *tabled) decide(c *Common, shown func(from, to event.Time) (*shownCells, error)) (err error) {
+	if t.now, err = shown(c.From, c.To); err != nil || !t.compare {
+		return err
+	}
+	t.before, err = shown(c.Previous())
+	return err
+}
+
 // cut leaves the cells that are shown, of as many groups as were asked for.
 func (t *tabled) cut() (answer *Answer, hid bool, err error) {
 	answer = t.answer
@@ -146,19 +163,10 @@ func kept[T any](list []T, keep []bool) (some []T) {
 }
 
 func (q *Stats) suppressed(r *run, k int64) (*Answer, bool, error) {
-	t := &tabled{dims: len(q.GroupBy), limit: q.Limit, bucket: q.Interval != IntervalNone, compare: q.Compare}
-	if t.bucket {
-		t.dims++
-	}
-	var err error
-	if t.now, err = q.shown(r, t, k, q.From, q.To); err != nil {
+	t := newTabled(len(q.GroupBy), q.Limit, q.Interval, q.Compare)
+	err := t.decide(&q.Common, func(from, to event.Time) (*shownCells, error) { return q.shown(r, t, k, from, to) })
+	if err != nil {
 		return nil, false, err
-	}
-	if q.Compare {
-		from, to := q.Previous()
-		if t.before, err = q.shown(r, t, k, from, to); err != nil {
-			return nil, false, err
-		}
 	}
 	all := *q
 	all.Limit, all.Explain = limitless, false
@@ -204,7 +212,7 @@ func isNumber(property string) Filter {
 
 func (q *Sources) suppressed(r *run, k int64) (*Answer, bool, error) {
 	columns := q.Columns()
-	t := &tabled{dims: len(columns), limit: q.Limit, compare: q.Compare}
+	t := newTabled(len(columns), q.Limit, IntervalNone, q.Compare)
 	shown := func(from, to event.Time) (*shownCells, error) {
 		common := q.Common
 		common.From, common.To = from, to
@@ -216,19 +224,12 @@ func (q *Sources) suppressed(r *run, k int64) (*Answer, bool, error) {
 			return cellsOf(a, len(a.Columns)-1, "value"), nil
 		})
 	}
-	var err error
-	if t.now, err = shown(q.From, q.To); err != nil {
+	err := t.decide(&q.Common, shown)
+	if err != nil {
 		return nil, false, err
 	}
 	all := *q
-	all.Limit, all.Explain, all.Compare = limitless, false, false
-	if q.Compare {
-		from, to := q.Previous()
-		if t.before, err = shown(from, to); err != nil {
-			return nil, false, err
-		}
-		all.Compare = true
-	}
+	all.Limit, all.Explain = limitless, false
 	if t.answer, err = r.inner(&all); err != nil {
 		return nil, false, err
 	}
@@ -248,19 +249,10 @@ func (q *Sessions) suppressed(r *run, k int64) (*Answer, bool, error) {
 	if q.List {
 		return nil, false, r.tooSmall("lists of visits")
 	}
-	t := &tabled{dims: len(q.GroupBy), limit: q.Limit, bucket: q.Interval != IntervalNone, compare: q.Compare}
-	if t.bucket {
-		t.dims++
-	}
-	var err error
-	if t.now, err = q.shown(r, t, k, q.From, q.To); err != nil {
+	t := newTabled(len(q.GroupBy), q.Limit, q.Interval, q.Compare)
+	err := t.decide(&q.Common, func(from, to event.Time) (*shownCells, error) { return q.shown(r, t, k, from, to) })
+	if err != nil {
 		return nil, false, err
-	}
-	if q.Compare {
-		from, to := q.Previous()
-		if t.before, err = q.shown(r, t, k, from, to); err != nil {
-			return nil, false, err
-		}
 	}
 	all := *q
 	all.Limit = limitless

@@ -13,20 +13,26 @@ func (r *run) plainRefusals(compare, list bool) error {
 	return nil
 }
 
+// whole asks a question that may be answered so, and reads what its answer begins with: a list, or a tree.
+func (r *run) whole(q Question, compare, list bool) (*Answer, *jsonNode, error) {
+	if err := r.plainRefusals(compare, list); err != nil {
+		return nil, nil, err
+	}
+	answer, err := r.inner(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	first, err := readNode(answer.Head[0].Value)
+	return answer, first, err
+}
+
 // A funnel tells at each step how many came, and by subtraction how many didn't come further. A step is shown
 // if as many as came there, and as many as were lost since the last step that is shown, are nobody or k at
 // least: then all differences between steps that are shown are, too.
 func (q *Funnel) suppressed(r *run, k int64) (*Answer, bool, error) {
-	if err := r.plainRefusals(q.Compare, q.List != nil); err != nil {
-		return nil, false, err
-	}
 	all := *q
 	all.Limit = limitless
-	answer, err := r.inner(&all)
-	if err != nil {
-		return nil, false, err
-	}
-	steps, err := readNode(answer.Head[0].Value)
+	answer, steps, err := r.whole(&all, q.Compare, q.List != nil)
 	if err != nil {
 		return nil, false, err
 	}
@@ -132,15 +138,8 @@ func subtract(from, what []int64, sign int64) {
 // A retention tells of each cohort how many came back in each period, and so how many didn't. Cohorts add up
 // to all who began; where returns count for the periods before, the periods are a falling row.
 func (q *Retention) suppressed(r *run, k int64) (*Answer, bool, error) {
-	if err := r.plainRefusals(q.Compare, false); err != nil {
-		return nil, false, err
-	}
 	all := *q
-	answer, err := r.inner(&all)
-	if err != nil {
-		return nil, false, err
-	}
-	cohorts, err := readNode(answer.Head[0].Value)
+	answer, cohorts, err := r.whole(&all, q.Compare, false)
 	if err != nil {
 		return nil, false, err
 	}
@@ -181,15 +180,8 @@ func (q *Retention) clearPeriods(cohort *jsonNode, size, k int64) (hid bool) {
 // Paths part those who came to a node among its children. A node is shown if k actors came to it at least, and
 // what is hidden of a node's children is together about k at least.
 func (q *Paths) suppressed(r *run, k int64) (*Answer, bool, error) {
-	if err := r.plainRefusals(q.Compare, false); err != nil {
-		return nil, false, err
-	}
 	all := *q
-	answer, err := r.inner(&all)
-	if err != nil {
-		return nil, false, err
-	}
-	root, err := readNode(answer.Head[0].Value)
+	answer, root, err := r.whole(&all, q.Compare, false)
 	if err != nil {
 		return nil, false, err
 	}
