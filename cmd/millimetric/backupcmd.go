@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,13 +47,7 @@ func backupWork(cmd *cobra.Command, help string, show printResult, here, onServe
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			if err := json.NewEncoder(cmd.OutOrStdout()).Encode(result); err != nil {
-				return err
-			}
-			return show(io.Discard, result) // whose error, such as of a check that failed, counts in any case
-		}
-		return show(cmd.OutOrStdout(), result)
+		return give(cmd.OutOrStdout(), *asJSON, result, show)
 	}
 	return cmd
 }

@@ -144,11 +144,11 @@ func (b *backups) drilled() *record.Drill {
 
 // oldestBefore returns when the oldest base was made, nil where that wasn't before a time.
 func (b *backups) oldestBefore(t time.Time) *time.Time {
-	oldest := b.Status().Oldest
-	if oldest.IsZero() || !oldest.Before(t) {
+	since := b.Status().Since
+	if since.IsZero() || !since.Before(t) {
 		return nil
 	}
-	return &oldest
+	return &since
 }
 
 // What is kept of a folder only as it is now.

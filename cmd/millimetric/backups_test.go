@@ -106,6 +106,14 @@ func TestALostMachineIsRestoredFromTargetAndRootKey(t *testing.T) {
 	b.copied(1)
 	var erased map[string]any
 	b.ask("POST", "/v1/forget", b.made.SK, `{"user_id":"u1"}`, &erased)
+	var said struct {
+		Oldest    *time.Time `json:"oldest_backup"`
+		Requested time.Time  `json:"requested_at"`
+	}
+	b.ask("GET", fmt.Sprint("/v1/forget/", erased["receipt"]), b.made.SK, "", &said)
+	if said.Oldest == nil || !said.Oldest.Before(said.Requested) {
+		t.Errorf("the oldest backup that may hold the erased person is of %v, the request of %v", said.Oldest, said.Requested)
+	}
 	time.Sleep(2500 * time.Millisecond) // what is promised to be enough, and a little more
 	if err := b.Process.Kill(); err != nil {
 		t.Fatal(err)

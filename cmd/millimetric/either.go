@@ -37,13 +37,7 @@ func either(cmd *cobra.Command, show printResult, offline offlineWork, onServer 
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			if err := json.NewEncoder(cmd.OutOrStdout()).Encode(result); err != nil {
-				return err
-			}
-			return show(io.Discard, result) // whose error, such as of a check that failed, counts in any case
-		}
-		return show(cmd.OutOrStdout(), result)
+		return give(cmd.OutOrStdout(), *asJSON, result, show)
 	}
 	return cmd
 }
@@ -70,4 +64,15 @@ func orAsk(err error) error {
 		return fmt.Errorf("%w, or ask it: set %s to an account key (ak_…) and leave out --data", err, remote.KeyVariable)
 	}
 	return err
+}
+
+// give writes a result, as JSON or for a reader.
+func give(out io.Writer, asJSON bool, result any, show printResult) error {
+	if !asJSON {
+		return show(out, result)
+	}
+	if err := json.NewEncoder(out).Encode(result); err != nil {
+		return err
+	}
+	return show(io.Discard, result) // whose error, such as of a check that failed, counts in any case
 }

@@ -73,7 +73,7 @@ func checkPackage(t *testing.T, dir string) {
 		files = append(files, file.Path)
 	}
 	slices.Sort(files)
-	want := []string{"LICENSE", "README.md", "dist/a.js", "dist/a.js.map", "dist/index.cjs", "dist/index.d.cts", "dist/index.d.mts", "dist/index.d.ts", "dist/index.mjs", "package.json"}
+	want := []string{"LICENSE", "README.md", "dist/a.js", "dist/a.js.map", "dist/index.cjs", "dist/index.d.cts", "dist/index.d.mts", "dist/index.mjs", "package.json"}
 	if !slices.Equal(files, want) {
 		t.Errorf("the package holds %v", files)
 	}

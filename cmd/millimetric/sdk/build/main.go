@@ -71,7 +71,7 @@ func build(source string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	made["index.d.mts"], made["index.d.cts"], made["index.d.ts"] = types, types, types
+	made["index.d.mts"], made["index.d.cts"] = types, types
 	return made, nil
 }
 
