@@ -138,12 +138,6 @@ func (r *Reader) RestPiece(row uint32) (int, error) {
 func (s *Segment) Watch(wrap func(Sections) Sections) *Segment {
 	c := *s
 	c.src = wrap(s.src)
-	c.properties = make(map[string]*Property, len(s.properties))
-	for name, p := range s.properties {
-		own := *p
-		own.segment = &c
-		c.properties[name] = &own
-	}
 	return &c
 }
 
@@ -242,12 +236,14 @@ func (s *Segment) withExceptions(c *codeColumn, code uint32, rows []uint32) ([]u
 	return slices.Compact(rows), nil
 }
 
-func (s *Segment) rowsByScan(c event.Column, code uint32) ([]uint32, error) {
-	runs, err := s.Runs()
-	if err != nil {
-		return nil, err
+func (s *Segment) rowsByScan(c event.Column, code uint32) (rows []uint32, err error) {
+	var runs *Runs
+	if own := s.columns[c]; own == nil || own.codes.shape == shapePerRun {
+		if runs, err = s.Runs(); err != nil {
+			return nil, err
+		}
 	}
-	var rows, codes []uint32
+	var codes []uint32
 	for chunk := range s.Chunks() {
 		if codes, err = s.Codes(c, runs, chunk, codes); err != nil {
 			return nil, err

@@ -178,7 +178,7 @@ func (c *checker) nameVisitors(runs *Runs) error {
 // properties compares each typed column with the raw texts.
 func (c *checker) properties(r *Reader) error {
 	for _, name := range c.segment.PropertyNames() {
-		p := c.segment.properties[name]
+		p := c.segment.Property(name)
 		var members []member
 		for row := range uint32(c.segment.rows) {
 			object, err := r.Properties(row)

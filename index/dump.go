@@ -175,6 +175,6 @@ func shown(count int, at func(i int) string) string {
 }
 
 // texts lists the texts of a dict or a list.
-func texts(t textPiece) string {
+func texts(t TextPiece) string {
 	return shown(t.Len(), func(i int) string { return strconv.Quote(t.At(i)) })
 }

@@ -266,7 +266,7 @@ func (w *restMerge) plan(s *restSource, code uint32) (*mergePlan, error) {
 // hole returns the column that fills a hole, nil where the source has none.
 func (s *restSource) hole(name string) *hole {
 	h := s.holes[name]
-	if p := s.segment.properties[name]; h == nil && p != nil {
+	if p := s.segment.Property(name); h == nil && p != nil {
 		h = newHole(p)
 		s.holes[name] = h
 	}

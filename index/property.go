@@ -170,7 +170,15 @@ func (s *Segment) readProperties(r *headReader) {
 }
 
 // Property returns the column of a property, nil where it has none: then only the raw texts tell.
-func (s *Segment) Property(name string) *Property { return s.properties[name] }
+func (s *Segment) Property(name string) *Property {
+	p := s.properties[name]
+	if p == nil || p.segment == s {
+		return p
+	}
+	own := *p // it is that of the segment which this one is a copy of
+	own.segment = s
+	return &own
+}
 
 // PropertyNames returns the names of the properties that have columns, sorted.
 func (s *Segment) PropertyNames() []string { return slices.Sorted(maps.Keys(s.properties)) }

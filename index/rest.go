@@ -368,7 +368,7 @@ func (r *restReader) plan(rest string) (*restPlan, error) {
 func (r *restReader) column(name string) (*propertyReader, error) {
 	column := r.columns[name]
 	if column == nil {
-		p := r.segment.properties[name]
+		p := r.segment.Property(name)
 		if p == nil {
 			return nil, damaged("a rest lacks a property that has no column")
 		}

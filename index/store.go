@@ -2,8 +2,6 @@ package index
 
 import (
 	"slices"
-	"sort"
-	"strings"
 
 	"millimetric/index/encode"
 )
@@ -175,18 +173,14 @@ func (s *textStore) mayHold(text string) bool {
 type Dict struct {
 	segment *Segment
 	store   *textStore
-	opened  []textPiece // by piece; nil where it isn't open
+	keeper  TextKeeper  // nil where what is opened is this reader's alone
+	opened  []TextPiece // by piece; nil where it isn't open
+	looked  [][]byte    // by piece: as it is stored, where a text was looked for in it
 	frugal  bool        // keep only the piece that was opened last
 	near    int         // that piece
 	code    uint32      // asked for last
 	text    string      // of that code, if asked
 	asked   bool
-}
-
-// textPiece is one open piece: a dict or a list.
-type textPiece interface {
-	Len() int
-	At(i int) string
 }
 
 func (s *Segment) dict(store *textStore, frugal bool) *Dict {
@@ -248,9 +242,9 @@ func (d *Dict) Texts() ([]string, error) {
 	return texts, nil
 }
 
-func (d *Dict) open(at int) (textPiece, error) {
+func (d *Dict) open(at int) (TextPiece, error) {
 	if d.opened == nil {
-		d.opened = make([]textPiece, d.store.pieces.count)
+		d.opened = make([]TextPiece, d.store.pieces.count)
 	}
 	if d.opened[at] != nil {
 		return d.opened[at], nil
@@ -267,12 +261,26 @@ func (d *Dict) open(at int) (textPiece, error) {
 }
 
 // parse reads a piece.
-func (d *Dict) parse(at int) (textPiece, error) {
+func (d *Dict) parse(at int) (TextPiece, error) {
+	number := d.store.pieces.first + at
+	if d.keeper != nil {
+		if p, ok := d.keeper.KeptTexts(number); ok {
+			return p, nil
+		}
+	}
+	p, err := d.takeApart(at)
+	if d.keeper != nil && err == nil {
+		d.keeper.KeepTexts(number, p)
+	}
+	return p, err
+}
+
+func (d *Dict) takeApart(at int) (TextPiece, error) {
 	plain, err := d.segment.piece(d.store.pieces.first + at)
 	if err != nil {
 		return nil, err
 	}
-	var p textPiece
+	var p TextPiece
 	if d.store.kind == storeDict {
 		var dict encode.Dict
 		dict, err = encode.ParseDict(plain)
@@ -291,22 +299,51 @@ func (d *Dict) parse(at int) (textPiece, error) {
 	return p, nil
 }
 
-// Find returns the code of a text. In a store that isn't sorted it reads all of it.
+// Find returns the code of a text. In a store that isn't sorted it reads all of it; in one that is, it takes
+// no piece apart.
 func (d *Dict) Find(text string) (code uint32, found bool, err error) {
-	if !d.store.mayHold(text) {
+	switch {
+	case !d.store.mayHold(text):
 		return 0, false, nil
-	}
-	if !d.Sorted() {
+	case d.store.kind == storeListed:
 		return d.scan(text)
+	case d.store.kind == storeInline:
+		at, found := d.store.inline.Find(text)
+		return uint32(at), found, nil
 	}
-	at, found := sort.Find(d.store.count, func(i int) int {
-		other, failed := d.At(uint32(i))
-		if failed != nil {
-			err = failed
+	from, to := 0, d.store.pieces.count
+	for from < to {
+		middle := (from + to) / 2
+		at, count, found, err := d.findIn(middle, text)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case found || at > 0 && at < count:
+			return uint32(d.store.firsts[middle] + at), found, nil
+		case at == 0:
+			to = middle
+		default:
+			from = middle + 1
 		}
-		return strings.Compare(text, other)
-	})
-	return uint32(at), found && err == nil, err
+	}
+	return uint32(d.store.firsts[from]), false, nil
+}
+
+// findIn looks for a text in a piece of a sorted store.
+func (d *Dict) findIn(piece int, text string) (at, count int, found bool, err error) {
+	if d.looked == nil {
+		d.looked = make([][]byte, d.store.pieces.count)
+	}
+	if d.looked[piece] == nil {
+		if d.looked[piece], err = d.segment.piece(d.store.pieces.first + piece); err != nil {
+			return 0, 0, false, err
+		}
+	}
+	at, count, found, err = encode.FindInDict(d.looked[piece], text)
+	if want := d.store.firsts[piece+1] - d.store.firsts[piece]; err == nil && count != want {
+		err = damaged("piece %d of a text store has %d texts, not %d", piece, count, want)
+	}
+	return at, count, found, err
 }
 
 func (d *Dict) scan(text string) (uint32, bool, error) {

@@ -65,3 +65,33 @@ func (w *watched) Section(id index.SectionID) ([]byte, error) {
 	}
 	return section, err
 }
+
+// KeptTexts gives texts that a question about somebody took apart.
+func (w *watched) KeptTexts(piece int) (index.TextPiece, bool) {
+	if !w.run.keepsTexts {
+		return nil, false
+	}
+	kept, ok := w.run.common.Memo.texts.get(w.textsKey(piece))
+	if !ok {
+		return nil, false
+	}
+	return kept.(keptTexts).TextPiece, true
+}
+
+// KeepTexts keeps texts where the question is about somebody: whoever reads rows of all takes most of them
+// apart, and there would be no end of it.
+func (w *watched) KeepTexts(piece int, texts index.TextPiece) {
+	if w.run.keepsTexts {
+		w.run.common.Memo.texts.put(w.textsKey(piece), keptTexts{texts})
+	}
+}
+
+func (w *watched) textsKey(piece int) memoKey {
+	key := w.run.memoKey(w.of, memoTexts, "")
+	key.bots, key.number = true, piece
+	return key
+}
+
+type keptTexts struct{ index.TextPiece }
+
+func (t keptTexts) bytes() int64 { return int64(t.Bytes()) }

@@ -23,6 +23,8 @@ type Memo struct {
 
 	hits, misses atomic.Uint64
 
+	texts *Memo // of texts that were taken apart: those of one question must not take the room of all else
+
 	mu        sync.Mutex // guards what follows
 	used      int64
 	questions uint64 // that were begun
@@ -37,6 +39,7 @@ type memoKey struct {
 	bots    bool // they count, too
 	kind    memoKind
 	name    string // what it is about, beside
+	number  int    // likewise
 }
 
 // memoKind says what was found out.
@@ -52,6 +55,8 @@ const (
 	memoSales                         // events of a name, and what they are worth
 	memoPairs                         // which codes of a column each visitor has
 	memoTracks                        // times and names of events
+	memoUsers                         // the rows of users
+	memoTexts                         // texts of a piece
 )
 
 // memoValue is what was found out. It isn't changed any more.
@@ -82,8 +87,18 @@ func (c counted) bytes() int64 {
 // memoOverhead is about what an entry takes beside its value.
 const memoOverhead = 512
 
+// textsShare is the part of a memo that is for texts: what a question about one user reads in a few dozen
+// segments is some megabytes.
+const textsShare = 8
+
 // NewMemo returns a memo that keeps so many bytes at most.
 func NewMemo(bytes int64) *Memo {
+	m := newMemo(bytes - bytes/textsShare)
+	m.texts = newMemo(bytes / textsShare)
+	return m
+}
+
+func newMemo(bytes int64) *Memo {
 	return &Memo{most: bytes, kept: map[memoKey]*list.Element{}, segments: map[weak.Pointer[index.Segment]]struct{}{}}
 }
 
@@ -93,6 +108,7 @@ func (m *Memo) begin() {
 		m.mu.Lock()
 		m.questions++
 		m.mu.Unlock()
+		m.texts.begin()
 	}
 }
 

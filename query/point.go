@@ -58,15 +58,20 @@ type timedRow struct {
 // are looked at first, as they take little to read: where only the newest rows matter, most of them need
 // not be read at all.
 func (r *run) eachOfOne(p *pass, s *sealed) (ok bool, err error) {
+	rows, err := r.rowsOfOne(p, s)
+	if err != nil || len(rows) > pointRowsMax && p.tooOld == nil {
+		return false, err
+	}
+	if len(rows) == 0 {
+		return true, nil
+	}
+	s.used = true
+	r.keepsTexts = r.common.Memo != nil && !s.segment.Hides()
+	defer func() { r.keepsTexts = false }()
 	reader, err := s.events()
 	if err != nil {
 		return false, err
 	}
-	rows, err := p.one.rows(r, s, reader)
-	if err != nil || len(rows) > pointRowsMax && p.tooOld == nil {
-		return false, err
-	}
-	s.used = s.used || len(rows) > 0
 	if s.segment.Hides() {
 		hidden := s.segment.Hidden()
 		rows = slices.DeleteFunc(rows, hidden.Has)
@@ -136,16 +141,32 @@ func (r *run) showOne(p *pass, s *sealed, reader *index.Reader, rows []timedRow)
 	return nil
 }
 
-// rows returns the rows of a user or a visitor in a segment.
-func (o *one) rows(r *run, s *sealed, reader *index.Reader) ([]uint32, error) {
+// rowsOfOne returns the rows of the one whom a pass is about, and maybe others.
+func (r *run) rowsOfOne(p *pass, s *sealed) ([]uint32, error) {
+	o := p.one
 	if o.column == event.ColumnUserID {
+		users, ok, err := r.usersOf(p, s)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return users.of(o.value), nil
+		}
 		code, found, err := s.column(colUser).dict.Find(o.value)
 		if err != nil || !found {
+			return nil, err
+		}
+		reader, err := s.events()
+		if err != nil {
 			return nil, err
 		}
 		return reader.RowsWith(event.ColumnUserID, code)
 	}
 	if err := o.find(r, s); err != nil || !o.known {
+		return nil, err
+	}
+	reader, err := s.events()
+	if err != nil {
 		return nil, err
 	}
 	from, to, err := reader.RowsOf(o.number)

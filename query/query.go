@@ -131,6 +131,8 @@ type run struct {
 	held   int // entries that an earlier part of the question keeps
 	share  share
 
+	keepsTexts bool // what is taken apart now the memo is to keep
+
 	readFrom, readTo event.Time // what the answer depends on; nothing where it is empty
 
 	opened map[*index.Segment]*sealed

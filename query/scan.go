@@ -138,14 +138,14 @@ func (r *run) open(segment *index.Segment) *sealed {
 // shown one by one only if they are wanted.
 func (r *run) eachOf(p *pass, segment *index.Segment) error {
 	s := r.open(segment)
-	possible, err := r.mayMatter(p, s)
-	if err != nil || !possible {
-		return err
-	}
-	if p.one != nil {
+	if p.one != nil && r.inReach(p, s) {
 		if ok, err := r.eachOfOne(p, s); err != nil || ok {
 			return err
 		}
+	}
+	possible, err := r.mayMatter(p, s)
+	if err != nil || !possible {
+		return err
 	}
 	if p.whole != nil {
 		wholly, err := r.wholly(p, s)
@@ -293,9 +293,7 @@ func (r *run) show(p *pass, v *view, chosen []int32) error {
 
 // mayMatter tells whether some row of a segment may be wanted, by what it takes little to look at.
 func (r *run) mayMatter(p *pass, s *sealed) (bool, error) {
-	first, last := s.segment.TimeRange()
-	least, _ := s.segment.SeqRange()
-	if last < p.from || first >= p.to || least > r.asOf {
+	if !r.inReach(p, s) {
 		return false, nil
 	}
 	for _, t := range p.wants.tests {
@@ -304,6 +302,13 @@ func (r *run) mayMatter(p *pass, s *sealed) (bool, error) {
 		}
 	}
 	return true, nil
+}
+
+// inReach tells whether some row of a segment may lie in the range of a pass and in the replay.
+func (r *run) inReach(p *pass, s *sealed) bool {
+	first, last := s.segment.TimeRange()
+	least, _ := s.segment.SeqRange()
+	return last >= p.from && first < p.to && least <= r.asOf
 }
 
 // choose returns those of some rows of a view that lie in the range and in the replay, and that the conditions

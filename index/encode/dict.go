@@ -92,6 +92,9 @@ func ParseDict(src []byte) (Dict, error) {
 // Len returns how many texts there are.
 func (d *Dict) Len() int { return d.texts.Len() }
 
+// Bytes returns about how much memory it takes.
+func (d *Dict) Bytes() int { return d.texts.Bytes() }
+
 // At returns text i, which shares memory with all others. It panics where there is none.
 func (d *Dict) At(i int) string { return d.texts.At(i) }
 

@@ -117,7 +117,8 @@ func TestDictsFindWhatTheyHold(t *testing.T) {
 		want := hostileTexts(r, int(seed*5))
 		slices.Sort(want)
 		want = slices.Compact(want)
-		d, err := ParseDict(AppendDict(nil, want))
+		src := AppendDict(nil, want)
+		d, err := ParseDict(src)
 		if err != nil || d.Len() != len(want) {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -125,12 +126,18 @@ func TestDictsFindWhatTheyHold(t *testing.T) {
 			if at, found := d.Find(text); d.At(i) != text || at != i || !found {
 				t.Fatalf("seed %d: text %d is found at %d, %v", seed, i, at, found)
 			}
+			if at, count, found, err := FindInDict(src, text); err != nil || at != i || count != len(want) || !found {
+				t.Fatalf("seed %d: text %d of %d is found at %d of %d, %v, %v", seed, i, len(want), at, count, found, err)
+			}
 		}
 		for _, text := range hostileTexts(r, 20) {
 			at, found := d.Find(text)
 			plain, plainFound := slices.BinarySearch(want, text)
 			if at != plain || found != plainFound {
 				t.Fatalf("seed %d: %q at %d, %v", seed, text, at, found)
+			}
+			if at, _, found, err := FindInDict(src, text); err != nil || at != plain || found != plainFound {
+				t.Fatalf("seed %d: %q at %d of what isn't taken apart, %v, %v", seed, text, at, found, err)
 			}
 		}
 	}
@@ -168,6 +175,9 @@ func FuzzTextsNeverPanic(f *testing.F) {
 		} else if !errors.Is(err, event.ErrDamaged) {
 			t.Fatalf("kind of %v", err)
 		}
+		if _, _, _, err := FindInDict(src, "ab"); err != nil && !errors.Is(err, event.ErrDamaged) {
+			t.Fatalf("kind of %v", err)
+		}
 		d, err := ParseDict(src)
 		if err != nil {
 			if !errors.Is(err, event.ErrDamaged) {
@@ -178,6 +188,9 @@ func FuzzTextsNeverPanic(f *testing.F) {
 		for i := range d.Len() {
 			if at, found := d.Find(d.At(i)); !found || at != i {
 				t.Fatalf("text %d is found at %d", i, at)
+			}
+			if at, _, found, err := FindInDict(src, d.At(i)); err != nil || !found || at != i {
+				t.Fatalf("text %d is found at %d of what isn't taken apart: %v", i, at, err)
 			}
 		}
 	})

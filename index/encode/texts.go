@@ -137,6 +137,9 @@ func ParseTexts(src []byte) (Texts, error) {
 	return t, nil
 }
 
+// Bytes returns about how much memory they take.
+func (t *Texts) Bytes() int { return len(t.text) + 4*len(t.ends) }
+
 // Len returns how many texts there are.
 func (t *Texts) Len() int {
 	if t.form == textsHex || t.form == textsUUID {

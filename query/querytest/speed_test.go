@@ -53,6 +53,7 @@ var speedQuestions = []struct{ name, question string }{
 	{"Q10d data driven", "attribution?models=data_driven&value=properties.amount_cents&conversion=purchase"},
 	{"Q11 weekly retention", "retention?birth=$pageview&return=$pageview&period=week"},
 	{"Q12 events of a user", "query?limit=100&user_id=u400"},
+	{"Q12b events of a regular", "query?limit=100&user_id=u100"},
 }
 
 func BenchmarkSpeed(b *testing.B) {
@@ -158,15 +159,25 @@ func newTraffic(visitors int) *traffic {
 	return &traffic{random: r, paths: rand.NewZipf(r, 1.2, 4, 4999), most: visitors}
 }
 
+// regular is a visitor who comes so many times a day, however many others there are, and is logged in.
+const (
+	regular       = 700
+	regularVisits = 2
+)
+
 // day makes the rows of a day, in the order of their arrival.
 func (t *traffic) day(start event.Time, rows int) []index.Row {
-	list := make([]index.Row, 0, rows)
+	list, came := make([]index.Row, 0, rows), 0
 	for len(list) < rows {
 		at := start + event.Time(len(list))*dayLength/event.Time(rows)
 		visitor := t.met
-		if t.met > 0 && (t.met >= t.most || t.random.Float64() > 0.38) {
+		switch {
+		case t.met > regular && len(list)*regularVisits/rows >= came:
+			visitor = regular
+			came++
+		case t.met > 0 && (t.met >= t.most || t.random.Float64() > 0.38):
 			visitor = int(float64(t.met) * (1 - math.Pow(t.random.Float64(), 3)))
-		} else {
+		default:
 			t.met++
 		}
 		list = t.visit(list, uint32(visitor), at, start+dayLength-1, rows)

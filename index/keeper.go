@@ -1,0 +1,17 @@
+package index
+
+// TextPiece is one piece of a text store, taken apart. It is safe for concurrent readers.
+type TextPiece interface {
+	Len() int
+	At(i int) string
+	// Bytes is about how much memory it takes.
+	Bytes() int
+}
+
+// TextKeeper is what the Sections of a segment may offer beside: it keeps pieces that were taken apart to read
+// single rows, which takes longer than all else that such a row costs, so that the next reader needn't.
+// Pieces are named by their numbers in the segment.
+type TextKeeper interface {
+	KeptTexts(piece int) (TextPiece, bool)
+	KeepTexts(piece int, texts TextPiece)
+}

@@ -1,0 +1,67 @@
+package querytest
+
+import (
+	"fmt"
+	"testing"
+
+	"millimetric/index/event"
+	"millimetric/index/event/eventtest"
+	"millimetric/query"
+)
+
+// What is kept of users, and of the texts that were taken apart for them, must not show in answers: whether it
+// is the first question about somebody, the one that finds out what is kept, or one after that.
+func TestQuestionsAboutOneUserAnswerTheSameAgain(t *testing.T) {
+	events := eventtest.New(11, 300, 60_000).Events(4_000)
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+		if i%3 == 0 {
+			events[i].UserID = fmt.Sprintf("user-%d", i%40)
+		}
+	}
+	kept := uint64(0)
+	for seed := range uint64(4) {
+		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed)} {
+			memo := query.NewMemo(8 << 20)
+			found := 0
+			for i := range 45 {
+				question := fmt.Sprintf("query?from=2026-01-01&to=2027-01-01&explain=true&limit=50&include_bots=%t&user_id=user-%d", i%2 == 0, i)
+				q, err := parse(question)
+				if err != nil {
+					t.Fatal(err)
+				}
+				first := rowsWith(t, source, q, nil)
+				for range 3 {
+					if again := rowsWith(t, source, q, memo); again != first {
+						t.Fatalf("seed %d, %s: %s\nnow  %s\nbefore %s", seed, name, question, again, first)
+					}
+				}
+				if first != "[]" {
+					found++
+				}
+			}
+			if found < 20 {
+				t.Errorf("seed %d, %s: only %d users were found", seed, name, found)
+			}
+			hits, _ := memo.Counts()
+			kept += hits
+		}
+	}
+	if kept == 0 {
+		t.Error("nothing was kept")
+	}
+}
+
+func rowsWith(t *testing.T, source query.Source, q query.Question, memo *query.Memo) string {
+	t.Helper()
+	q.Settings().Memo = memo
+	a, err := query.Run(t.Context(), source, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := make([]query.Value, len(a.Rows))
+	for i, row := range a.Rows {
+		rows[i] = query.List(row)
+	}
+	return string(query.List(rows).AppendJSON(nil))
+}
