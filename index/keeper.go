@@ -8,9 +8,9 @@ type TextPiece interface {
 	Bytes() int
 }
 
-// TextKeeper is what the Sections of a segment may offer beside: it keeps pieces that were taken apart to read
-// single rows, which takes longer than all else that such a row costs, so that the next reader needn't.
-// Pieces are named by their numbers in the segment.
+// TextKeeper is what the Sections of a segment may offer beside: it keeps pieces that were taken apart, where it
+// likes to: that takes longer than all else that some questions do. Pieces are named by their numbers in the
+// segment.
 type TextKeeper interface {
 	KeptTexts(piece int) (TextPiece, bool)
 	KeepTexts(piece int, texts TextPiece)

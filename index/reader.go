@@ -55,11 +55,6 @@ func (s *Segment) Reader() (r *Reader, err error) {
 	r.sessions = s.dict(&s.sessionT, false)
 	r.visitors, r.ids = s.dict(&s.anonymous, true), s.dict(&s.ids, true)
 	r.rest = s.restReader(r.point, &r.texts)
-	if keeper, ok := s.src.(TextKeeper); ok {
-		for _, d := range append(append(r.columns[:], r.touches[:]...), r.sessions, r.visitors, r.ids, r.rest.dict) {
-			d.keeper = keeper
-		}
-	}
 	return r, nil
 }
 

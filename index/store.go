@@ -184,7 +184,8 @@ type Dict struct {
 }
 
 func (s *Segment) dict(store *textStore, frugal bool) *Dict {
-	return &Dict{segment: s, store: store, frugal: frugal}
+	keeper, _ := s.src.(TextKeeper)
+	return &Dict{segment: s, store: store, frugal: frugal, keeper: keeper}
 }
 
 // Len returns how many texts there are.

@@ -1,5 +1,10 @@
 package query
 
+import (
+	"fmt"
+	"strings"
+)
+
 // conditions are what the events of a pass must meet.
 type conditions struct {
 	tests  []*columnTest // of single columns; all must hold
@@ -61,6 +66,7 @@ func (c *conditions) hold(e *scanRow) bool {
 // columnTest is a test of a column that has codes. In a segment it is made once for each code.
 type columnTest struct {
 	column   column
+	key      string // tells it from others
 	holds    func(text string) bool
 	wanted   []string // where only: no other texts are wanted
 	only     bool
@@ -91,7 +97,7 @@ func newColumnTest(f Filter) *columnTest {
 	if c == noColumn {
 		return nil
 	}
-	t := &columnTest{column: c, holds: textTest(f)}
+	t := &columnTest{column: c, key: f.key(), holds: textTest(f)}
 	if f.Op == OpEq || f.Op == OpIn {
 		t.only = true
 		for _, v := range f.Values {
@@ -101,6 +107,16 @@ func newColumnTest(f Filter) *columnTest {
 		}
 	}
 	return t
+}
+
+// key makes a text of a filter of a column that no other one has.
+func (f *Filter) key() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q%q", f.Column, f.Op)
+	for _, v := range f.Values {
+		fmt.Fprintf(&b, "%d%q", v.Kind, v.Text)
+	}
+	return b.String()
 }
 
 // peopleTest holds of events that come from no bot.

@@ -66,7 +66,7 @@ func (w *watched) Section(id index.SectionID) ([]byte, error) {
 	return section, err
 }
 
-// KeptTexts gives texts that a question about somebody took apart.
+// KeptTexts gives texts that were kept.
 func (w *watched) KeptTexts(piece int) (index.TextPiece, bool) {
 	if !w.run.keepsTexts {
 		return nil, false
@@ -78,8 +78,8 @@ func (w *watched) KeptTexts(piece int) (index.TextPiece, bool) {
 	return kept.(keptTexts).TextPiece, true
 }
 
-// KeepTexts keeps texts where the question is about somebody: whoever reads rows of all takes most of them
-// apart, and there would be no end of it.
+// KeepTexts keeps texts where the question is about somebody, or about codes that the memo has: whoever reads
+// rows of all takes most of them apart, and there would be no end of it.
 func (w *watched) KeepTexts(piece int, texts index.TextPiece) {
 	if w.run.keepsTexts {
 		w.run.common.Memo.texts.put(w.textsKey(piece), keptTexts{texts})

@@ -76,7 +76,7 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 	switch {
 	case !c.countsVisitors():
 		if len(c.groups.columns) == 0 && c.among == nil {
-			p.whole, p.parted = c.whole(r), c.parted(r, p)
+			p.whole, p.parted = c.whole(r, p), c.parted(r, p)
 		}
 		return r.each(p)
 	case c.events == nil && len(c.groups.columns) == 0:
@@ -113,16 +113,20 @@ func (c *counter) paidOfGroups() {
 }
 
 // whole returns what counts all of a segment at once, where there is one group.
-func (c *counter) whole(r *run) func(s *sealed) (bool, error) {
+func (c *counter) whole(r *run, p *pass) func(s *sealed) (bool, error) {
 	return func(s *sealed) (bool, error) {
-		bucket, ok := uint32(0), true
+		sieve, ok, err := r.sieve(p, s)
+		if err != nil || !ok {
+			return false, err
+		}
+		bucket := uint32(0)
 		if c.buckets != nil {
 			bucket, ok = c.buckets.oneBucket(s)
 		}
 		if !ok {
 			return false, nil
 		}
-		people, ok, err := r.peopleOf(s)
+		people, ok, err := r.wantedOf(p, s, sieve)
 		if err != nil || !ok {
 			return false, err
 		}

@@ -57,6 +57,7 @@ const (
 	memoTracks                        // times and names of events
 	memoUsers                         // the rows of users
 	memoTexts                         // texts of a piece
+	memoSifted                        // the visitors with rows that filters want, and the rows
 )
 
 // memoValue is what was found out. It isn't changed any more.
@@ -206,6 +207,29 @@ func remembered[T memoValue](r *run, s *sealed, kind memoKind, name string, find
 	}
 	if value, ok, err = find(); ok && err == nil {
 		r.common.Memo.put(key, value)
+	}
+	return value, ok, err
+}
+
+// again is remembered for what one filter or user in many is about: it is found out when it is asked for the
+// second time, as the first question is answered as soon without, and most come once. ok is false before.
+func again[T memoValue](r *run, s *sealed, kind memoKind, name string, find func() (value T, ok bool, err error)) (value T, ok bool, err error) {
+	memo := r.common.Memo
+	if memo == nil {
+		return value, false, nil
+	}
+	key := r.memoKey(s, kind, name)
+	if known, ok := memo.get(key); ok {
+		return known.(T), true, nil
+	}
+	asked := key
+	asked.number = 1
+	if _, before := memo.get(asked); !before {
+		memo.put(asked, counted{})
+		return value, false, nil
+	}
+	if value, ok, err = find(); ok && err == nil {
+		memo.put(key, value)
 	}
 	return value, ok, err
 }

@@ -2,9 +2,8 @@ package query
 
 import "slices"
 
-// codePairs are, of a segment of which all rows are wanted but those of bots, which codes of a column each
-// visitor has, and how many rows each code has. The memo keeps them: they stand for all rows where groups of
-// visitors are counted.
+// codePairs are, of the rows of a segment that are wanted, which codes of a column each visitor has, and how many
+// rows each code has. The memo keeps them: they stand for these rows where groups of visitors are counted.
 type codePairs struct {
 	ordinals []uint32 // of visitors of whom some row counts, rising
 	ends     []uint32 // by visitor: how many codes there are up to his last
@@ -46,20 +45,25 @@ const pairBytes = 4
 // pairsOf returns the pairs of a segment; ok is false where the pass doesn't want all of its rows, or where
 // there is no room to keep them.
 func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool, err error) {
-	if wholly, err := r.wholly(p, s); r.common.Memo == nil || !wholly || err != nil {
+	sieve, ok, err := r.sieve(p, s)
+	if r.common.Memo == nil || !ok || err != nil {
 		return nil, false, err
 	}
 	name, read := "touches", (*view).touchesOf
 	if column := c.groups.columns[0].coded; !c.groups.byTouches() {
 		name, read = string(columnNames[column]), func(v *view) []uint32 { return v.codesOf(column) }
 	}
-	if !r.keeps(s, memoPairs, name, pairBytes) {
+	if sieve == "" && !r.keeps(s, memoPairs, name, pairBytes) {
 		return nil, false, nil
 	}
-	return remembered(r, s, memoPairs, name, func() (*codePairs, bool, error) {
+	find := func() (*codePairs, bool, error) {
 		pairs, err := r.findPairs(p, s, read)
 		return pairs, true, err
-	})
+	}
+	if sieve != "" {
+		return again(r, s, memoPairs, name+" "+sieve, find)
+	}
+	return remembered(r, s, memoPairs, name, find)
 }
 
 // findPairs walks a segment.
@@ -67,7 +71,9 @@ func (r *run) findPairs(p *pass, s *sealed, read func(*view) []uint32) (*codePai
 	f := &codePairs{}
 	var metBy []uint32 // by code: the number of the visitor who had it last, plus one
 	err := r.eachChunk(p, s, func() int { return len(f.codes) / 4 }, func(v *view, chosen []int32) {
-		metBy = f.take(v, chosen, read(v), metBy)
+		if chosen = p.sifted(v, chosen); len(chosen) > 0 {
+			metBy = f.take(v, chosen, read(v), metBy)
+		}
 	})
 	return f, err
 }
@@ -119,6 +125,8 @@ func (c *counter) beginPairs(r *run, w *walker) error {
 	if !c.groups.byTouches() {
 		numberOf = func(code uint32) (uint32, error) { return c.groups.numberOfCode(w.sealed, code) }
 	}
+	r.keepsTexts = r.common.Memo != nil && !w.sealed.segment.Hides()
+	defer func() { r.keepsTexts = false }()
 	w.groups = make([]uint32, len(w.pairs.rows))
 	for code, rows := range w.pairs.rows {
 		if rows == 0 {

@@ -54,13 +54,19 @@ func newRetentionSets(r *run, q *Retention, c *cohorts, name string) *retentionS
 // count makes the pass over a stretch of time, and counts.
 func (s *retentionSets) count(from, to event.Time) error {
 	p := &pass{
-		from: from, to: to, wants: conditionsOf(nil, nil), take: s.take, whole: s.whole, done: s.settle, size: s.size,
+		from: from, to: to, wants: conditionsOf(nil, nil), take: s.take, done: s.settle, size: s.size,
 		visit: func(e *scanRow) {
 			if s.test.of(e) {
 				s.r.cost.Matched++
 				s.waits = append(s.waits, liveStay{e.visitor, e.time})
 			}
 		},
+	}
+	p.whole = func(of *sealed) (bool, error) {
+		if wholly, err := s.r.wholly(p, of); err != nil || !wholly {
+			return false, err
+		}
+		return s.whole(of)
 	}
 	p.parted = func(of *sealed) (bool, error) { return s.parted(p, of) }
 	if !s.r.bound(p) {

@@ -15,8 +15,8 @@ type pass struct {
 	size  func() int
 	visit func(*scanRow)
 	take  func(v *view, chosen []int32) // takes the place of visit for rows of segments; may be nil
-	// whole takes a segment at once of which all rows are wanted, or all but those of bots; it may be nil,
-	// or say that the rows must be taken one by one. done is called after each segment; it may be nil.
+	// whole takes a segment at once that lies in the pass as a whole, where it is known what is wanted of it; it
+	// may be nil, or say that the rows must be taken one by one. done is called after each segment; it may be nil.
 	whole   func(s *sealed) (taken bool, err error)
 	parted  func(s *sealed) (taken bool, err error) // the same by buckets of time, where whole doesn't go
 	done    func()
@@ -148,15 +148,9 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 		return err
 	}
 	if p.whole != nil {
-		wholly, err := r.wholly(p, s)
-		if err != nil {
+		if taken, err := p.whole(s); err != nil || taken {
+			s.used = true
 			return err
-		}
-		if wholly {
-			if taken, err := p.whole(s); err != nil || taken {
-				s.used = true
-				return err
-			}
 		}
 	}
 	if p.parted != nil {

@@ -57,24 +57,13 @@ func (r *run) usersOf(p *pass, s *sealed) (users *userRows, ok bool, err error) 
 	if memo == nil || s.segment.Hides() {
 		return nil, false, nil
 	}
-	key := r.memoKey(s, memoUsers, "")
-	key.bots = true // they are among them, whoever asks
-	if known, ok := memo.get(key); ok {
-		return known.(*userRows), true, nil
-	}
-	asked := key
-	asked.name = "asked"
-	if _, again := memo.get(asked); !again {
-		memo.put(asked, counted{})
-		return nil, false, nil
-	}
-	if !memo.hasRoom(int64(userRowBytes * s.segment.Rows())) {
-		return nil, false, nil
-	}
-	if users, err = r.findUsers(p, s); err == nil {
-		memo.put(key, users)
-	}
-	return users, err == nil, err
+	return again(r, s, memoUsers, "", func() (*userRows, bool, error) {
+		if !memo.hasRoom(int64(userRowBytes * s.segment.Rows())) {
+			return nil, false, nil
+		}
+		users, err := r.findUsers(p, s)
+		return users, err == nil, err
+	})
 }
 
 // userStretch is a stretch of rows of one user.

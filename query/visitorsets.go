@@ -52,7 +52,7 @@ func (u *union) count() int64 {
 
 // count makes the pass.
 func (s *visitorSets) count(r *run, p *pass) error {
-	p.take, p.whole, p.done = s.take, s.whole(r), s.settle
+	p.take, p.whole, p.done = s.take, s.whole(r, p), s.settle
 	p.parted = s.parted(r, p)
 	if err := r.eachLive(p); err != nil {
 		return err
@@ -130,19 +130,23 @@ func (s *visitorSets) take(v *view, chosen []int32) {
 const noOrdinal = 1<<32 - 1
 
 // whole returns what takes all of a segment at once, where that goes.
-func (s *visitorSets) whole(r *run) func(of *sealed) (bool, error) {
+func (s *visitorSets) whole(r *run, p *pass) func(of *sealed) (bool, error) {
 	if s.c.among != nil {
 		return nil
 	}
 	return func(of *sealed) (bool, error) {
-		bucket, ok := uint32(0), true
+		sieve, ok, err := r.sieve(p, of)
+		if err != nil || !ok {
+			return false, err
+		}
+		bucket := uint32(0)
 		if s.c.buckets != nil {
 			bucket, ok = s.c.buckets.oneBucket(of)
 		}
 		if !ok {
 			return false, nil
 		}
-		people, ok, err := r.peopleOf(of)
+		people, ok, err := r.wantedOf(p, of, sieve)
 		if err != nil || !ok {
 			return false, err
 		}

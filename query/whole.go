@@ -10,17 +10,56 @@ import (
 
 // wholly tells whether a pass wants all rows of a segment, or all but those of bots.
 func (r *run) wholly(p *pass, s *sealed) (bool, error) {
+	sieve, ok, err := r.sieve(p, s)
+	return ok && sieve == "", err
+}
+
+// sieve names which rows of a segment a pass wants, bots aside, where that goes by columns alone: "" where it
+// wants all. ok is false where the segment doesn't lie in the pass as a whole.
+func (r *run) sieve(p *pass, s *sealed) (name string, ok bool, err error) {
 	first, last := s.segment.TimeRange()
 	_, greatest := s.segment.SeqRange()
 	if first < p.from || last >= p.to || greatest > r.asOf || s.segment.Hides() || p.wants.others != nil {
-		return false, nil
+		return "", false, nil
 	}
 	for _, t := range p.wants.tests {
-		if own, err := t.open(s); err != nil || !own.all {
-			return false, err
+		own, err := t.open(s)
+		if err != nil {
+			return "", false, err
+		}
+		if !own.all {
+			name += t.key
 		}
 	}
-	return true, nil
+	return name, true, nil
+}
+
+// sifted leaves the rows that the conditions of a pass on single columns hold of.
+func (p *pass) sifted(v *view, chosen []int32) []int32 {
+	for _, t := range p.wants.tests {
+		chosen = t.choose(v, chosen)
+	}
+	return chosen
+}
+
+// wantedOf returns the visitors of a segment of whom a pass wants rows, by what sieve says of it, and how many
+// rows; ok is false where these must be looked at.
+func (r *run) wantedOf(p *pass, s *sealed, sieve string) (counted, bool, error) {
+	if sieve == "" {
+		return r.peopleOf(s)
+	}
+	return again(r, s, memoSifted, sieve, func() (counted, bool, error) {
+		var list visitorList
+		rows := 0
+		err := r.eachChunk(p, s, func() int { return len(list.ordinals) / 4 }, func(v *view, chosen []int32) {
+			chosen = p.sifted(v, chosen)
+			rows += len(chosen)
+			for _, at := range chosen {
+				list.meet(v.come(int(at)))
+			}
+		})
+		return counted{visitors: bitmap.Of(list.ordinals), rows: rows}, err == nil, err
+	})
 }
 
 // machines returns the rows of a segment that aren't wanted because they are bots'; ok is false where no

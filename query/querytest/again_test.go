@@ -65,3 +65,45 @@ func rowsWith(t *testing.T, source query.Source, q query.Question, memo *query.M
 	}
 	return string(query.List(rows).AppendJSON(nil))
 }
+
+// What filters left of a segment is kept from the second question on.
+func TestFilteredQuestionsAnswerTheSameAgain(t *testing.T) {
+	events := eventtest.New(12, 300, 200_000).Events(4_000)
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+	}
+	kept := uint64(0)
+	for seed := range uint64(3) {
+		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)} {
+			memo := query.NewMemo(8 << 20)
+			for _, filters := range []string{
+				`[{"field":"country","op":"eq","value":"DE"}]`, `[{"field":"country","op":"ne","value":"DE"}]`, `[{"field":"country","op":"in","value":["DE","US"]}]`,
+				`[{"field":"country","op":"in","value":["DEUS"]}]`, `[{"field":"path","op":"prefix","value":"/p"},{"field":"device_type","op":"eq","value":"mobile"}]`,
+				`[{"field":"user_id","op":"exists","value":true}]`, `[{"field":"user_id","op":"exists","value":false}]`,
+			} {
+				for _, question := range []string{
+					"metric=uniques", "metric=uniques&interval=day", "interval=day", "", "metric=uniques&group_by=path", "metric=uniques&group_by=source", "group_by=country&include_bots=true",
+					"metric=uniques&include_bots=true", "metric=uniques&event=$pageview",
+				} {
+					for _, days := range []string{"from=2026-01-01&to=2027-01-01", "from=2026-03-02&to=2026-03-05"} {
+						q, err := parse("stats?" + days + "&" + question + "&filters=" + filters)
+						if err != nil {
+							t.Fatal(err)
+						}
+						first := rowsWith(t, source, q, nil)
+						for range 3 {
+							if again := rowsWith(t, source, q, memo); again != first {
+								t.Fatalf("seed %d, %s: %s %s %s\nnow  %s\nbefore %s", seed, name, days, question, filters, again, first)
+							}
+						}
+					}
+				}
+			}
+			hits, _ := memo.Counts()
+			kept += hits
+		}
+	}
+	if kept < 1000 {
+		t.Errorf("only %d things were in the memo", kept)
+	}
+}

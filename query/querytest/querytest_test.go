@@ -72,13 +72,22 @@ func TestTheQueriesAnswerTheCorpusFromSegments(t *testing.T) {
 // memo is what all questions of the tests share: too small to keep all.
 var memo = query.NewMemo(64 << 10)
 
-func answer(source query.Source, q query.Question) string {
+// answer asks some questions three times: some things are kept from the second time on. Which ones the first
+// answer tells, so that it is the same ones each time.
+func answer(source query.Source, q query.Question) (text string) {
 	q.Settings().Memo = memo
-	a, err := query.Run(context.Background(), source, q)
-	if err != nil {
-		return Refusal(err)
+	for times := 1; times > 0; times-- {
+		a, err := query.Run(context.Background(), source, q)
+		if err != nil {
+			return Refusal(err)
+		}
+		again := string(a.AppendJSON(nil))
+		if text == "" && len(again)%8 == 0 {
+			times += 2
+		}
+		text = again
 	}
-	return string(a.AppendJSON(nil))
+	return text
 }
 
 func TestWordsAreCutOutsideOfStrings(t *testing.T) {
