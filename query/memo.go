@@ -57,6 +57,7 @@ const (
 	memoTracks                        // times and names of events
 	memoUsers                         // the rows of users
 	memoTexts                         // texts of a piece
+	memoStartsAmong                   // where visits of some visitors begin
 	memoSifted                        // the visitors with rows that filters want, and the rows
 )
 
@@ -150,6 +151,16 @@ func (m *Memo) put(key memoKey, value memoValue) {
 	m.watch(key.segment)
 }
 
+// replace is put, in the place of what was kept under the key before.
+func (m *Memo) replace(key memoKey, value memoValue) {
+	m.mu.Lock()
+	if at := m.kept[key]; at != nil {
+		m.remove(at)
+	}
+	m.mu.Unlock()
+	m.put(key, value)
+}
+
 // watch sees to it that what is kept about a segment is dropped when the segment is gone.
 func (m *Memo) watch(segment weak.Pointer[index.Segment]) {
 	if _, watched := m.segments[segment]; !watched {
@@ -178,12 +189,17 @@ func (m *Memo) remove(at *list.Element) {
 	m.used -= entry.size
 }
 
-// makeRoom drops what wasn't used for long, and reports whether there is room for so many bytes then.
+// makeRoom drops what wasn't used for long, and reports whether there is room for so many bytes then. Where there
+// can't be, nothing is dropped.
 func (m *Memo) makeRoom(bytes int64) bool {
-	for m.used+bytes > m.most {
-		if m.order.Len() == 0 || m.order.Back().Value.(*memoEntry).last+1 >= m.questions {
+	room := m.most - m.used
+	for at := m.order.Back(); room < bytes; at = at.Prev() {
+		if at == nil || at.Value.(*memoEntry).last+1 >= m.questions {
 			return false
 		}
+		room += at.Value.(*memoEntry).size
+	}
+	for m.used+bytes > m.most {
 		m.remove(m.order.Back())
 	}
 	return true

@@ -79,7 +79,7 @@ func (r *run) fitStarts(p *pass, s *sealed) (bool, error) {
 // startsOf returns the starts of a segment that fits.
 func (r *run) startsOf(p *pass, s *sealed) (*visitStarts, error) {
 	starts, _, err := remembered(r, s, memoStarts, "", func() (*visitStarts, bool, error) {
-		starts, err := r.findStarts(p, s)
+		starts, err := r.findStarts(p, s, nil)
 		return starts, true, err
 	})
 	return starts, err
@@ -92,11 +92,12 @@ type startFinder struct {
 	visits  map[visitKey]struct{} // of the visitor at hand, that had their first address
 	session uint32                // the last of these
 	events  uint32                // that were met
+	whom    *membership           // nil where all visitors matter
 }
 
 // findStarts walks a segment.
-func (r *run) findStarts(p *pass, s *sealed) (*visitStarts, error) {
-	f := &startFinder{visitStarts: &visitStarts{}, visits: map[visitKey]struct{}{}}
+func (r *run) findStarts(p *pass, s *sealed, whom *membership) (*visitStarts, error) {
+	f := &startFinder{visitStarts: &visitStarts{}, visits: map[visitKey]struct{}{}, whom: whom}
 	f.time, _ = s.segment.TimeRange()
 	f.seq, _ = s.segment.SeqRange()
 	err := r.eachChunk(p, s, func() int { return len(f.list) }, f.take)
@@ -110,6 +111,10 @@ func (f *startFinder) take(v *view, chosen []int32) {
 	row := scanRow{view: v}
 	for _, at := range chosen {
 		row.at, row.time, row.visitor = int(at), times[at], v.come(int(at))
+		if f.whom != nil && !f.whom.has(row.visitor) {
+			f.events++
+			continue
+		}
 		time := uint32(row.time - f.time)
 		soon := startFlags(0)
 		if n := len(f.ordinals); n == 0 || f.ordinals[n-1] != row.visitor {

@@ -3,6 +3,8 @@ package query
 import (
 	"cmp"
 	"slices"
+
+	"millimetric/index/bitmap"
 )
 
 // startWalk finds the touches of visitors from where the visits of each segment begin, which the memo keeps.
@@ -20,6 +22,7 @@ type startWalk struct {
 	ordinal  uint32         // of the visitor at hand
 	known    []knownStart   // his, in order
 	bySum    map[uint32]int // of the starts that are kept: the last with that sum
+	whom     bitmap.Set     // who alone matters, where that is known beforehand
 
 	firsts func(*actorTouch, *knownStart) // takes the first touch of each visitor; nil where all are wanted
 }
@@ -52,8 +55,9 @@ func newStartWalk(t *touchWalk) *startWalk {
 	return &startWalk{touchWalk: t, bySum: map[uint32]int{}}
 }
 
-// walkStarts makes the pass of walk, where it goes this way; ok is false where it doesn't.
-func (t *touchWalk) walkStarts(p *pass) (ok bool, err error) {
+// walkStarts makes the pass of walk, where it goes this way; ok is false where it doesn't. Where only some
+// visitors matter, whom are these.
+func (t *touchWalk) walkStarts(p *pass, whom func() bitmap.Set) (ok bool, err error) {
 	if t.r.common.Memo == nil || len(t.q.TouchFilters) > 0 || slices.ContainsFunc(t.groups.dims, func(d Dimension) bool { return d.coded() < colSource }) {
 		return false, nil
 	}
@@ -61,6 +65,9 @@ func (t *touchWalk) walkStarts(p *pass) (ok bool, err error) {
 		return true, nil
 	}
 	w := newStartWalk(t)
+	if p.among != nil {
+		w.whom = whom()
+	}
 	if ok, err := w.open(p); !ok || err != nil {
 		return false, err
 	}
@@ -91,15 +98,27 @@ func (w *startWalk) open(p *pass) (ok bool, err error) {
 		w.segments = append(w.segments, &startSegment{sealed: s})
 	}
 	if missing > 0 && !w.r.common.Memo.hasRoom(missing) {
-		return false, nil
+		ok, err = w.openAmong(p)
+	} else {
+		ok, err = w.openAll(p)
 	}
+	for _, of := range w.segments {
+		of.sealed.used = of.sealed.used || ok
+	}
+	if !ok || err != nil {
+		return false, err
+	}
+	slices.SortStableFunc(w.segments, func(a, b *startSegment) int { return cmp.Compare(a.time, b.time) })
+	return true, nil
+}
+
+// openAll finds the starts of all visitors in all segments.
+func (w *startWalk) openAll(p *pass) (ok bool, err error) {
 	for _, of := range w.segments {
 		if of.visitStarts, err = w.r.startsOf(p, of.sealed); err != nil {
 			return false, err
 		}
-		of.sealed.used = true
 	}
-	slices.SortStableFunc(w.segments, func(a, b *startSegment) int { return cmp.Compare(a.time, b.time) })
 	return true, nil
 }
 

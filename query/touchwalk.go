@@ -60,7 +60,7 @@ func (t *touchWalk) walk(conversions *conversions, everyone bool) error {
 			t.waits.add(e.visitor, t.met(e, e.visitor%blockVisitors))
 		}
 	}
-	if ok, err := t.walkStarts(p); ok || err != nil {
+	if ok, err := t.walkStarts(p, conversions.set); ok || err != nil {
 		return err
 	}
 	p.take = t.take

@@ -107,3 +107,44 @@ func TestFilteredQuestionsAnswerTheSameAgain(t *testing.T) {
 		t.Errorf("only %d things were in the memo", kept)
 	}
 }
+
+// Where there is no room to keep where all visits begin, those of visitors with conversions are kept; others who
+// have some in another question are added to them.
+func TestCreditsAreTheSameAgainWhereThereIsLittleRoom(t *testing.T) {
+	events := eventtest.New(13, 6_000, 100_000).Events(20_000)
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+		if name := events[i].Name; name == "purchase" || name == "signup" {
+			events[i].Name = "view_item"
+		}
+		switch i % 400 {
+		case 100:
+			events[i].Name = "purchase"
+		case 300:
+			events[i].Name = "signup"
+		}
+	}
+	for seed := range uint64(2) {
+		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)} {
+			memo := query.NewMemo(100 << 10)
+			for _, conversion := range []string{
+				"purchase", `{"event":"signup","filters":[{"field":"country","op":"eq","value":"DE"}]}`, `{"any_of":[{"event":"purchase"},{"event":"signup"}]}`, "purchase",
+			} {
+				for _, days := range []string{"from=2026-03-05&to=2026-03-19", "from=2026-01-01&to=2027-01-01"} {
+					for _, more := range []string{"lookback=0&models=first", "models=linear,last_non_direct", "models=linear&include_bots=true", "models=position&group_by=entry_path"} {
+						q, err := parse("attribution?" + days + "&" + more + "&conversion=" + conversion)
+						if err != nil {
+							t.Fatal(err)
+						}
+						first := rowsWith(t, source, q, nil)
+						for range 2 {
+							if again := rowsWith(t, source, q, memo); again != first {
+								t.Fatalf("seed %d, %s: %s %s %s\nnow  %s\nbefore %s", seed, name, days, more, conversion, again, first)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
