@@ -58,6 +58,13 @@ func (f *funnelResult) add(marks []funnelMark, trail []int32, touch *funnelMark)
 	}
 }
 
+// addOnes takes so many actors who came no further than depth 1, where nothing tells them apart.
+func (f *funnelResult) addOnes(n int) {
+	if n > 0 {
+		*at(&f.ones, 0) += int64(n)
+	}
+}
+
 // size counts entries: an outcome is two, and its times are sorted apart.
 func (f *funnelResult) size() int {
 	return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) + len(f.ones)

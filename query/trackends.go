@@ -14,6 +14,10 @@ import (
 func (w *trackWalk) settle(b *block) error {
 	one := make([]funnelMark, 1)
 	for at, word := range w.begun {
+		if w.starts == nil {
+			w.result.addOnes(bits.OnesCount64(word &^ w.listed[at]))
+			continue
+		}
 		for word &^= w.listed[at]; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
 			one[0], w.one[0] = w.first[visitor].mark(), 0

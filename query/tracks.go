@@ -15,14 +15,15 @@ type eventTracks struct {
 	ordinals []uint32   // of visitors of whom some event counts, rising
 	ends     []uint32   // by visitor: how many events there are up to his last
 	times    []uint32
-	names    []uint8 // codes
+	names    []uint8  // codes
+	counts   []uint32 // of events, by code
 }
 
 // trackBytes is about what tracks take for each row of a segment.
 const trackBytes = 7
 
 func (t *eventTracks) bytes() int64 {
-	return 4*int64(cap(t.ordinals)+cap(t.ends)+cap(t.times)) + int64(cap(t.names))
+	return 4*int64(cap(t.ordinals)+cap(t.ends)+cap(t.times)+cap(t.counts)) + int64(cap(t.names))
 }
 
 // of returns which events are a visitor's, by his place in the list of visitors.
@@ -55,6 +56,7 @@ func (r *run) tracksOf(p *pass, s *sealed) (*eventTracks, error) {
 func (r *run) findTracks(p *pass, s *sealed) (*eventTracks, error) {
 	t := &eventTracks{times: make([]uint32, 0, s.segment.Rows()), names: make([]uint8, 0, s.segment.Rows())}
 	t.time, _ = s.segment.TimeRange()
+	t.counts = make([]uint32, s.column(colName).dict.Len())
 	err := r.eachChunk(p, s, func() int { return len(t.times) / 8 }, t.take)
 	t.ordinals, t.ends = slices.Clip(t.ordinals), slices.Clip(t.ends)
 	return t, err
@@ -70,6 +72,7 @@ func (t *eventTracks) take(v *view, chosen []int32) {
 		}
 		t.times, t.names = append(t.times, uint32(times[at]-t.time)), append(t.names, uint8(names[at]))
 		t.ends[len(t.ends)-1]++
+		t.counts[names[at]]++
 	}
 }
 

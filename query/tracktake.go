@@ -8,6 +8,10 @@ import "millimetric/index/event"
 func (w *trackWalk) takeTracks(b *block, of *trackSegment) {
 	for k := of.next; k < of.run; k++ {
 		visitor := of.ordinals[k] - b.first
+		if of.inside && w.onlyBegins(visitor) {
+			w.takeBegin(of, visitor, k)
+			continue
+		}
 		from, to := of.of(k)
 		tangled := b.tangled.has(visitor)
 		if of.inside && !tangled {
@@ -18,7 +22,9 @@ func (w *trackWalk) takeTracks(b *block, of *trackSegment) {
 			if !w.matters(of, i) {
 				continue
 			}
-			w.r.cost.Matched++
+			if !of.inside {
+				w.r.cost.Matched++
+			}
 			if tangled {
 				w.mark(visitor, w.markAt(of, i))
 			} else {
@@ -33,11 +39,9 @@ func (w *trackWalk) takeTracks(b *block, of *trackSegment) {
 func (w *trackWalk) takeInside(of *trackSegment, visitor uint32, from, to int) {
 	begun := w.begun.has(visitor)
 	first, last := -1, -1 // events that only begin, since the last mark
-	nothing := 0
 	for i := from; i < to; i++ {
 		switch of.kinds[of.names[i]] {
 		case trackNothing:
-			nothing++
 		case trackBegins:
 			if begun {
 				last = i
@@ -51,8 +55,21 @@ func (w *trackWalk) takeInside(of *trackSegment, visitor uint32, from, to int) {
 			begun = w.begun.has(visitor)
 		}
 	}
-	w.r.cost.Matched += to - from - nothing
 	w.note(of, visitor, first, last)
+}
+
+// takeBegin notes that a visitor began an attempt, of whom nothing else matters.
+func (w *trackWalk) takeBegin(of *trackSegment, visitor uint32, k int) {
+	if w.begun.has(visitor) {
+		return
+	}
+	from, to := of.of(k)
+	for i := from; i < to; i++ {
+		if of.kinds[of.names[i]] == trackBegins {
+			w.note(of, visitor, i, -1)
+			return
+		}
+	}
 }
 
 // note notes events of a visitor that only begin attempts, where there are such: his first, and the last.

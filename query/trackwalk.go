@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"millimetric/index/bitmap"
 	"millimetric/index/event"
 )
 
@@ -14,7 +15,9 @@ import (
 //     by the bits of a set.
 //  2. Of several events in a row that can only begin an attempt, the first and the last matter, and the last
 //     only once something follows (see funnelBlocks).
-//  3. That needs events in order. Of visitors whose events of two segments interleave, and of those with live
+//  3. Who has no event of a name that could be more is never looked at beyond his first event: which visitors
+//     have which names segments know.
+//  4. All else needs events in order. Of visitors whose events of two segments interleave, and of those with live
 //     ones, all events are gathered and sorted. Positions aren't kept: where two segments have events of one
 //     moment, the rows are looked at.
 type trackWalk struct {
@@ -25,6 +28,10 @@ type trackWalk struct {
 	segments  []*trackSegment
 	starts    *startWalk // nil where the breakdown isn't by first touch
 
+	further   bitmap.Set  // visitors who may do more than begin attempts, live ones aside
+	anyone    bool        // that may be anyone, or it matters when attempts began
+	goFurther visitorBits // of the block: who may do more
+	numbers   []uint32
 	room    block
 	listed  visitorBits               // of the block: who has marks
 	waiting visitorBits               // who has begun again since his last mark
@@ -94,6 +101,9 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	}
 	if ok, err := w.open(); !ok || err != nil {
 		return false, err
+	}
+	if err := w.findFurther(); err != nil {
+		return true, err
 	}
 	own.visit = w.live
 	if err := f.r.eachLive(&own); err != nil {
@@ -167,6 +177,39 @@ func (w *trackWalk) tell(of *trackSegment) error {
 	return nil
 }
 
+// findFurther finds who may do more than begin attempts, by the sets of visitors that segments have of each name.
+// Of all others it doesn't matter in which order their events came, unless the first touch is asked for. It counts
+// what the segments hold that matter as a whole.
+func (w *trackWalk) findFurther() error {
+	w.anyone = w.starts != nil
+	var all union
+	for _, of := range w.segments {
+		for code, kind := range of.kinds[:len(of.marks)] {
+			if of.inside && kind != trackNothing {
+				w.r.cost.Matched += int(of.counts[code])
+			}
+			if kind != trackAny || w.anyone || of.counts[code] == 0 {
+				continue
+			}
+			name, err := of.sealed.column(colName).at(uint32(code))
+			if err != nil {
+				return err
+			}
+			visitors, ok, err := w.r.visitorsNamed(of.sealed, name)
+			if err != nil {
+				return err
+			}
+			w.anyone = !ok
+			all.add(visitors)
+		}
+	}
+	w.further = all.set()
+	return nil
+}
+
+// onlyBegins tells whether a visitor of the block does nothing but begin attempts.
+func (w *trackWalk) onlyBegins(visitor uint32) bool { return !w.anyone && !w.goFurther.has(visitor) }
+
 // live takes a live event.
 func (w *trackWalk) live(e *scanRow) {
 	if e.time >= w.from {
@@ -205,9 +248,14 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	b := &w.room
 	*b = block{first: first}
 	w.begin(b)
-	w.listed, w.waiting, w.touched = visitorBits{}, visitorBits{}, visitorBits{}
+	w.listed, w.waiting, w.touched, w.goFurther = visitorBits{}, visitorBits{}, visitorBits{}, visitorBits{}
+	w.numbers = w.further.Between(w.numbers[:0], first, first+blockVisitors)
+	for _, ordinal := range w.numbers {
+		w.goFurther.add(ordinal - first)
+	}
 	for _, visitor := range w.lists.met { // who has live events
 		w.listed.add(visitor)
+		w.goFurther.add(visitor)
 	}
 	events := 0
 	for _, of := range w.segments {
@@ -251,6 +299,9 @@ func (w *trackWalk) matters(of *trackSegment, i int) bool {
 // untangle finds the visitors whose marks of a segment don't come behind those of the segments before.
 func (w *trackWalk) untangle(b *block, of *trackSegment) {
 	for k := of.next; k < of.run; k++ {
+		if w.onlyBegins(of.ordinals[k] - b.first) {
+			continue
+		}
 		from, to := of.of(k)
 		for from < to && !w.matters(of, from) {
 			from++
