@@ -32,15 +32,15 @@ type trackWalk struct {
 	anyone    bool        // that may be anyone, or it matters when attempts began
 	goFurther visitorBits // of the block: who may do more
 	numbers   []uint32
-	room    block
-	listed  visitorBits               // of the block: who has marks
-	waiting visitorBits               // who has begun again since his last mark
-	first   [blockVisitors]trackBegin // by visitor who began an attempt
-	pending [blockVisitors]trackBegin // by visitor who is waiting: the last time
-	touched visitorBits               // who has a first touch
-	found   [blockVisitors]firstTouch // his
-	again   []funnelMark
-	touch   funnelMark
+	room      block
+	listed    visitorBits               // of the block: who has marks
+	waiting   visitorBits               // who has begun again since his last mark
+	first     [blockVisitors]trackBegin // by visitor who began an attempt
+	pending   [blockVisitors]trackBegin // by visitor who is waiting: the last time
+	touched   visitorBits               // who has a first touch
+	found     [blockVisitors]firstTouch // his
+	again     []funnelMark
+	touch     funnelMark
 }
 
 // trackKind says what events of a name can do.
