@@ -214,7 +214,7 @@ func (r *personReader) firstUser(visitor string, upTo event.Seq, floor event.Tim
 // openTargets returns whom the ledger has and the manifest doesn't say is done, of those who are there: of
 // all others there is nothing to hide, but the time of the last one counts.
 func (e *Engine) openTargets(p *project, known map[ledger.Hash]string) ([]target, error) {
-	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	held, _ := e.hold(p)
 	defer held.Release()
 	state := held.sealed
 	entries := e.ledger.Of(p.number, state.erasures.done)
