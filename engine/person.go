@@ -22,8 +22,9 @@ type target struct {
 
 // foundRows are rows to be hidden, by segment, and how many of them are of which target.
 type foundRows struct {
-	rows []bitmap.Set
-	by   []int
+	rows  []bitmap.Set
+	by    []int
+	shown []int // of by, those that answers show: the rest is over, and would be dropped in any case
 }
 
 // personReader looks for the rows of persons in what is sealed.
@@ -49,7 +50,8 @@ func (r *personReader) reader(segment int) (_ *index.Reader, err error) {
 // findRows finds the rows of all targets that aren't hidden yet. A row of several counts for the first.
 func (e *Engine) findRows(p *project, state *sealed, targets []target) (foundRows, error) {
 	r := e.newPersonReader(p, state)
-	found := foundRows{rows: make([]bitmap.Set, len(state.segments)), by: make([]int, len(targets))}
+	found := foundRows{rows: make([]bitmap.Set, len(state.segments)), by: make([]int, len(targets)), shown: make([]int, len(targets))}
+	floor := floorOf(e.today(), state.days)
 	for n, t := range targets {
 		upTo, err := r.committedBefore(t.entry.At)
 		if err != nil {
@@ -63,9 +65,32 @@ func (e *Engine) findRows(p *project, state *sealed, targets []target) (foundRow
 			fresh := bitmap.Of(rows).Without(state.manifest.segments[i].hidden).Without(found.rows[i])
 			found.rows[i] = found.rows[i].Or(fresh)
 			found.by[n] += fresh.Count()
+			shown, err := r.shown(i, fresh, floor)
+			if err != nil {
+				return found, fmt.Errorf("look through segment %d: %w", state.manifest.segments[i].stamp, err)
+			}
+			found.shown[n] += shown
 		}
 	}
 	return found, nil
+}
+
+// shown counts the rows of a segment that don't lie before a time.
+func (r *personReader) shown(segment int, rows bitmap.Set, floor event.Time) (n int, err error) {
+	if entry := &r.state.manifest.segments[segment]; entry.minTime >= floor || rows.Count() == 0 {
+		return rows.Count(), nil
+	}
+	reader, err := r.reader(segment)
+	if err != nil {
+		return 0, err
+	}
+	times, err := reader.Times(rows.Numbers())
+	for _, at := range times {
+		if at >= floor {
+			n++
+		}
+	}
+	return n, err
 }
 
 // committedBefore returns the last position that was committed before a time.
