@@ -243,10 +243,10 @@ func (e *Engine) openTargets(p *project, known map[ledger.Hash]string) ([]target
 	defer held.Release()
 	state := held.sealed
 	entries := e.ledger.Of(p.number, state.erasures.done)
-	wanted := map[ledger.Hash]bool{}
+	wanted := map[ledger.Hash]ledger.Kind{}
 	for _, entry := range entries {
 		if known[entry.Who] == "" {
-			wanted[entry.Who] = true
+			wanted[entry.Who] = entry.Kind
 		}
 	}
 	if len(wanted) > 0 {
@@ -262,30 +262,35 @@ func (e *Engine) openTargets(p *project, known map[ledger.Hash]string) ([]target
 }
 
 // resolve finds the ids that hashes stand for, by hashing all that there are. It is for erasures that a
-// crash, or a failure, has cut, and for those that a restored store doesn't know.
-func (e *Engine) resolve(p *project, state *sealed, wanted map[ledger.Hash]bool, known map[ledger.Hash]string) error {
+// crash, or a failure, has cut, for those that a restored store doesn't know, and for the search for what is left.
+func (e *Engine) resolve(p *project, state *sealed, wanted map[ledger.Hash]ledger.Kind, known map[ledger.Hash]string) error {
 	key, err := e.ledgerKey(p.number)
 	if err != nil {
 		return err
 	}
-	try := func(id string, kinds ...ledger.Kind) {
-		for _, kind := range kinds {
-			if who := key.Hash(kind, id); id != "" && wanted[who] {
-				known[who] = strings.Clone(id)
-			}
-		}
+	hasher, kinds := key.Hasher(), map[ledger.Kind]bool{}
+	for _, kind := range wanted {
+		kinds[kind] = true
 	}
 	for _, s := range state.segments {
 		for _, dict := range []struct {
 			texts *index.Dict
 			kinds []ledger.Kind
 		}{{s.Dict(event.ColumnUserID), []ledger.Kind{ledger.KindUser}}, {s.AnonymousIDs(), []ledger.Kind{ledger.KindVisitor, ledger.KindDevice}}} {
+			dict.kinds = slices.DeleteFunc(dict.kinds, func(kind ledger.Kind) bool { return !kinds[kind] })
+			if len(dict.kinds) == 0 {
+				continue
+			}
 			for i := range uint32(dict.texts.Len()) {
 				id, err := dict.texts.At(i)
 				if err != nil {
 					return err
 				}
-				try(id, dict.kinds...)
+				for _, kind := range dict.kinds {
+					if who := hasher.Hash(kind, id); id != "" && wanted[who] == kind {
+						known[who] = strings.Clone(id)
+					}
+				}
 			}
 		}
 	}
