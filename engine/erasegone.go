@@ -98,7 +98,11 @@ func (e *Engine) findLeaving(p *project, state *sealed) (*leaving, error) {
 		}
 		gone, stay = gone.Or(own), stay.Or(all.Without(own))
 	}
-	l.ordinals = gone.Without(stay).Without(p.ordinals.live(p))
+	live, err := p.ordinals.live(p)
+	if err != nil {
+		return nil, err
+	}
+	l.ordinals = gone.Without(stay).Without(live)
 	for h, ordinal := range l.visitors {
 		if !l.ordinals.Has(ordinal) {
 			delete(l.visitors, h)
@@ -208,10 +212,16 @@ func (e *Engine) writeRunWithout(p *project, kind runKind, old runEntry, l *leav
 	if err != nil || without == 0 {
 		return runEntry{}, false, err
 	}
-	if without == old.count {
-		return runEntry{}, true, nil
+	made, err = e.writeRunLess(p, kind, old, without, merge)
+	return made, true, err
+}
+
+// writeRunLess writes a run with so many entries less, by merge; it has none where that leaves none.
+func (e *Engine) writeRunLess(p *project, kind runKind, old runEntry, less int, merge func(stamp uint64, emit ids.Emit) error) (made runEntry, err error) {
+	if less == old.count {
+		return made, nil
 	}
-	made = runEntry{count: old.count - without, latest: old.latest, first: old.first, last: old.last}
+	made = runEntry{count: old.count - less, latest: old.latest, first: old.first, last: old.last}
 	w := &pieceWriter{e: e}
 	defer w.abandon()
 	t := thing{p.number, BucketSets, p.reserve()}
@@ -222,7 +232,7 @@ func (e *Engine) writeRunWithout(p *project, kind runKind, old runEntry, l *leav
 	if err == nil {
 		err = e.checkRun(p, kind, made)
 	}
-	return made, true, err
+	return made, err
 }
 
 // runWithout returns how many entries of a run leave, and what writes it without them.
@@ -289,9 +299,10 @@ func (e *Engine) putRewritten(p *project, state *sealed, made *rewritten, l *lea
 		return false, err
 	}
 	p.ordinals.mu.Lock()
-	if p.ordinals.liveLocked(p).CountBoth(l.ordinals) > 0 {
+	live, err := p.ordinals.liveLocked(p)
+	if err != nil || live.CountBoth(l.ordinals) > 0 {
 		p.ordinals.mu.Unlock()
-		return false, nil
+		return false, err
 	}
 	err = e.publish(p, next)
 	var known openRuns

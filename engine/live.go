@@ -51,6 +51,9 @@ type project struct {
 
 	unsound map[uint64]bool // stamps of what is damaged, and not merged; guarded by the engine's merging
 
+	// forgotten says when visitors of whom nothing is left were forgotten. Guarded by the engine's merging.
+	forgotten retained
+
 	// retouch tells the sources of what is merged anew; nil leaves them. Guarded by the engine's merging.
 	retouch index.Retouch
 

@@ -39,6 +39,10 @@ const nearMax = 1 << 18
 func (o *ordinals) of(s *stretch, events []event.Event) ([]uint32, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	return o.ofLocked(s, events)
+}
+
+func (o *ordinals) ofLocked(s *stretch, events []event.Event) ([]uint32, error) {
 	if have := len(s.visitors); have < len(events) {
 		if s.visitors == nil {
 			s.visitors = make([]uint32, 0, cap(s.events))
@@ -143,26 +147,37 @@ func (o *ordinals) adoptLocked(runs []*visitors.Run, below uint32, memory *memor
 	}
 }
 
-// live returns the ordinals that visitors of live events were given.
-func (o *ordinals) live(p *project) bitmap.Set {
+// live returns the ordinals of the visitors of live events.
+func (o *ordinals) live(p *project) (bitmap.Set, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.liveLocked(p)
 }
 
-func (o *ordinals) liveLocked(p *project) bitmap.Set {
+// liveLocked gives them one first where nobody has asked yet: somebody who holds a snapshot may ask later, and
+// must be told the ordinal that the segments of that snapshot have.
+func (o *ordinals) liveLocked(p *project) (bitmap.Set, error) {
 	p.mu.Lock()
 	shown := p.shown
 	p.mu.Unlock()
 	var all []uint32
+	add := func(s *stretch, events []event.Event) error {
+		own, err := o.ofLocked(s, events)
+		all = append(all, own...)
+		return err
+	}
 	for _, s := range shown.full {
-		all = append(all, s.visitors...)
+		if err := add(s, s.events); err != nil {
+			return bitmap.Set{}, err
+		}
 	}
 	if shown.open != nil {
-		all = append(all, shown.open.visitors...)
+		if err := add(shown.open, shown.events); err != nil {
+			return bitmap.Set{}, err
+		}
 	}
 	slices.Sort(all)
-	return bitmap.Of(slices.Compact(all))
+	return bitmap.Of(slices.Compact(all)), nil
 }
 
 // bound returns the least ordinal that isn't given.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -140,4 +141,51 @@ func (c *calendar) afterCut(t *testing.T, left vfs.FS, old, want []event.Event) 
 		return 1
 	}
 	return 0
+}
+
+// Persons are erased while sources are told anew, before it and after it: what is left is all others' events with
+// their new sources, and nothing of the persons is on the disk.
+func TestPersonsAreErasedWhileSourcesAreToldAnew(t *testing.T) {
+	c := newCalendar(t, Options{SealRows: 100})
+	for range 4 {
+		c.visits(400)
+		if _, err := c.e.seal(c.e.projects[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.visits(50) // these stay live
+	c.erase(Person{AnonymousID: "v1"})
+	var looks atomic.Int64
+	erased := make(chan error, 2)
+	err := c.e.Reclassify(context.Background(), 1, func(url, referrer string, now index.Touch) index.Touch {
+		if n := looks.Add(1); n == 300 || n == 900 {
+			who := Person{AnonymousID: fmt.Sprint("v", n/300+1)} // v2 and v4
+			go func() {
+				_, err := c.e.Erase(context.Background(), 1, who)
+				erased <- err
+			}()
+		}
+		return anew(url, referrer, now)
+	})
+	if err := errors.Join(err, <-erased, <-erased); err != nil {
+		t.Fatal(err)
+	}
+	c.erase(Person{AnonymousID: "v5"})
+	c.gone()
+	for _, when := range []string{"at once", "opened anew"} {
+		got := c.events()
+		for _, e := range got {
+			if slices.Contains([]string{"v1", "v2", "v4", "v5"}, e.AnonymousID) {
+				t.Fatalf("%s: an event of %s is there", when, e.AnonymousID)
+			}
+		}
+		if want := 1650 * 3 / 7; len(got) < want-10 || len(got) > want+10 || !slices.Equal(got, toldAnew(got)) {
+			t.Errorf("%s: %d events, about %d are wanted, or some have their old sources", when, len(got), want)
+		}
+		c.reopen()
+	}
+	mustClose(t, c.e)
+	if r := c.check(); len(r.Problems) > 0 {
+		t.Error(r.Problems)
+	}
 }

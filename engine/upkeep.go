@@ -260,6 +260,9 @@ func (e *Engine) Compact(ctx context.Context) error {
 		if err := e.retain(p); e.contain(p, err) != nil {
 			return err
 		}
+		if err := e.forgetAbsent(p, true); e.contain(p, err) != nil {
+			return err
+		}
 	}
 	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
@@ -345,6 +348,9 @@ func (e *Engine) tidy() error {
 			}
 		}
 		if err := e.retain(p); e.contain(p, err) != nil { // what was written anew may have left a key
+			return err
+		}
+		if err := e.forgetAbsent(p, false); e.contain(p, err) != nil {
 			return err
 		}
 	}

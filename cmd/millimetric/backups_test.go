@@ -114,7 +114,6 @@ func TestALostMachineIsRestoredFromTargetAndRootKey(t *testing.T) {
 	if said.Oldest == nil || !said.Oldest.Before(said.Requested) {
 		t.Errorf("the oldest backup that may hold the erased person is of %v, the request of %v", said.Oldest, said.Requested)
 	}
-	time.Sleep(2500 * time.Millisecond) // what is promised to be enough, and a little more
 	if err := b.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

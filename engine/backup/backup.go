@@ -113,9 +113,9 @@ type Backup struct {
 	crypt  crypt
 	wanted chan struct{} // a base, now
 
-	shipping sync.Mutex // one shipment at a time; guards pending
-	pending  []packet   // that could not be written yet
-	basing   sync.Mutex // one base, merge or expiry at a time
+	shipping chan struct{} // full while a shipment goes on, one at a time; guards pending
+	pending  []packet      // that could not be written yet
+	basing   sync.Mutex    // one base, merge or expiry at a time
 
 	writing sync.Mutex // held while the head is replaced
 
@@ -158,7 +158,7 @@ func New(opt Options) (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backup{opt: opt.withDefaults(), crypt: c, wanted: make(chan struct{}, 1), log: &Catalog{}}
+	b := &Backup{opt: opt.withDefaults(), crypt: c, wanted: make(chan struct{}, 1), shipping: make(chan struct{}, 1), log: &Catalog{}}
 	b.stat.Target, b.copied = opt.Target.String(), opt.Now()
 	return b, nil
 }

@@ -25,10 +25,15 @@ import (
 // partBytes is when a part that is read from the store ends: so much is in memory at once.
 const partBytes = 8 << 20
 
-// Ship copies all that is committed by now. It does nothing where there is nothing new.
+// Ship copies all that is committed by now. It does nothing where there is nothing new. Run does so by itself; who
+// can't wait for that, as what was just done must not be lost with the machine, calls it, too.
 func (b *Backup) Ship(ctx context.Context) error {
-	b.shipping.Lock()
-	defer b.shipping.Unlock()
+	select {
+	case b.shipping <- struct{}{}:
+		defer func() { <-b.shipping }()
+	case <-ctx.Done(): // the one before waits for the target
+		return ctx.Err()
+	}
 	if err := b.join(ctx); err != nil {
 		return err
 	}

@@ -118,14 +118,19 @@ func (r *Run) PieceCount() int { return r.body.PieceCount() }
 // Check reads the whole run, and reports the first damage.
 func (r *Run) Check() error {
 	most := uint32(0)
-	err := ids.MergeBodies([]*ids.Body{r.body}, func(_ ids.Hash, ordinal uint32) error {
-		most = max(most, ordinal)
+	err := r.Each(func(v Entry) error {
+		most = max(most, v.Ordinal)
 		return nil
 	})
 	if err == nil && most != r.most {
 		err = piece.Damaged("the greatest ordinal of a run is %d, its head says %d", most, r.most)
 	}
 	return err
+}
+
+// Each calls yield with each visitor, by rising hash, until it fails.
+func (r *Run) Each(yield func(Entry) error) error {
+	return ids.MergeBodies([]*ids.Body{r.body}, func(h ids.Hash, ordinal uint32) error { return yield(Entry{h, ordinal}) })
 }
 
 // Share is ids.ShareBodies for runs.

@@ -11,6 +11,8 @@ import (
 
 // Backups are the backups of the store, as the door needs them.
 type Backups interface {
+	// Ship has the target take all that was done by now.
+	Ship(ctx context.Context) error
 	List(ctx context.Context) (BackupList, error)
 	Make(ctx context.Context) (backup.Listed, error)
 	// Verify reads a base and what it needs, or all where base is empty.

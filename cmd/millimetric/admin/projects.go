@@ -140,12 +140,18 @@ func (d *Door) DestroyProject(r *Request) error {
 	if err := d.Book.Remove(last, p.Account, p.ID); err != nil {
 		return err
 	}
+	detail := map[string]any{"slug": p.Slug}
+	if d.Backups != nil {
+		// The loss of the machine must not bring back the cipher keys. Where the target is down, it goes on trying.
+		detail["copied"] = d.Backups.Ship(last) == nil
+	}
 	ended := d.Now()
 	signed, err := d.Signer.Sign(receipt.OfProject(p.ID, events, began, ended))
 	if err != nil {
 		return err
 	}
-	r.detail(map[string]any{"slug": p.Slug, "receipt": stdjson.RawMessage(signed)})
+	detail["receipt"] = stdjson.RawMessage(signed)
+	r.detail(detail)
 	return r.answer(fasthttp.StatusOK, map[string]any{"ok": true, "id": p.ID, "destroyed_at": ended.UTC(), "receipt": stdjson.RawMessage(signed)})
 }
 
