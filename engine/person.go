@@ -126,11 +126,11 @@ func (r *personReader) rowsOf(segment int, t target, upTo event.Seq) (rows []uin
 	}
 	kept := rows[:0]
 	for _, row := range rows {
-		e, _, err := reader.Event(row)
+		l, err := reader.Link(row)
 		if err != nil {
 			return nil, err
 		}
-		if e.Seq <= upTo && (t.kind != ledger.KindDevice || e.UserID == "") {
+		if l.Seq <= upTo && (t.kind != ledger.KindDevice || l.UserID == "") {
 			kept = append(kept, row)
 		}
 	}
@@ -191,11 +191,11 @@ func (e *Engine) devicesOf(p *project, user target) (devices []string, err error
 			return nil, err
 		}
 		for _, row := range rows {
-			ev, _, err := r.readers[i].Event(row)
+			id, err := r.readers[i].AnonymousID(row)
 			if err != nil {
 				return nil, err
 			}
-			met[ev.AnonymousID] = true
+			met[id] = true
 		}
 	}
 	for id := range met {
@@ -223,12 +223,11 @@ func (r *personReader) firstUser(visitor string, upTo event.Seq, floor event.Tim
 			if s.Hidden().Has(row) {
 				continue
 			}
-			ev, _, err := r.readers[i].Event(row)
+			link, err := r.readers[i].Link(row)
 			if err != nil {
 				return "", err
 			}
-			link := event.Link{UserID: ev.UserID, Time: ev.Time, Seq: ev.Seq}
-			if ev.UserID != "" && ev.Seq <= upTo && ev.Time >= floor && (first.UserID == "" || link.Before(first)) {
+			if link.UserID != "" && link.Seq <= upTo && link.Time >= floor && (first.UserID == "" || link.Before(first)) {
 				first = link
 			}
 		}
