@@ -134,15 +134,24 @@ func (v *server) loadAndKill(ctx context.Context, senders []*sender, during time
 		wait.Go(func() { one.run(ctx, begin.Add(2*during)) })
 	}
 	var over atomic.Bool
+	first := make(chan struct{})
 	wait.Go(func() {
+		defer func() {
+			if len(probes) == 0 {
+				close(first)
+			}
+		}()
 		for !over.Load() {
 			if _, _, err := v.call(v.keys.SK, "/v1/track", []byte(`{"event":"`+probeName+`"}`)); err != nil {
 				return // it is dead, or shed load: what comes after isn't a row without gaps any more
 			}
-			probes = append(probes, time.Now())
+			if probes = append(probes, time.Now()); len(probes) == 1 {
+				close(first)
+			}
 			time.Sleep(probeEvery)
 		}
 	})
+	<-first
 	time.Sleep(during)
 	killed = time.Now()
 	err = v.child.Kill()
