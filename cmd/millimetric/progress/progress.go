@@ -44,7 +44,9 @@ func New(out io.Writer, bytes int64) *Bar {
 		return ""
 	})
 	if bytes > 0 {
-		b.bar = bars.AddBar(bytes, done, mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), note))
+		// Given at once, the total would end the bar when all bytes are read, though what they say may not be done.
+		b.bar = bars.AddBar(0, done, mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), note))
+		b.bar.SetTotal(bytes, false)
 	} else {
 		b.bar = bars.AddSpinner(0, done, mpb.AppendDecorators(note))
 	}
