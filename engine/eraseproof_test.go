@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -39,10 +38,6 @@ func (a *askedBuckets) buckets(project event.Project) []int32 {
 }
 
 const erasedMark = "erased-person"
-
-func isMarked(userID, anonymousID string) bool {
-	return strings.HasPrefix(userID, erasedMark) || strings.HasPrefix(anonymousID, erasedMark)
-}
 
 // withMarked makes events of which the share of each person is about one in every; events without a user id
 // follow on the person's own device.
@@ -77,11 +72,15 @@ func TestProofNothingOfErasedPersonsCanBeRead(t *testing.T) {
 	}
 	search := func() engine.Laid {
 		t.Helper()
-		found, err := e.SearchDecrypted(asked.buckets, isMarked)
+		found, err := e.SearchDecrypted(asked.buckets, erasedMark)
 		if err != nil || found.Unread > 0 {
 			t.Fatalf("seed=%d: %+v, %v", seed, found, err)
 		}
 		return found
+	}
+	// Upkeep comes to rest: of a segment that is being removed, not all can be searched.
+	if err := e.Compact(context.Background()); err != nil {
+		t.Fatal(err)
 	}
 	before := search()
 	var logical, physical []time.Duration
@@ -102,8 +101,8 @@ func TestProofNothingOfErasedPersonsCanBeRead(t *testing.T) {
 	after := search()
 	slices.Sort(logical)
 	slices.Sort(physical)
-	enginetest.Say(t, "P1 P2 residue", "seed=%d events=%d persons=%d erased=%d markers_before=%d after=%d entries=%d bytes=%d t_logical_max=%v t_physical_p99=%v",
-		seed, rounds*1000, persons, events, before.Hits, after.Hits, after.Entries, after.Bytes,
+	enginetest.Say(t, "P1 P2 residue", "seed=%d events=%d persons=%d erased=%d markers_before=%d after=%d entries=%d partial=%d bytes=%d t_logical_max=%v t_physical_p99=%v",
+		seed, rounds*1000, persons, events, before.Hits, after.Hits, after.Entries, after.Partial, after.Bytes,
 		logical[len(logical)-1].Round(time.Millisecond), physical[(len(physical)*99+99)/100-1].Round(time.Millisecond))
 	if before.Hits < persons {
 		t.Errorf("seed=%d: only %d traces are found before: the search is blind", seed, before.Hits)
