@@ -264,8 +264,8 @@ const subjectWait = time.Hour
 func ReturnCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "return PROJECT", Short: "Write a whole project to one encrypted archive",
-		Long: "Write a whole project to one archive, which only the passphrase or key opens: what the project is, and all\n" +
-			"its events as Parquet files, with the hash of each. See millimetric archive for how to verify and unpack it.\n\n" +
+		Long: "Write a whole project to one archive, which only the passphrase or key opens: what the project is, what was done\n" +
+			"with it, and all its events as Parquet files, with the hash of each. See millimetric archive for how to verify and unpack it.\n\n" +
 			"The account key (ak_…) is taken from the environment variable " + KeyVariable + ", the passphrase from\n" + archive.PassphraseVariable + ".",
 		Example: "  MILLIMETRIC_PASSPHRASE=… millimetric projects return shop --out shop.archive\n  MILLIMETRIC_PASSPHRASE=… millimetric archive verify shop.archive",
 	}
