@@ -75,27 +75,33 @@ func (b *Backup) mergeOnce(ctx context.Context) (merged bool, err error) {
 	return true, nil
 }
 
-// mergeable finds the oldest run of neighbours of a level that is long enough, or that no more can come to since a
-// base begins behind it: begins are the parts with which bases do. Only what comes before all loose parts of a lower
-// level may be merged, so that the head's parts stay the newest: before a base, a loose part is made one of the
-// next level by itself.
+// mergeable finds the oldest run of neighbours of a level that is long enough: where there is one, or as many loose
+// parts, the oldest run goes before it that no more can come to, since a base begins behind it. begins are the parts
+// with which bases do. Only what comes before all loose parts of a lower level may be merged, so that the head's
+// parts stay the newest: before a base, a loose part is made one of the next level by itself.
 func mergeable(parts []LogRef, begins []uint64) []LogRef {
-	from := 0
+	var short []LogRef
+	from, loose := 0, 0
 	for i := range parts {
 		if i > 0 && cutBetween(begins, parts[i-1].Last, parts[i].First) {
-			if n := i - from; n > 1 || n == 1 && parts[from].Level == 0 && parts[from].Bytes <= mergeBytesMax {
-				return parts[from:i]
+			if run := parts[from:i]; short == nil && (len(run) > 1 || len(run) == 1 && run[0].Level == 0) {
+				short = run
 			}
 			from = i
 		}
-		if parts[i].Level != parts[from].Level || parts[i].Bytes > mergeBytesMax {
+		if parts[i].Level == 0 {
+			loose++
+		}
+		if parts[i].Level != parts[from].Level {
 			from = i
 		}
 		if parts[i].Bytes > mergeBytesMax {
 			from = i + 1
 			continue
 		}
-		if i+1-from == mergeParts {
+		if full := i+1-from == mergeParts; short != nil && (full || loose >= mergeParts) {
+			return short
+		} else if full {
 			return parts[from : i+1]
 		}
 	}
