@@ -9,7 +9,7 @@ BIN     := bin/millimetric
 DATA    ?= ./data
 
 .DEFAULT_GOAL := help
-.PHONY: help build sdk demo run check test s3 race fuzz crash release-proof stages measure bench bench-peers agree golden release reproducible vuln clean
+.PHONY: help build sdk demo run check test s3 race fuzz crash release-proof stages measure bench bench-peers bench-trust agree golden release reproducible vuln clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,10 @@ bench: measure ## hot paths, load, then ingest, space, start and memory with EVE
 SIZES ?= 1000000,10000000
 bench-peers: measure ## the questions beside ClickHouse and DuckDB, with SIZES events (default 1 and 10 million); writes bench/RESULTS.md
 	$(MEASURE) peers -events $(SIZES) -write bench/RESULTS.md
+
+bench-trust: build ## persons out, restores, and starts of a store with a backup, with EVENTS; writes bench/RESULTS.md
+	$(GO) build -buildvcs=auto -o $(MEASURE) ./bench/measure
+	$(MEASURE) trust -events $(EVENTS) -write bench/RESULTS.md
 
 AGREE ?= 1000000
 agree: measure ## hold many answers against ClickHouse's and DuckDB's, over AGREE events (default a million)

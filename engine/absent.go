@@ -17,7 +17,7 @@ import (
 func (e *Engine) forgetAbsent(p *project, now bool) error {
 	e.merging.Lock()
 	defer e.merging.Unlock()
-	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	held, _ := e.hold(p)
 	defer held.Release()
 	state := held.sealed
 	day := retained{e.endingDay(), state.days}

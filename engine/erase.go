@@ -200,7 +200,7 @@ func (e *Engine) putHidden(p *project, targets []target) error {
 	if err != nil {
 		return err
 	}
-	records := e.erasing.hidden(targets, found.by, event.TimeOf(e.opt.Now()))
+	records := e.erasing.hidden(targets, found.shown, event.TimeOf(e.opt.Now()))
 	e.wake()
 	return e.PutRecords(e.life, records...)
 }

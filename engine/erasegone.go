@@ -56,7 +56,7 @@ func (m *manifest) hides() bool {
 func (e *Engine) rewrite(p *project) (done bool, segments int, err error) {
 	e.merging.Lock()
 	defer e.merging.Unlock()
-	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	held, over := e.hold(p)
 	defer held.Release()
 	state := held.sealed
 	if why := p.damage(); why != nil || !state.hides() {
@@ -66,7 +66,7 @@ func (e *Engine) rewrite(p *project) (done bool, segments int, err error) {
 	if err != nil {
 		return false, 0, err
 	}
-	made, err := e.writeWithout(p, state, l)
+	made, err := e.writeWithout(p, state, l, over)
 	if err == nil {
 		done, err = e.putRewritten(p, state, made, l)
 	}
@@ -158,14 +158,14 @@ func (e *Engine) leavingOf(p *project, s *index.Segment, l *leaving) (gone bitma
 }
 
 // writeWithout does step 2. What it returns beside an error was written, too.
-func (e *Engine) writeWithout(p *project, state *sealed, l *leaving) (*rewritten, error) {
+func (e *Engine) writeWithout(p *project, state *sealed, l *leaving, over event.Time) (*rewritten, error) {
 	out := &rewritten{}
 	for i := range state.manifest.segments {
 		old := state.manifest.segments[i]
 		if old.hidden.Count() == 0 {
 			continue
 		}
-		made, err := e.writeSegmentWithout(p, &old, floorOf(e.endingDay(), state.days))
+		made, err := e.writeSegmentWithout(p, &old, over)
 		out.segments = append(out.segments, rewrittenSegment{old, made})
 		if err == nil {
 			err = e.stopped()
@@ -188,12 +188,12 @@ func (e *Engine) writeWithout(p *project, state *sealed, l *leaving) (*rewritten
 	return out, nil
 }
 
-func (e *Engine) writeSegmentWithout(p *project, old *segmentEntry, floor event.Time) (segmentEntry, error) {
+func (e *Engine) writeSegmentWithout(p *project, old *segmentEntry, over event.Time) (segmentEntry, error) {
 	segment, err := index.Open(&passing{e: e, thing: thing{p.number, old.bucket, old.stamp}})
 	if err != nil {
 		return segmentEntry{}, err
 	}
-	built, err := index.Merge([]*index.Segment{segment}, index.MergeOptions{Floor: floor, Drop: []bitmap.Set{old.hidden}, Retouch: p.retouch})
+	built, err := index.Merge([]*index.Segment{segment}, index.MergeOptions{Floor: over, Drop: []bitmap.Set{old.hidden}, Retouch: p.retouch})
 	if err != nil || built == nil {
 		return segmentEntry{}, err
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -253,4 +255,36 @@ func (c *calendar) ordinalsOf() map[uint32]string {
 		c.t.Fatal(err)
 	}
 	return of
+}
+
+// While segments are written anew, the window is made longer and a day ends: what the longer one keeps stays.
+func TestALongerWindowHoldsForWhatIsBeingWrittenAnew(t *testing.T) {
+	c := newCalendar(t, Options{SealRows: 1 << 20})
+	c.keep(1)
+	for i := range 2 { // segments
+		for j := range 8 {
+			c.send(event.Event{Name: "view", AnonymousID: fmt.Sprint(i, "-", j)}, event.Event{Name: "view", UserID: "ann", AnonymousID: "ann's"})
+		}
+		if _, err := c.e.seal(c.e.projects[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.pass(24 * time.Hour) // they are of yesterday, and kept today
+	c.e.merging.Lock()
+	c.erase(Person{UserID: "ann"})
+	var once sync.Once
+	c.e.projects[1].retouch = func(_, _ string, now index.Touch) index.Touch {
+		once.Do(func() {
+			c.keep(0)
+			c.pass(24 * time.Hour)
+		})
+		return now
+	}
+	c.e.merging.Unlock()
+	c.gone()
+	if n := len(c.events()); n != 16 {
+		t.Errorf("%d events are left, want 16", n)
+	}
+	c.e.setRetouch(c.e.projects[1], nil)
+	mustClose(t, c.e)
 }

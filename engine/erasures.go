@@ -29,7 +29,7 @@ type Erasure struct {
 	Hidden    event.Time `json:"hidden"` // from then on in no snapshot
 	Gone      event.Time `json:"gone"`   // from then on nowhere in the store
 
-	Events       int    `json:"events"`        // that were hidden
+	Events       int    `json:"events"`        // that answers showed and that were hidden
 	Segments     int    `json:"segments"`      // that were written anew
 	FilesRetired int    `json:"files_retired"` // that were removed from the disk
 	BytesScanned uint64 `json:"bytes_scanned"` // by the search for what is left

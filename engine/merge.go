@@ -48,11 +48,11 @@ func (e *Engine) mergeNext(p *project, all bool) (merged bool, err error) {
 	if p.damage() != nil {
 		return false, nil
 	}
-	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	held, over := e.hold(p)
 	defer held.Release()
 	state := held.sealed
 	if at := planRebucket(state.manifest, p.unsound); at >= 0 {
-		err := e.rebucket(p, state, at)
+		err := e.rebucket(p, state, at, over)
 		if err != nil {
 			entry := &state.manifest.segments[at]
 			err = e.spare(p, err, []uint64{entry.stamp}, func(int) error { return e.checkSegment(p, entry) })
@@ -60,7 +60,7 @@ func (e *Engine) mergeNext(p *project, all bool) (merged bool, err error) {
 		return true, err
 	}
 	if chosen := planSegments(state.manifest, e.budget, all, p.unsound); chosen != nil {
-		err := e.mergeSegments(p, state, chosen)
+		err := e.mergeSegments(p, state, chosen, over)
 		if err != nil {
 			err = e.spare(p, err, stampsOf(state.manifest.segments, chosen), func(i int) error {
 				return e.checkSegment(p, &state.manifest.segments[chosen[i]])
@@ -132,7 +132,7 @@ func planClass(m *manifest, members []int, rowsMax int, all bool) (chosen []int)
 	return chosen
 }
 
-func (e *Engine) mergeSegments(p *project, state *sealed, chosen []int) error {
+func (e *Engine) mergeSegments(p *project, state *sealed, chosen []int, over event.Time) error {
 	var from []*index.Segment
 	gone := map[uint64]bool{}
 	rows := 0
@@ -145,7 +145,7 @@ func (e *Engine) mergeSegments(p *project, state *sealed, chosen []int) error {
 		from, gone[entry.stamp] = append(from, segment), true
 		rows += entry.rows
 	}
-	built, err := index.Merge(from, index.MergeOptions{Floor: floorOf(e.endingDay(), state.days), Retouch: p.retouch})
+	built, err := index.Merge(from, index.MergeOptions{Floor: over, Retouch: p.retouch})
 	if err != nil {
 		return fmt.Errorf("merge %d segments of project %d: %w", len(from), p.number, err)
 	}

@@ -22,8 +22,9 @@ type target struct {
 
 // foundRows are rows to be hidden, by segment, and how many of them are of which target.
 type foundRows struct {
-	rows []bitmap.Set
-	by   []int
+	rows  []bitmap.Set
+	by    []int
+	shown []int // of by, those that answers show: the rest is over, and would be dropped in any case
 }
 
 // personReader looks for the rows of persons in what is sealed.
@@ -49,7 +50,8 @@ func (r *personReader) reader(segment int) (_ *index.Reader, err error) {
 // findRows finds the rows of all targets that aren't hidden yet. A row of several counts for the first.
 func (e *Engine) findRows(p *project, state *sealed, targets []target) (foundRows, error) {
 	r := e.newPersonReader(p, state)
-	found := foundRows{rows: make([]bitmap.Set, len(state.segments)), by: make([]int, len(targets))}
+	found := foundRows{rows: make([]bitmap.Set, len(state.segments)), by: make([]int, len(targets)), shown: make([]int, len(targets))}
+	floor := floorOf(e.today(), state.days)
 	for n, t := range targets {
 		upTo, err := r.committedBefore(t.entry.At)
 		if err != nil {
@@ -63,9 +65,32 @@ func (e *Engine) findRows(p *project, state *sealed, targets []target) (foundRow
 			fresh := bitmap.Of(rows).Without(state.manifest.segments[i].hidden).Without(found.rows[i])
 			found.rows[i] = found.rows[i].Or(fresh)
 			found.by[n] += fresh.Count()
+			shown, err := r.shown(i, fresh, floor)
+			if err != nil {
+				return found, fmt.Errorf("look through segment %d: %w", state.manifest.segments[i].stamp, err)
+			}
+			found.shown[n] += shown
 		}
 	}
 	return found, nil
+}
+
+// shown counts the rows of a segment that don't lie before a time.
+func (r *personReader) shown(segment int, rows bitmap.Set, floor event.Time) (n int, err error) {
+	if entry := &r.state.manifest.segments[segment]; entry.minTime >= floor || rows.Count() == 0 {
+		return rows.Count(), nil
+	}
+	reader, err := r.reader(segment)
+	if err != nil {
+		return 0, err
+	}
+	times, err := reader.Times(rows.Numbers())
+	for _, at := range times {
+		if at >= floor {
+			n++
+		}
+	}
+	return n, err
 }
 
 // committedBefore returns the last position that was committed before a time.
@@ -101,11 +126,11 @@ func (r *personReader) rowsOf(segment int, t target, upTo event.Seq) (rows []uin
 	}
 	kept := rows[:0]
 	for _, row := range rows {
-		e, _, err := reader.Event(row)
+		l, err := reader.Link(row)
 		if err != nil {
 			return nil, err
 		}
-		if e.Seq <= upTo && (t.kind != ledger.KindDevice || e.UserID == "") {
+		if l.Seq <= upTo && (t.kind != ledger.KindDevice || l.UserID == "") {
 			kept = append(kept, row)
 		}
 	}
@@ -166,11 +191,11 @@ func (e *Engine) devicesOf(p *project, user target) (devices []string, err error
 			return nil, err
 		}
 		for _, row := range rows {
-			ev, _, err := r.readers[i].Event(row)
+			id, err := r.readers[i].AnonymousID(row)
 			if err != nil {
 				return nil, err
 			}
-			met[ev.AnonymousID] = true
+			met[id] = true
 		}
 	}
 	for id := range met {
@@ -198,12 +223,11 @@ func (r *personReader) firstUser(visitor string, upTo event.Seq, floor event.Tim
 			if s.Hidden().Has(row) {
 				continue
 			}
-			ev, _, err := r.readers[i].Event(row)
+			link, err := r.readers[i].Link(row)
 			if err != nil {
 				return "", err
 			}
-			link := event.Link{UserID: ev.UserID, Time: ev.Time, Seq: ev.Seq}
-			if ev.UserID != "" && ev.Seq <= upTo && ev.Time >= floor && (first.UserID == "" || link.Before(first)) {
+			if link.UserID != "" && link.Seq <= upTo && link.Time >= floor && (first.UserID == "" || link.Before(first)) {
 				first = link
 			}
 		}
@@ -214,14 +238,14 @@ func (r *personReader) firstUser(visitor string, upTo event.Seq, floor event.Tim
 // openTargets returns whom the ledger has and the manifest doesn't say is done, of those who are there: of
 // all others there is nothing to hide, but the time of the last one counts.
 func (e *Engine) openTargets(p *project, known map[ledger.Hash]string) ([]target, error) {
-	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	held, _ := e.hold(p)
 	defer held.Release()
 	state := held.sealed
 	entries := e.ledger.Of(p.number, state.erasures.done)
-	wanted := map[ledger.Hash]bool{}
+	wanted := map[ledger.Hash]ledger.Kind{}
 	for _, entry := range entries {
 		if known[entry.Who] == "" {
-			wanted[entry.Who] = true
+			wanted[entry.Who] = entry.Kind
 		}
 	}
 	if len(wanted) > 0 {
@@ -237,30 +261,35 @@ func (e *Engine) openTargets(p *project, known map[ledger.Hash]string) ([]target
 }
 
 // resolve finds the ids that hashes stand for, by hashing all that there are. It is for erasures that a
-// crash, or a failure, has cut, and for those that a restored store doesn't know.
-func (e *Engine) resolve(p *project, state *sealed, wanted map[ledger.Hash]bool, known map[ledger.Hash]string) error {
+// crash, or a failure, has cut, for those that a restored store doesn't know, and for the search for what is left.
+func (e *Engine) resolve(p *project, state *sealed, wanted map[ledger.Hash]ledger.Kind, known map[ledger.Hash]string) error {
 	key, err := e.ledgerKey(p.number)
 	if err != nil {
 		return err
 	}
-	try := func(id string, kinds ...ledger.Kind) {
-		for _, kind := range kinds {
-			if who := key.Hash(kind, id); id != "" && wanted[who] {
-				known[who] = strings.Clone(id)
-			}
-		}
+	hasher, kinds := key.Hasher(), map[ledger.Kind]bool{}
+	for _, kind := range wanted {
+		kinds[kind] = true
 	}
 	for _, s := range state.segments {
 		for _, dict := range []struct {
 			texts *index.Dict
 			kinds []ledger.Kind
 		}{{s.Dict(event.ColumnUserID), []ledger.Kind{ledger.KindUser}}, {s.AnonymousIDs(), []ledger.Kind{ledger.KindVisitor, ledger.KindDevice}}} {
+			dict.kinds = slices.DeleteFunc(dict.kinds, func(kind ledger.Kind) bool { return !kinds[kind] })
+			if len(dict.kinds) == 0 {
+				continue
+			}
 			for i := range uint32(dict.texts.Len()) {
 				id, err := dict.texts.At(i)
 				if err != nil {
 					return err
 				}
-				try(id, dict.kinds...)
+				for _, kind := range dict.kinds {
+					if who := hasher.Hash(kind, id); id != "" && wanted[who] == kind {
+						known[who] = strings.Clone(id)
+					}
+				}
 			}
 		}
 	}

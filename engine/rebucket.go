@@ -30,9 +30,9 @@ func planRebucket(m *manifest, unsound map[uint64]bool) int {
 }
 
 // rebucket writes a segment anew, by days.
-func (e *Engine) rebucket(p *project, state *sealed, at int) error {
+func (e *Engine) rebucket(p *project, state *sealed, at int, over event.Time) error {
 	old := &state.manifest.segments[at]
-	made, err := e.writeDays(p, old, floorOf(e.endingDay(), state.days))
+	made, err := e.writeDays(p, old, over)
 	if err != nil {
 		e.buryMade(p, made)
 		return fmt.Errorf("write segment %d of project %d by days: %w", old.stamp, p.number, err)

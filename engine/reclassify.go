@@ -72,7 +72,7 @@ func (e *Engine) retouchNext(p *project, until uint64) (more, wait bool, err err
 	if damage := p.damage(); damage != nil {
 		return false, false, damage
 	}
-	held := e.Snapshot(p.number) // so that nothing of it is dropped meanwhile, with its cipher keys
+	held, over := e.hold(p)
 	defer held.Release()
 	state := held.sealed
 	at := slices.IndexFunc(state.manifest.segments, func(s segmentEntry) bool {
@@ -83,7 +83,7 @@ func (e *Engine) retouchNext(p *project, until uint64) (more, wait bool, err err
 		return wait, wait, p.left(state.manifest, until)
 	}
 	entry := &state.manifest.segments[at]
-	if err := e.mergeSegments(p, state, []int{at}); err != nil {
+	if err := e.mergeSegments(p, state, []int{at}, over); err != nil {
 		return true, false, e.spare(p, err, []uint64{entry.stamp}, func(int) error { return e.checkSegment(p, entry) })
 	}
 	return true, false, nil

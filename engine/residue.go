@@ -55,12 +55,12 @@ func (e *Engine) searchStore(pass *pass) (found searched, err error) {
 
 // rowsLeft counts the rows that are left of erased persons of a project.
 func (e *Engine) rowsLeft(number event.Project, all []*Erasure) (rows int, err error) {
-	p, names, wanted := e.known(number), map[ledger.Hash]string{}, map[ledger.Hash]bool{}
+	p, names, wanted := e.known(number), map[ledger.Hash]string{}, map[ledger.Hash]ledger.Kind{}
 	s := e.Snapshot(number)
 	defer s.Release()
 	entries := e.targetsOf(number, all)
 	for _, entry := range entries {
-		wanted[entry.Who] = true
+		wanted[entry.Who] = entry.Kind
 	}
 	if err := e.resolve(p, s.sealed, wanted, names); err != nil {
 		return 0, err

@@ -36,6 +36,15 @@ func (e *Engine) endingDay() int64 {
 	return min(e.today(), int64(e.ending.now()/dayMillis))
 }
 
+// hold takes a snapshot of a project for upkeep, so that nothing that is read is dropped meanwhile with its cipher
+// keys. It also tells before which time events may be dropped. The day is looked up first: where the window is made
+// longer while the work goes on, a later day must not count under the old one.
+func (e *Engine) hold(p *project) (held *Snapshot, over event.Time) {
+	today := e.endingDay()
+	held = e.Snapshot(p.number)
+	return held, floorOf(today, held.sealed.days)
+}
+
 // Retention returns the retention window of a project in days, 0 for ever.
 func (e *Engine) Retention(number event.Project) int {
 	known, ok := e.shown.Load(number)

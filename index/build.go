@@ -251,8 +251,11 @@ var columnSpecs = [...]struct {
 	{ColumnIPHash, true, true},
 }
 
-// nameColumn is where the name stands in columnSpecs.
-const nameColumn = 0
+// nameColumn and userColumn are where the name and the user stand in columnSpecs.
+const (
+	nameColumn = 0
+	userColumn = 1
+)
 
 // siteEnds are the bytes that end the site of a URL.
 const siteEnds = `/\?#`

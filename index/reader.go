@@ -209,6 +209,21 @@ func (r *Reader) AnonymousID(row uint32) (string, error) {
 	return r.visitors.At(r.run)
 }
 
+// Link returns what a row says of its visitor's user, which is "" where it names none. It reads far less than
+// Event does.
+func (r *Reader) Link(row uint32) (event.Link, error) {
+	if err := r.visit(row); err != nil {
+		return event.Link{}, err
+	}
+	var f rowFacts
+	if err := r.facts(row, &f); err != nil {
+		return event.Link{}, err
+	}
+	take := taker{}
+	l := event.Link{AnonymousID: take.text(r.visitors, r.run), UserID: take.text(r.columns[userColumn], f.columns[userColumn]), Time: f.time, Seq: f.seq}
+	return l, take.err
+}
+
 // SessionID returns the session id of a row. Whoever groups rows by SessionCodes asks for that of any
 // row of a session.
 func (r *Reader) SessionID(row uint32) (string, error) {

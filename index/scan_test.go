@@ -174,6 +174,10 @@ func TestSessionsAreNamedByAnyOfTheirRows(t *testing.T) {
 			if err != nil || id != e.AnonymousID {
 				t.Fatalf("%s: visitor of row %d is %q, want %q, %v", name, row, id, e.AnonymousID, err)
 			}
+			link, err := reader.Link(row)
+			if want := (event.Link{AnonymousID: e.AnonymousID, UserID: e.UserID, Time: e.Time, Seq: e.Seq}); err != nil || link != want {
+				t.Fatalf("%s: link of row %d is %+v, want %+v, %v", name, row, link, want, err)
+			}
 			if session, err = events.SessionID(row); err != nil || session != e.SessionID {
 				t.Fatalf("%s: session of row %d is %q where it was read, want %q, %v", name, row, session, e.SessionID, err)
 			}

@@ -33,11 +33,7 @@ type Keys struct{ AK, SK, RK string }
 
 // Init makes a data folder with a project of that name in it.
 func (p Program) Init(ctx context.Context, data, project string) (keys Keys, err error) {
-	out, err := exec.CommandContext(ctx, p.Path, "init", "--data", data, "--project", project, "--json").Output()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-		err = fmt.Errorf("%w: %s", err, exit.Stderr)
-	}
+	out, err := p.Output(ctx, "init", "--data", data, "--project", project, "--json")
 	if err != nil {
 		return Keys{}, fmt.Errorf("make a project: %w", err)
 	}
@@ -45,6 +41,16 @@ func (p Program) Init(ctx context.Context, data, project string) (keys Keys, err
 		return Keys{}, errors.New("make a project: init printed no keys")
 	}
 	return keys, nil
+}
+
+// Output runs a command to its end, and returns what it printed. An error says what it complained of.
+func (p Program) Output(ctx context.Context, args ...string) ([]byte, error) {
+	out, err := exec.CommandContext(ctx, p.Path, args...).Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		err = fmt.Errorf("%w: %s", err, exit.Stderr)
+	}
+	return out, err
 }
 
 // Serve serves a data folder on a free port of this machine.

@@ -4,6 +4,7 @@
 //	measure engine   ingest, space, start and memory
 //	measure peers    the questions Q1 to Q12, timed
 //	measure agree    many questions, compared
+//	measure trust    persons out, restores, and starts of a store with a backup
 //
 // It builds nothing: it runs the program that -program names, as an operator would, and the databases
 // under node. It starts goroutines that send events while a history is loaded, and waits for them. What
@@ -52,6 +53,7 @@ type settings struct {
 	duration time.Duration // of an ingest round
 	calm     time.Duration // before idle memory is looked at: what a server gives back, it gives back slowly
 	peers    bool
+	persons  int // that are erased
 
 	out, progress io.Writer
 }
@@ -59,7 +61,7 @@ type settings struct {
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	s := settings{out: out, progress: progress}
 	events := ""
-	flags := flag.NewFlagSet("measure engine|peers|agree", flag.ContinueOnError)
+	flags := flag.NewFlagSet("measure engine|peers|agree|trust", flag.ContinueOnError)
 	flags.SetOutput(progress)
 	flags.StringVar(&s.program.Path, "program", "bin/millimetric", "the program to be measured")
 	flags.StringVar(&s.script, "script", "bench/peers/node/peer.mjs", "what runs the other databases; npm install must have been run beside it")
@@ -74,6 +76,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	flags.IntVar(&s.each, "each", 12, "questions of each kind that are compared")
 	flags.DurationVar(&s.duration, "duration", time.Minute, "length of a round of ingest")
 	flags.DurationVar(&s.calm, "calm", 10*time.Second, "time that a server is left alone before its idle memory is looked at")
+	flags.IntVar(&s.persons, "persons", 7, "persons that are erased, one after the other; trust")
 	flags.BoolVar(&s.peers, "peers", true, "also measure the space and load time of the other databases")
 	if len(args) == 0 {
 		flags.Usage()
@@ -89,6 +92,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		}
 		s.events = append(s.events, n)
 	}
+	if s.persons < 1 || s.persons > 1000 {
+		return errors.New("-persons must be 1 to 1000")
+	}
 	if s.runs < 1 || s.days < 31 || s.days > 365 {
 		return errors.New("-runs must be 1 or more, and -days 31 to 365: questions look at the last 30 of them")
 	}
@@ -98,9 +104,9 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	}
 	defer os.RemoveAll(folder)
 	s.dir = folder
-	what := map[string]func(context.Context, settings) error{"engine": measureEngine, "peers": measurePeers, "agree": agree}[args[0]]
+	what := map[string]func(context.Context, settings) error{"engine": measureEngine, "peers": measurePeers, "agree": agree, "trust": measureTrust}[args[0]]
 	if what == nil {
-		return fmt.Errorf("%q is none of engine, peers and agree", args[0])
+		return fmt.Errorf("%q is none of engine, peers, agree and trust", args[0])
 	}
 	return what(ctx, s)
 }

@@ -46,6 +46,27 @@ func TestTheEngineIsMeasuredFromEndToEnd(t *testing.T) {
 	}
 }
 
+func TestTrustIsMeasuredFromEndToEnd(t *testing.T) {
+	program := build(t)
+	file := filepath.Join(t.TempDir(), "RESULTS.md")
+	var out bytes.Buffer
+	args := []string{"trust", "-program", program, "-dir", t.TempDir(), "-events", "20000", "-persons", "1", "-duration", "2s", "-cold", "0", "-write", file}
+	if err := run(t.Context(), args, &out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| all that is kept on a person of 10000 events |", "| forget until it answers", "| residue that the searches found | 0, in", "| restore of the newest position", "| the last ", "after kill -9 |"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "NaN") {
+		t.Errorf("a figure is missing in\n%s", &out)
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), out.String()) {
+		t.Errorf("%v: the file differs from what was printed", err)
+	}
+}
+
 // needDatabases skips where the databases' packages aren't installed: only the benchmarks need them.
 func needDatabases(t *testing.T) {
 	t.Helper()
@@ -131,7 +152,7 @@ func TestAQuestionIsHeldAgainstTheQuickerDatabase(t *testing.T) {
 }
 
 func TestBadSettingsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{}, {"nothing"}, {"peers", "-events", "many"}, {"peers", "-days", "10"}, {"agree", "-runs", "0"}} {
+	for _, args := range [][]string{{}, {"nothing"}, {"trust", "-persons", "0"}, {"peers", "-events", "many"}, {"peers", "-days", "10"}, {"agree", "-runs", "0"}} {
 		if err := run(t.Context(), args, &bytes.Buffer{}, t.Output()); err == nil {
 			t.Errorf("%q was taken", args)
 		}

@@ -17,12 +17,13 @@ type server struct {
 	child  *launch.Child
 	keys   launch.Keys
 	data   string
+	more   []string // of its command line
 	client *fasthttp.Client
 }
 
 // newServer starts the program on a new folder.
-func newServer(ctx context.Context, s settings, name string) (*server, error) {
-	v := &server{data: filepath.Join(s.dir, name)}
+func newServer(ctx context.Context, s settings, name string, more ...string) (*server, error) {
+	v := &server{data: filepath.Join(s.dir, name), more: more}
 	var err error
 	if v.keys, err = s.program.Init(ctx, v.data, "bench"); err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func newServer(ctx context.Context, s settings, name string) (*server, error) {
 }
 
 func (v *server) start(ctx context.Context, s settings) (err error) {
-	v.child, err = s.program.Serve(ctx, v.data)
+	v.child, err = s.program.Serve(ctx, v.data, v.more...)
 	v.client = &fasthttp.Client{
 		MaxConnsPerHost: 256, ReadTimeout: 10 * time.Minute, WriteTimeout: time.Minute, NoDefaultUserAgentHeader: true, MaxResponseBodySize: 64 << 20,
 		// Otherwise an unanswered request would be sent twice, unseen.

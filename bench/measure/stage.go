@@ -44,7 +44,7 @@ func (s settings) prepare(ctx context.Context, events int, layouts []peers.Layou
 	return st, st.loadPeers(s, layouts)
 }
 
-func (st *stage) loadServer(ctx context.Context, s settings) (err error) {
+func (st *stage) loadServer(ctx context.Context, s settings, more ...string) (err error) {
 	s.say("make %d events", st.shape.Events)
 	h, err := history.New(st.shape)
 	if err != nil {
@@ -56,7 +56,7 @@ func (st *stage) loadServer(ctx context.Context, s settings) (err error) {
 	}
 	defer os.Remove(file)
 	s.say("load them into the server")
-	if st.server, err = newServer(ctx, s, fmt.Sprintf("server-%d", st.shape.Events)); err != nil {
+	if st.server, err = newServer(ctx, s, fmt.Sprintf("server-%d", st.shape.Events), more...); err != nil {
 		return err
 	}
 	if st.loaded, err = st.server.load(ctx, file); err != nil {

@@ -39,7 +39,10 @@ func main() {
 
 // rooms are the packages that hold proofs, in the order in which they are run; a test compares them with
 // what there is. Others are named on the command line.
-var rooms = []string{"./engine", "./query/querytest", "./engine/enginetest", "./engine/backup", "./cmd/millimetric", "./bench/proof"}
+var rooms = []string{
+	"./engine", "./query/querytest", "./engine/enginetest", "./engine/backup", "./cmd/millimetric",
+	"./cmd/millimetric/transfer", "./cmd/millimetric/archive", "./bench/proof",
+}
 
 // prove runs the proofs of packages, one package after the other, from the top of the project. Each has its
 // section in the report, which stays as it is where one of the package's proofs fails.

@@ -10,6 +10,7 @@ import (
 
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/audit"
+	"millimetric/cmd/millimetric/progress"
 	"millimetric/cmd/millimetric/remote"
 	"millimetric/cmd/millimetric/reply"
 	"millimetric/engine/backup"
@@ -192,10 +193,10 @@ func backupVerify() *cobra.Command {
 		if base(args) == "" {
 			total = a.Bytes()
 		}
-		bar := newBar(cmd.ErrOrStderr(), total)
-		a.Read = bar.add
+		bar := progress.New(cmd.ErrOrStderr(), total)
+		a.Read = bar.Add
 		report, err := a.Verify(cmd.Context(), base(args))
-		bar.finish(err == nil)
+		bar.Finish(err == nil)
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millimetric/cmd/millimetric/audit"
+	"millimetric/cmd/millimetric/progress"
 	"millimetric/engine"
 	"millimetric/engine/backup"
 	"millimetric/index/event"
@@ -77,9 +78,9 @@ func restore(cmd *cobra.Command, values settings, to backup.Point) (done backup.
 	if err != nil {
 		return done, err
 	}
-	bar := newBar(cmd.ErrOrStderr(), size)
-	a.Read = bar.add
-	defer func() { bar.finish(err == nil) }()
+	bar := progress.New(cmd.ErrOrStderr(), size)
+	a.Read = bar.Add
+	defer func() { bar.Finish(err == nil) }()
 	unfinished := dir + restoringSuffix
 	if err := os.RemoveAll(unfinished); err != nil {
 		return done, err

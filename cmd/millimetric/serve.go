@@ -179,8 +179,8 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 	s.api.Answered = f.figures.Asked
 	s.admin.Privacy = admin.PrivacySources{Version: thisBuild().Version, Measures: func() []record.Measure { return s.measures(f, false) }}
 	s.transfer = transfer.NewDoor(running, now, log)
-	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error {
-		return s.transfer.Return(ctx, s.api, project, about, secret)
+	s.admin.Return = func(ctx *fasthttp.RequestCtx, project event.Project, about any, done func(func([]byte) error) error, secret archive.Secret) error {
+		return s.transfer.Return(ctx, s.api, project, transfer.About{Project: about, Done: done}, secret)
 	}
 	f.figures.Watch(f.engine, f.engine.Ready)
 	s.watch(f)

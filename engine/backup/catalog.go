@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -120,6 +121,7 @@ func (h *Head) logOf(c *Catalog, id string) []LogRef {
 	if id == h.Timeline {
 		all = append(all, h.Parts...)
 	}
+	slices.SortFunc(all, func(a, b LogRef) int { return cmp.Compare(a.First, b.First) })
 	return all
 }
 

@@ -20,7 +20,8 @@ const (
 )
 
 // mergeParts merges parts of the log, so that neither their number nor the head grows without bound: 32 become
-// one, and 32 of these again, until they are large enough.
+// one, and 32 of these again, until they are large enough. None is merged over the place where a base begins: a restore
+// from that base would read all that was before it, and what nobody needs behind the oldest base would stay.
 func (b *Backup) mergeParts(ctx context.Context) error {
 	for {
 		b.basing.Lock()
@@ -39,8 +40,14 @@ func (b *Backup) mergeOnce(ctx context.Context) (merged bool, err error) {
 	b.mu.Lock()
 	timeline := b.head.Timeline
 	parts := b.head.logOf(b.log, timeline)
+	var begins []uint64
+	if t := b.log.timeline(timeline); t != nil {
+		for _, base := range t.Bases {
+			begins = append(begins, base.Next)
+		}
+	}
 	b.mu.Unlock()
-	run := mergeable(parts)
+	run := mergeable(parts, begins)
 	if run == nil {
 		return false, nil
 	}
@@ -68,23 +75,42 @@ func (b *Backup) mergeOnce(ctx context.Context) (merged bool, err error) {
 	return true, nil
 }
 
-// mergeable finds the oldest run of neighbours of a level that is long enough. Only what comes before all loose
-// parts of a lower level may be merged, so that the head's parts stay the newest.
-func mergeable(parts []LogRef) []LogRef {
-	from := 0
+// mergeable finds the oldest run of neighbours of a level that is long enough: where there is one, or as many loose
+// parts, the oldest run goes before it that no more can come to, since a base begins behind it. begins are the parts
+// with which bases do. Only what comes before all loose parts of a lower level may be merged, so that the head's
+// parts stay the newest: before a base, a loose part is made one of the next level by itself.
+func mergeable(parts []LogRef, begins []uint64) []LogRef {
+	var short []LogRef
+	from, loose := 0, 0
 	for i := range parts {
-		if parts[i].Level != parts[from].Level || parts[i].Bytes > mergeBytesMax {
+		if i > 0 && cutBetween(begins, parts[i-1].Last, parts[i].First) {
+			if run := parts[from:i]; short == nil && (len(run) > 1 || len(run) == 1 && run[0].Level == 0) {
+				short = run
+			}
+			from = i
+		}
+		if parts[i].Level == 0 {
+			loose++
+		}
+		if parts[i].Level != parts[from].Level {
 			from = i
 		}
 		if parts[i].Bytes > mergeBytesMax {
 			from = i + 1
 			continue
 		}
-		if i+1-from == mergeParts {
+		if full := i+1-from == mergeParts; short != nil && (full || loose >= mergeParts) {
+			return short
+		} else if full {
 			return parts[from : i+1]
 		}
 	}
 	return nil
+}
+
+// cutBetween reports whether a base begins behind a part and not behind the next one.
+func cutBetween(begins []uint64, last, next uint64) bool {
+	return slices.ContainsFunc(begins, func(begin uint64) bool { return last < begin && begin <= next })
 }
 
 // joinParts writes the commits of some parts into one object.

@@ -196,8 +196,12 @@ func TestManySmallPartsAreMerged(t *testing.T) {
 		if i%40 == 0 {
 			r.must(r.b.Upkeep(context.Background()))
 		}
+		if i == 45 || i == 76 || i == 108 { // of the parts between two, there are 31 and 32
+			r.base()
+		}
 	}
 	r.must(r.b.Upkeep(context.Background()))
+	restoresReadNothingBefore(t, r.archive())
 	logs := 0
 	for _, name := range files(t, target) {
 		if strings.Contains(name, "/log/") {
@@ -209,6 +213,26 @@ func TestManySmallPartsAreMerged(t *testing.T) {
 	}
 	for _, at := range []int{3, 77, 149} {
 		r.mustRestore(backup.Point{Group: uint64(at + 1)}, r.positions[at], 1)
+	}
+}
+
+// restoresReadNothingBefore checks that no part of the log reaches over the place where a base begins.
+func restoresReadNothingBefore(t *testing.T, a *backup.Archive) {
+	t.Helper()
+	for _, timeline := range a.Catalog.Timelines {
+		if len(timeline.Bases) != 4 {
+			t.Fatalf("there are %d bases", len(timeline.Bases))
+		}
+		for i, part := range timeline.Log {
+			for _, base := range timeline.Bases {
+				if part.First < base.Next && part.Last >= base.Next {
+					t.Errorf("parts %d to %d are one, and a base begins with %d", part.First, part.Last, base.Next)
+				}
+			}
+			if i > 0 && part.First <= timeline.Log[i-1].Last {
+				t.Errorf("part %d stands behind part %d", part.First, timeline.Log[i-1].Last)
+			}
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"maps"
 	"slices"
 	"sync"
@@ -74,12 +75,24 @@ func ProjectKey(secret [32]byte) (Key, error) {
 }
 
 // Hash returns what stands for an id. Ids of different kinds never stand for each other.
-func (k Key) Hash(kind Kind, id string) (h Hash) {
-	mac := hmac.New(sha256.New, k[:])
-	mac.Write([]byte{byte(kind)})
-	mac.Write([]byte(id))
-	mac.Sum(h[:0])
-	return h
+func (k Key) Hash(kind Kind, id string) (h Hash) { return k.Hasher().Hash(kind, id) }
+
+// Hasher hashes many ids under a key. It is for one goroutine.
+type Hasher struct {
+	mac  hash.Hash
+	text []byte
+}
+
+// Hasher returns one for the key.
+func (k Key) Hasher() *Hasher { return &Hasher{mac: hmac.New(sha256.New, k[:])} }
+
+// Hash returns what Key.Hash does.
+func (h *Hasher) Hash(kind Kind, id string) (sum Hash) {
+	h.text = append(append(h.text[:0], byte(kind)), id...)
+	h.mac.Reset()
+	h.mac.Write(h.text)
+	h.mac.Sum(sum[:0])
+	return sum
 }
 
 // Ledger is an open ledger. It is safe for concurrent use.

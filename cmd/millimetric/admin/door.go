@@ -39,8 +39,9 @@ type Door struct {
 	Signer receipt.Signer
 	// Backups are the store's; nil where none are made.
 	Backups Backups
-	// Return answers with a project as an archive.
-	Return func(ctx *fasthttp.RequestCtx, project event.Project, about any, secret archive.Secret) error
+	// Return answers with a project as an archive. done gives, line by line, what was done with the project;
+	// it is called once the answer has begun, when this request is in the audit log, too.
+	Return func(ctx *fasthttp.RequestCtx, project event.Project, about any, done func(line func([]byte) error) error, secret archive.Secret) error
 	// Routes are those of the server, to which keys can be narrowed.
 	Routes []Route
 

@@ -1,7 +1,10 @@
 package admin
 
 import (
+	"encoding/json"
+
 	"millimetric/cmd/millimetric/archive"
+	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
 	"millimetric/index/event"
 )
@@ -36,5 +39,15 @@ func (d *Door) ReturnProject(r *Request) error {
 			keys = append(keys, ShownKey(k, ""))
 		}
 	}
-	return d.Return(r.HTTP, p.Number, map[string]any{"project": d.shown(p), "keys": keys}, secret)
+	asked := audit.Question{Project: p.ID, Account: r.Grant.Account}
+	done := func(line func([]byte) error) error {
+		return d.Audit.Each(asked, func(row audit.Row) error {
+			text, err := json.Marshal(row)
+			if err != nil {
+				return err
+			}
+			return line(text)
+		})
+	}
+	return d.Return(r.HTTP, p.Number, map[string]any{"project": d.shown(p), "keys": keys}, done, secret)
 }

@@ -45,24 +45,54 @@ func (l *Log) Read(q Question) (rows []Row, more bool, err error) {
 			return nil, false, fmt.Errorf("read audit log: %w", err)
 		}
 		for _, r := range slices.Backward(records) {
-			hash, text, err := split(r)
-			var e Entry
-			if err == nil {
-				err = json.Unmarshal(text, &e)
-			}
+			row, taken, err := q.row(r)
 			if err != nil {
-				return nil, false, fmt.Errorf("read audit log: %w: %w", event.ErrDamaged, err)
+				return nil, false, err
 			}
-			if !q.takes(&e) {
+			if !taken {
 				continue
 			}
 			if len(rows) == q.Limit {
 				return rows, true, nil
 			}
-			rows = append(rows, Row{Entry: text, Hash: hash, N: e.N})
+			rows = append(rows, row)
 		}
 	}
 	return rows, false, nil
+}
+
+// Each gives all entries, the earliest first, whatever the question's limit. It holds those of a day.
+func (l *Log) Each(q Question, give func(Row) error) error {
+	head := l.Head()
+	for day := head.FirstDay; head.N > 0 && day <= head.LastDay; day++ {
+		records, err := l.store.Records(kindOf(day))
+		if err != nil {
+			return fmt.Errorf("read audit log: %w", err)
+		}
+		for _, r := range records {
+			row, taken, err := q.row(r)
+			if err == nil && taken && row.N <= head.N {
+				err = give(row)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// row reads an entry, and says whether it is one of those that are asked for.
+func (q *Question) row(r Record) (row Row, taken bool, err error) {
+	hash, text, err := split(r)
+	var e Entry
+	if err == nil {
+		err = json.Unmarshal(text, &e)
+	}
+	if err != nil {
+		return row, false, fmt.Errorf("read audit log: %w: %w", event.ErrDamaged, err)
+	}
+	return Row{Entry: text, Hash: hash, N: e.N}, q.takes(&e), nil
 }
 
 // split takes a record apart into its hash and the text of its entry.

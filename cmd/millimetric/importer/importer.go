@@ -21,6 +21,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/progress"
 	"millimetric/cmd/millimetric/transfer"
 	"millimetric/index/event"
 )
@@ -134,7 +135,7 @@ func (o *options) takeBack(cmd *cobra.Command, names []string) error {
 	case !strings.HasPrefix(o.key, "ak_"):
 		return usage("set %s to an account key (ak_…): what is taken back keeps what the server found out, which no other key may say", keyVariable)
 	}
-	return transfer.Import{Server: o.server, Project: o.project, Paths: names, JSON: o.json}.Run(cmd.Context(), cmd.OutOrStdout())
+	return transfer.Import{Server: o.server, Project: o.project, Paths: names, JSON: o.json, Progress: cmd.ErrOrStderr()}.Run(cmd.Context(), cmd.OutOrStdout())
 }
 
 func (o *options) check() error {
@@ -169,14 +170,14 @@ func (o *options) importFile(cmd *cobra.Command, name string) error {
 		return fmt.Errorf("import: %w", err)
 	}
 	defer in.Close() // nothing was written
-	bar := newProgress(cmd.ErrOrStderr(), size)
+	bar := progress.New(cmd.ErrOrStderr(), size)
 	sum := newTally(bar)
 	post := &client{
 		http: newHTTPClient(), url: o.server + "/v1/batch", key: o.key, lease: o.lease(),
 		now: time.Now, sleep: sleep, random: rand.Float64,
 	}
-	err = o.stream(cmd.Context(), bar.reader(in), sum, post)
-	bar.finish(err == nil)
+	err = o.stream(cmd.Context(), bar.Reader(in), sum, post)
+	bar.Finish(err == nil)
 	sum.Complete = err == nil
 	if printErr := sum.print(cmd.OutOrStdout(), o.json); err == nil {
 		err = printErr

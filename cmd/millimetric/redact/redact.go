@@ -32,16 +32,23 @@ func Command() *cobra.Command {
 		Long: "Take personal data out of events or URLs, by the rules by which the server does it, or show what\n" +
 			"would go.\n\n" +
 			"Each line of FILE, or of what comes in where there is none or it is \"-\", is an event as the server\n" +
-			"takes or answers it (JSON), or else a URL. With --dry-run a table says what would go, how often, and\n" +
-			"gives an example in which letters and digits are covered up; else the lines are printed without it.",
+			"takes, answers or exports it (JSON), or else a URL. With --dry-run a table says what would go: how\n" +
+			"often, of which field, of which kind and under which name, with an example in which letters and digits\n" +
+			"are covered up; else the lines are printed without it. What is stored already is looked at by piping an\n" +
+			"export through it; without --dry-run, import takes the lines into another project.",
 		Example: "  millimetric redact --dry-run events.ndjson\n" +
-			"  cut -d' ' -f7 access.log | millimetric redact --dry-run --allow-param name",
+			"  MILLIMETRIC_KEY=ak_live_… millimetric export --project shop | millimetric redact --dry-run --allow-param name\n" +
+			"  cut -d' ' -f7 access.log | millimetric redact --dry-run",
 	}
 	dry := cmd.Flags().Bool("dry-run", false, "say what would go, and print no line")
+	asJSON := cmd.Flags().Bool("json", false, "print what a dry run finds as JSON")
 	params := cmd.Flags().StringArray("allow-param", nil, "parameter of URLs that stays; may be repeated")
 	properties := cmd.Flags().StringArray("allow-property", nil, "property of events that stays; may be repeated")
 	cmd.Args = cobra.MaximumNArgs(1)
 	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if *asJSON && !*dry {
+			return usageError{errors.New("--json goes with --dry-run: lines are printed as they come in")}
+		}
 		in := cmd.InOrStdin()
 		if len(args) == 1 && args[0] != "-" {
 			file, err := os.Open(args[0])
@@ -56,6 +63,9 @@ func Command() *cobra.Command {
 			if err := r.lines(in, func(string) error { return nil }); err != nil {
 				return err
 			}
+			if *asJSON {
+				return r.found.printJSON(cmd.OutOrStdout())
+			}
 			return r.found.print(cmd.OutOrStdout())
 		}
 		out := bufio.NewWriter(cmd.OutOrStdout())
@@ -68,6 +78,11 @@ func Command() *cobra.Command {
 	}
 	return cmd
 }
+
+type usageError struct{ error }
+
+// ExitCode is the status with which the process exits.
+func (usageError) ExitCode() int { return 2 }
 
 // redactor reads lines.
 type redactor struct {
@@ -86,6 +101,7 @@ func (r *redactor) lines(in io.Reader, put func(line string) error) error {
 			continue
 		}
 		var err error
+		r.found.begin()
 		if strings.HasPrefix(text, "{") {
 			text, err = r.event(text)
 		} else {
@@ -113,6 +129,12 @@ func (r *redactor) event(text string) (string, error) {
 	name := textOf(fields["event"]) + textOf(fields["event_name"])
 	for _, field := range []string{"url", "path", "referrer"} {
 		if sent := textOf(fields[field]); sent != "" {
+			fields[field] = quoted(r.url(field, sent))
+		}
+	}
+	// What a URL's utm parameters came to is cleaned as a URL is, where it may hold an address.
+	for _, field := range []string{"source", "medium", "campaign"} {
+		if sent := textOf(fields[field]); strings.Contains(sent, "@") {
 			fields[field] = quoted(r.url(field, sent))
 		}
 	}

@@ -41,7 +41,7 @@ func TestADryRunSaysWhatWouldGoAndShowsNobody(t *testing.T) {
 	if err != nil || strings.Contains(got, "ann") || strings.Contains(got, "0171") {
 		t.Errorf("%v\n%s", err, got)
 	}
-	for _, want := range []string{"email", "a**%*********.***", "token", "traits"} {
+	for _, want := range []string{"email", "a**%*********.***", "token", "traits", "4 of 4 lines"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}
@@ -49,7 +49,7 @@ func TestADryRunSaysWhatWouldGoAndShowsNobody(t *testing.T) {
 	if strings.Contains(got, "phone") {
 		t.Errorf("an allowed property is counted:\n%s", got)
 	}
-	if got, err := run(t, "/a?b=1\n", "--dry-run"); err != nil || got != "Nothing personal was found.\n" {
+	if got, err := run(t, "/a?b=1\n", "--dry-run"); err != nil || got != "Nothing personal was found in 1 lines.\n" {
 		t.Errorf("%v %s", err, got)
 	}
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millimetric/cmd/millimetric/progress"
 	"millimetric/cmd/millimetric/reply"
 	"millimetric/index/event"
 )
@@ -42,6 +43,7 @@ type client struct {
 	server string
 	key    string
 	pause  time.Duration // before the first try again; it grows
+	bar    *progress.Bar // of what is fetched; nil for none
 }
 
 const (
@@ -179,6 +181,7 @@ func (c *client) exportOnce(ctx context.Context, params url.Values, asOf func(ev
 			}
 			return false, refused{fmt.Errorf("read a row: %w", err)}
 		}
+		c.bar.Add(int64(len(lines.Bytes()) + 1))
 		if err := row(&r); err != nil {
 			return false, err
 		}

@@ -113,12 +113,14 @@ func (o *exportOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	c.bar = o.bar(cmd)
 	rows, parts := 0, 0
 	if o.format == string(query.FormatParquet) {
 		rows, parts, err = o.toFolder(cmd.Context(), c, params)
 	} else {
 		rows, err = o.toFile(cmd.Context(), c, params, cmd.OutOrStdout())
 	}
+	c.bar.Finish(err == nil)
 	if err != nil {
 		return err
 	}
@@ -148,7 +150,11 @@ func (o *exportOptions) toFolder(ctx context.Context, c *client, params url.Valu
 	if asOf != 0 {
 		params.Set("as_of", fmt.Sprint(asOf))
 	}
-	rows, err = c.export(ctx, params, func(asOf event.Seq) error { return f.begin(since, asOf) }, f.add)
+	shown := &shownRows{bar: c.bar, to: o.lastDay()}
+	rows, err = c.export(ctx, params, func(asOf event.Seq) error { return f.begin(since, asOf) }, func(r *Row) error {
+		shown.add(r)
+		return f.add(r)
+	})
 	if err == nil {
 		err = f.finish()
 	}
@@ -160,8 +166,9 @@ func (o *exportOptions) toFolder(ctx context.Context, c *client, params url.Valu
 
 func (o *exportOptions) toFile(ctx context.Context, c *client, params url.Values, out io.Writer) (rows int, err error) {
 	return rows, toFile(o.out, out, func(w io.Writer) error {
-		lines := newEncoder(query.Format(o.format), w)
+		lines, shown := newEncoder(query.Format(o.format), w), &shownRows{bar: c.bar}
 		rows, err = c.export(ctx, params, nil, func(r *Row) error {
+			shown.add(r)
 			e := r.event()
 			return lines.write([]*event.Event{&e})
 		})
@@ -223,7 +230,10 @@ func subjectCommand() *cobra.Command {
 		for name := range params {
 			asked[name] = params.Get(name)
 		}
-		return toFile(*out, cmd.OutOrStdout(), func(w io.Writer) error { return c.subject(cmd.Context(), asked, w) })
+		c.bar = fileBar(cmd, *out)
+		err = toFile(*out, cmd.OutOrStdout(), func(w io.Writer) error { return c.subject(cmd.Context(), asked, w) })
+		c.bar.Finish(err == nil)
+		return err
 	}
 	return cmd
 }
@@ -241,7 +251,7 @@ func (c *client) subject(ctx context.Context, asked map[string]string, w io.Writ
 		return err
 	}
 	defer resp.Body.Close() // nothing was written
-	if _, err := io.Copy(w, resp.Body); err != nil {
+	if _, err := io.Copy(w, &shownLines{in: resp.Body, bar: c.bar}); err != nil {
 		return fmt.Errorf("the answer was cut off: %w", err)
 	}
 	return nil
@@ -254,8 +264,8 @@ const subjectWait = time.Hour
 func ReturnCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "return PROJECT", Short: "Write a whole project to one encrypted archive",
-		Long: "Write a whole project to one archive, which only the passphrase or key opens: what the project is, and all\n" +
-			"its events as Parquet files, with the hash of each. See millimetric archive for how to verify and unpack it.\n\n" +
+		Long: "Write a whole project to one archive, which only the passphrase or key opens: what the project is, what was done\n" +
+			"with it, and all its events as Parquet files, with the hash of each. See millimetric archive for how to verify and unpack it.\n\n" +
 			"The account key (ak_…) is taken from the environment variable " + KeyVariable + ", the passphrase from\n" + archive.PassphraseVariable + ".",
 		Example: "  MILLIMETRIC_PASSPHRASE=… millimetric projects return shop --out shop.archive\n  MILLIMETRIC_PASSPHRASE=… millimetric archive verify shop.archive",
 	}
@@ -280,7 +290,10 @@ func ReturnCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := toFile(*out, nil, func(w io.Writer) error { return c.giveBack(cmd.Context(), args[0], with, w) }); err != nil {
+		c.bar = fileBar(cmd, *out)
+		err = toFile(*out, nil, func(w io.Writer) error { return c.giveBack(cmd.Context(), args[0], with, w) })
+		c.bar.Finish(err == nil)
+		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is written; verify it before you destroy anything: millimetric archive verify %s\n", *out, *out)
@@ -304,6 +317,9 @@ func (c *client) giveBack(ctx context.Context, project string, secret archive.Se
 		return err
 	}
 	defer resp.Body.Close() // nothing was written
-	_, err = archive.Read(io.TeeReader(resp.Body, w), secret, nil)
+	_, err = archive.Read(io.TeeReader(c.bar.Reader(resp.Body), w), secret, func(part string, _ io.Reader) error {
+		c.bar.Note(part)
+		return nil
+	})
 	return err
 }

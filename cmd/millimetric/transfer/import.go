@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"millimetric/cmd/millimetric/progress"
 )
 
 // Import is what an import of exported files is told.
@@ -15,6 +17,8 @@ type Import struct {
 	Server, Project string
 	Paths           []string // files, and folders of Parquet files
 	JSON            bool     // print the summary as JSON
+	// Progress is where the import shows how far it is, where that is a terminal; nil shows nothing.
+	Progress io.Writer
 }
 
 // Sum is what an import came to.
@@ -39,7 +43,11 @@ func (i Import) Run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	s := &sender{client: c, project: i.Project}
+	size, err := sizeOf(groups)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	s := &sender{client: c, project: i.Project, bar: progress.New(i.Progress, size)}
 	for _, names := range groups {
 		if err = s.group(ctx, names); err != nil {
 			break
@@ -48,6 +56,7 @@ func (i Import) Run(ctx context.Context, out io.Writer) error {
 	if err == nil {
 		err = s.flush(ctx)
 	}
+	s.bar.Finish(err == nil)
 	s.sum.Complete = err == nil
 	if ctx.Err() != nil {
 		err = errors.New("interrupted; the same command goes on where this one stopped")
@@ -74,6 +83,7 @@ func (s *Sum) print(out io.Writer, asJSON bool) error {
 type sender struct {
 	client  *client
 	project string
+	bar     *progress.Bar // of the bytes of the files
 	body    []byte
 	rows    int // in body
 	sum     Sum
@@ -84,7 +94,7 @@ type sender struct {
 
 // group sends the rows of files that are read side by side.
 func (s *sender) group(ctx context.Context, names []string) (err error) {
-	rows, err := openMerged(names)
+	rows, err := openMerged(names, s.bar.Add)
 	if err != nil {
 		return err
 	}
@@ -153,5 +163,8 @@ func (s *sender) flush(ctx context.Context) error {
 	s.sum.Known += sum.Known
 	s.sum.TooOld += sum.TooOld
 	s.body, s.rows = s.body[:0], 0
+	if s.bar.Shows() {
+		s.bar.Note(fmt.Sprintf("%d rows, %d taken", s.sum.Rows, s.sum.Taken))
+	}
 	return nil
 }

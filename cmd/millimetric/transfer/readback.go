@@ -66,8 +66,23 @@ func filesOf(paths []string) (groups [][]string, err error) {
 	return groups, nil
 }
 
-// openRows opens a file by its content: Parquet, or lines of JSON, gzipped or not.
-func openRows(name string) (rowReader, error) {
+// sizeOf is the length of all files of some groups.
+func sizeOf(groups [][]string) (bytes int64, err error) {
+	for _, names := range groups {
+		for _, name := range names {
+			facts, err := os.Stat(name)
+			if err != nil {
+				return 0, err
+			}
+			bytes += facts.Size()
+		}
+	}
+	return bytes, nil
+}
+
+// openRows opens a file by its content: Parquet, or lines of JSON, gzipped or not. done is told how many bytes of
+// the file are done with, as reading goes on.
+func openRows(name string, done func(int64)) (rowReader, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -80,19 +95,31 @@ func openRows(name string) (rowReader, error) {
 	var rows rowReader
 	switch {
 	case string(magic[:n]) == "PAR1":
-		rows, err = openParquet(file)
+		rows, err = openParquet(file, done)
 	case n >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
 		var unpacked *gzip.Reader
-		if unpacked, err = gzip.NewReader(file); err == nil {
+		if unpacked, err = gzip.NewReader(toldReader{file, done}); err == nil {
 			rows = newLineRows(file, unpacked)
 		}
 	default:
-		rows, err = newLineRows(file, file), nil
+		rows, err = newLineRows(file, toldReader{file, done}), nil
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", name, err), file.Close())
 	}
 	return rows, nil
+}
+
+// toldReader tells what is read of a file.
+type toldReader struct {
+	in   io.Reader
+	done func(int64)
+}
+
+func (r toldReader) Read(buf []byte) (int, error) {
+	n, err := r.in.Read(buf)
+	r.done(int64(n))
+	return n, err
 }
 
 // lineRows reads lines of JSON.
@@ -134,11 +161,15 @@ type parquetRows struct {
 	held []Row
 	at   int
 	end  bool
+
+	size, told int64 // bytes of the file, and those that done was told of
+	read       int64 // rows
+	done       func(int64)
 }
 
 const parquetRowsHeld = 512
 
-func openParquet(file *os.File) (rows *parquetRows, err error) {
+func openParquet(file *os.File, done func(int64)) (rows *parquetRows, err error) {
 	// The library panics over some damage, of files that anybody may have made.
 	defer recovered(&err)
 	facts, err := file.Stat()
@@ -154,7 +185,7 @@ func openParquet(file *os.File) (rows *parquetRows, err error) {
 			return nil, fmt.Errorf("no column %s: that is no export of a project", c.name)
 		}
 	}
-	return &parquetRows{file: file, rows: parquet.NewGenericReader[Row](opened)}, nil
+	return &parquetRows{file: file, rows: parquet.NewGenericReader[Row](opened), size: facts.Size(), done: done}, nil
 }
 
 func (p *parquetRows) next(row *Row) (err error) {
@@ -169,6 +200,7 @@ func (p *parquetRows) next(row *Row) (err error) {
 			return fmt.Errorf("%s: %w", p.file.Name(), err)
 		}
 		p.held, p.at, p.end = p.held[:n], 0, err != nil
+		p.tell(n)
 		if n == 0 {
 			p.end = true
 			return io.EOF
@@ -177,6 +209,15 @@ func (p *parquetRows) next(row *Row) (err error) {
 	*row = p.held[p.at]
 	p.at++
 	return nil
+}
+
+// tell tells of rows that were read: as if all of them took the same room in the file.
+func (p *parquetRows) tell(rows int) {
+	p.read += int64(rows)
+	share := float64(p.read) / float64(max(p.rows.NumRows(), 1))
+	so := int64(share * float64(p.size))
+	p.done(so - p.told)
+	p.told = so
 }
 
 func (p *parquetRows) close() (err error) {
@@ -197,10 +238,10 @@ type merged struct {
 	more []bool
 }
 
-func openMerged(names []string) (*merged, error) {
+func openMerged(names []string, done func(int64)) (*merged, error) {
 	m := &merged{}
 	for _, name := range names {
-		rows, err := openRows(name)
+		rows, err := openRows(name, done)
 		if err != nil {
 			return nil, errors.Join(err, m.close())
 		}

@@ -17,10 +17,17 @@ import (
 	"millimetric/query/api"
 )
 
-// Return answers with a whole project as an encrypted archive: about, which says what it is, and all events,
+// About is what an archive holds of a project beside its events.
+type About struct {
+	Project any // what it is
+	// Done gives, line by line, what was done with it: its entries of the audit log.
+	Done func(line func([]byte) error) error
+}
+
+// Return answers with a whole project as an encrypted archive: what is to be known about it, and all events,
 // bots' included, as Parquet by day, just as an export writes them.
-func (d *Door) Return(ctx *fasthttp.RequestCtx, questions *api.Door, project event.Project, about any, secret archive.Secret) error {
-	text, err := json.MarshalIndent(about, "", " ")
+func (d *Door) Return(ctx *fasthttp.RequestCtx, questions *api.Door, project event.Project, about About, secret archive.Secret) error {
+	text, err := json.MarshalIndent(about.Project, "", " ")
 	if err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}
@@ -31,7 +38,7 @@ func (d *Door) Return(ctx *fasthttp.RequestCtx, questions *api.Door, project eve
 	}
 	all := query.NewAll()
 	given := &given{
-		from: &untilStopped{questions.All(context.Background(), project, all), d.Running}, about: text, secret: secret, now: d.Now(),
+		from: &untilStopped{questions.All(context.Background(), project, all), d.Running}, about: text, done: about.Done, secret: secret, now: d.Now(),
 		patience: func() { _ = ctx.SetWriteDeadline(time.Now().Add(stallMax)) }, // without it, the deadline of the whole answer stays
 		failed:   func(err error) { d.Log.Error("the return of a project broke off", "cause", err) },
 		release:  func() { <-d.places },
@@ -55,6 +62,7 @@ type given struct {
 	from     source
 	first    query.Batch
 	about    []byte
+	done     func(line func([]byte) error) error
 	secret   archive.Secret
 	now      time.Time
 	patience func()
@@ -95,7 +103,7 @@ func (g *given) write(w io.Writer) (err error) {
 	if g.archive, err = archive.NewWriter(w, g.secret, g.now); err != nil {
 		return err
 	}
-	if err := g.archive.Add("project.json", g.about); err != nil {
+	if err := errors.Join(g.archive.Add("project.json", g.about), g.addDone()); err != nil {
 		return err
 	}
 	asOf := g.first.AsOf
@@ -119,6 +127,28 @@ func (g *given) write(w io.Writer) (err error) {
 		return err
 	}
 	return errors.Join(g.archive.Add("summary.json", summary), g.archive.Close())
+}
+
+// addDone adds what was done with the project, in parts, of which there mostly is one.
+func (g *given) addDone() error {
+	part, parts := bytes.Buffer{}, 0
+	finish := func() error {
+		parts++
+		err := g.archive.Add(fmt.Sprintf("audit/part-%04d.ndjson", parts), part.Bytes())
+		part.Reset()
+		return err
+	}
+	err := g.done(func(line []byte) error {
+		part.Write(append(line, '\n'))
+		if part.Len() < partBytes {
+			return nil
+		}
+		return finish()
+	})
+	if err == nil && (part.Len() > 0 || parts == 0) {
+		err = finish()
+	}
+	return err
 }
 
 // add adds events, which come in the order of their times.

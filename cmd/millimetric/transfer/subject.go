@@ -30,11 +30,13 @@ func (d *Door) Subject(ctx *fasthttp.RequestCtx, questions *api.Door, project ev
 	}
 	format := api.Choose(ctx, subject.Format, query.FormatNDJSON, query.FormatCSV)
 	detail(note, map[string]any{"format": format, "by": by})
+	return d.send(ctx, subjectStream(lister, subject, format), format, query.NameSubject, &subject.Common)
+}
+
+func subjectStream(from source, subject *query.Subject, format query.Format) *stream {
 	out := &bytes.Buffer{}
 	lines := newSubjectLines(format, out)
-	s := &stream{from: lister, encoder: lines, out: out}
-	s.finish = func() error { return lines.sum(subject) }
-	return d.send(ctx, s, format, query.NameSubject, &subject.Common)
+	return &stream{from: from, encoder: lines, out: out, finish: func() error { return lines.sum(subject) }}
 }
 
 // subjectThingsMax bounds how many links, devices and visits each are summed up: more of one person are a
