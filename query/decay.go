@@ -1,6 +1,7 @@
 package query
 
 import (
+	"encoding/binary"
 	"math/big"
 	"math/bits"
 	"slices"
@@ -32,6 +33,10 @@ type decay struct {
 	// multiply a few of them takes a tenth of the time that all digits of a fraction do.
 	steps [stepBytes][256]fixed
 	sums  []fixed // by group of the path at hand
+
+	found                     []*big.Int // shares: their memory is used again, and so is that of what they are made of
+	whole, part, left, scaled big.Int
+	remainder                 big.Int
 
 	weights []decayWeight // of the touches of the actor at hand; those that were asked for
 }
@@ -110,7 +115,7 @@ func (d *decay) begin(touches int) {
 	clear(d.weights)
 }
 
-// shares returns the share of each group of a path, in the order of groups.
+// shares returns the share of each group of a path, in the order of groups. They are valid until the next call.
 func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 	touches, weights := p.touches, d.weights[p.from:]
 	var whole fixed
@@ -129,14 +134,17 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 		sum := at(&d.sums, t.group)
 		*sum = sum.plus(w)
 	}
-	shares := make([]*big.Int, len(groups))
-	left := shareUnit()
-	den := whole.big()
+	for len(d.found) < len(groups) {
+		d.found = append(d.found, new(big.Int))
+	}
+	shares := d.found[:len(groups)]
+	left := d.left.Lsh(bigOne, shareBits)
+	whole.into(&d.whole)
 	rest := 0
 	for i, g := range groups {
 		sum := d.sums[g]
 		d.sums[g] = fixed{}
-		shares[i] = nearest(sum.big(), den)
+		d.nearest(shares[i], sum)
 		if shares[i].Sign() == 0 {
 			shares[i].SetInt64(1)
 		}
@@ -149,11 +157,11 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 	return shares
 }
 
-// nearest is num/den, counted in parts of shareUnit.
-func nearest(num, den *big.Int) *big.Int {
-	n := new(big.Int).Lsh(num, shareBits+1)
-	n.Quo(n, den)
-	return n.Rsh(n.Add(n, bigOne), 1)
+// nearest sets share to the part that sum is of the whole, counted in parts of shareUnit.
+func (d *decay) nearest(share *big.Int, sum fixed) {
+	sum.into(&d.part)
+	share.QuoRem(d.scaled.Lsh(&d.part, shareBits+1), &d.whole, &d.remainder)
+	share.Rsh(share.Add(share, bigOne), 1)
 }
 
 // fixedPoint is the number of bits after the point of a fixed.
@@ -209,14 +217,13 @@ func (f fixed) shifted(n int64) fixed {
 	return out
 }
 
-func (f fixed) big() *big.Int {
+// into sets n to f as a whole number.
+func (f fixed) into(n *big.Int) {
 	var bytes [32]byte
 	for i, word := range f {
-		for k := range 8 {
-			bytes[31-8*i-k] = byte(word >> (8 * k))
-		}
+		binary.BigEndian.PutUint64(bytes[24-8*i:], word)
 	}
-	return new(big.Int).SetBytes(bytes[:])
+	n.SetBytes(bytes[:])
 }
 
 func fixedOf(n *big.Int) fixed {

@@ -134,3 +134,10 @@ func TestEqualNumbersAreSpeltAlike(t *testing.T) {
 		}
 	}
 }
+
+// big is f as a whole number.
+func (f fixed) big() *big.Int {
+	n := new(big.Int)
+	f.into(n)
+	return n
+}
