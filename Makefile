@@ -55,11 +55,12 @@ POINTS ?= 20000
 crash: ## cut the power at POINTS random moments (default 20000)
 	MILLIMETRIC_CRASH_POINTS=$(POINTS) $(GO) test -count 1 -timeout 60m -run Crash -v ./engine/...
 
-# Packages whose proofs to run; all of them where it is empty.
+# Packages whose proofs to run, and a pattern of the proofs' names; all where they are empty.
 PROOFS ?=
-release-proof: ## all proofs with their full figures; about an hour; writes bench/PROOF.md, to be committed
+RUN    ?=
+release-proof: ## all proofs with their full figures; hours; writes bench/PROOF.md, to be committed
 	$(GO) build -buildvcs=auto -o bin/proof ./bench/proof
-	bin/proof $(PROOFS)
+	bin/proof -run "$(RUN)" $(PROOFS)
 
 stages: ## the corpus of questions through every stage, up to HTTP
 	$(GO) test -count 1 -run 'Corpus|Stages' -v ./query/... ./cmd/millimetric

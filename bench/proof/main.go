@@ -1,7 +1,8 @@
 // Command proof runs the proofs of the project with their full figures, all or those of the packages that
-// it is given, and writes what they found to bench/PROOF.md. A proof is a test whose name begins with TestProof; it prints a line that begins
-// with "proof:". Those of the real program, which is built, started and killed for them, are tests of
-// this package; the others stand with what they prove.
+// it is given, and of these all or those whose name matches -run, and writes what they found to bench/PROOF.md. A
+// proof is a test whose name begins with TestProof; it prints a line that begins with "proof:". Those of the real
+// program, which is built, started and killed for them, are tests of this package; the others stand with what
+// they prove. What a proof found is written when it has passed, and taken out when it has failed.
 //
 // The command starts `go test` and one goroutine that passes on what it prints. Nothing but the report
 // reaches the disk; the tests' own folders and disks are removed by them. The tests start the program
@@ -12,6 +13,7 @@ import (
 	"bufio"
 	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -27,11 +29,13 @@ import (
 const report = "bench/PROOF.md"
 
 func main() {
-	packages := os.Args[1:]
+	which := flag.String("run", "", "regular expression of the names of the proofs to run, without TestProof before them")
+	flag.Parse()
+	packages := flag.Args()
 	if len(packages) == 0 {
 		packages = rooms
 	}
-	if err := prove(os.Stdout, packages); err != nil {
+	if err := prove(os.Stdout, packages, *which); err != nil {
 		fmt.Fprintln(os.Stderr, "proof:", err)
 		os.Exit(1)
 	}
@@ -44,9 +48,8 @@ var rooms = []string{
 	"./cmd/millimetric/transfer", "./cmd/millimetric/archive", "./bench/proof",
 }
 
-// prove runs the proofs of packages, one package after the other, from the top of the project. Each has its
-// section in the report, which stays as it is where one of the package's proofs fails.
-func prove(out io.Writer, packages []string) error {
+// prove runs the proofs of packages, one package after the other, from the top of the project.
+func prove(out io.Writer, packages []string, which string) error {
 	machine, err := bench.MachineOf(os.TempDir())
 	if err != nil {
 		return err
@@ -54,38 +57,40 @@ func prove(out io.Writer, packages []string) error {
 	figures := cmp.Or(os.Getenv("MILLIMETRIC_PROOF"), "full") // anything else gives small ones, to try this out
 	var failed error
 	for _, name := range packages {
-		begin := time.Now()
-		found, err := run(out, name, figures)
-		if err == nil {
-			err = bench.WriteSection(report, name, "Of "+strings.TrimPrefix(name, "./"), markdown(machine, figures, begin, time.Since(begin), found))
+		keep := func(test string, found []line) error {
+			rows, err := readRows(report, name)
+			if err != nil {
+				return err
+			}
+			return writeRows(report, name, put(rows, test, found, takenOn(machine, figures, time.Now())))
 		}
-		if err != nil {
+		if err := run(out, name, which, figures, keep); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return failed
 }
 
-// run runs the proofs of one package.
-func run(out io.Writer, name, figures string) ([]line, error) {
-	tests := exec.Command("go", "test", "-count", "1", "-v", "-timeout", "12h", "-run", "^TestProof", name)
+// run runs the proofs of one package. keep is told what each has found, nothing where it has failed.
+func run(out io.Writer, name, which, figures string, keep func(test string, found []line) error) error {
+	tests := exec.Command("go", "test", "-count", "1", "-v", "-timeout", "12h", "-run", "^TestProof.*"+which, name)
 	tests.Env = append(os.Environ(), "MILLIMETRIC_PROOF="+figures)
 	tests.Stderr = os.Stderr
 	said, err := tests.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := tests.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	found := listen(io.TeeReader(said, out))
-	if err := tests.Wait(); err != nil {
-		return nil, fmt.Errorf("a proof failed: %w", err)
+	proofs, err := listen(io.TeeReader(said, out), keep)
+	if failed := tests.Wait(); failed != nil {
+		err = errors.Join(err, fmt.Errorf("a proof failed: %w", failed))
 	}
-	if len(found) == 0 {
-		return nil, errors.New("there are no proofs: run this at the top of the project")
+	if err == nil && proofs == 0 {
+		err = errors.New("there are no such proofs: run this at the top of the project")
 	}
-	return found, nil
+	return err
 }
 
 // line is what one proof found.
@@ -95,21 +100,32 @@ type line struct {
 	took    string // by the whole test, which may have several lines
 }
 
-var passed = regexp.MustCompile(`^--- PASS: \S+ \((\S+)\)`)
+var ended = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): (\S+) \((\S+)\)`)
 
-// listen reads what tests print.
-func listen(said io.Reader) (found []line) {
-	timed := 0
+// listen reads what tests print, and tells keep of each that has ended. It returns how many have passed.
+func listen(said io.Reader, keep func(test string, found []line) error) (passed int, err error) {
+	var found []line
 	for lines := bufio.NewScanner(said); lines.Scan(); {
 		if text, is := strings.CutPrefix(lines.Text(), "proof: "); is {
 			found = append(found, parse(text))
-		} else if m := passed.FindStringSubmatch(lines.Text()); m != nil {
-			for ; timed < len(found); timed++ {
-				found[timed].took = m[1]
-			}
+			continue
 		}
+		m := ended.FindStringSubmatch(lines.Text())
+		if m == nil || m[1] == "SKIP" {
+			continue
+		}
+		if m[1] == "FAIL" {
+			found = nil
+		} else {
+			passed++
+		}
+		for i := range found {
+			found[i].took = m[3]
+		}
+		err = errors.Join(err, keep(m[2], found))
+		found = nil
 	}
-	return found
+	return passed, err
 }
 
 // parse parts the promise from the figures, the first of which is the first word with an equals sign.
@@ -121,15 +137,4 @@ func parse(text string) line {
 		}
 	}
 	return line{promise: text}
-}
-
-func markdown(m bench.Machine, figures string, begin time.Time, took time.Duration, found []line) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Taken %s with %s figures on %s, %d cores, %s, commit %s, in %v.\nFolders lie on %s, where writing and syncing 4 KiB takes %.2f ms.\n\n",
-		begin.UTC().Format(time.DateOnly), figures, m.Processor, m.Cores, m.Go, m.Commit, took.Round(time.Second), m.FileSystem, m.SyncMs)
-	b.WriteString("| promise | found | took |\n| --- | --- | ---: |\n")
-	for _, l := range found {
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", l.promise, strings.ReplaceAll(l.figures, "|", `\|`), l.took)
-	}
-	return b.String()
 }

@@ -127,6 +127,7 @@ type Backup struct {
 	stat    Status
 	holding int       // bytes of pending
 	swept   time.Time // when leftovers were last looked for
+	retired []retired // by time
 	// keptNow are the hashes of what is kept only as it is now, as the target has it; empty after a start, so that
 	// it is written once.
 	keptNow map[string][sha256.Size]byte

@@ -55,7 +55,6 @@ func (b *Backup) mergeOnce(ctx context.Context) (merged bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var old []string
 	err = b.publish(ctx, func(h *Head, c *Catalog) bool {
 		t := c.timeline(timeline)
 		keep := func(p LogRef) bool { return p.First >= whole.First && p.Last <= whole.Last }
@@ -69,10 +68,40 @@ func (b *Backup) mergeOnce(ctx context.Context) (merged bool, err error) {
 		return false, err
 	}
 	for _, p := range run {
-		old = append(old, p.Name)
+		b.retire(p.Name)
 	}
-	b.remove(ctx, old)
 	return true, nil
+}
+
+// retired is an object that another one has taken the place of, and when. It stays for a while: whoever has just
+// read the head, to verify or restore, reads it yet. What is kept only as it is now isn't among them: an old
+// keyring has cipher keys that were destroyed.
+type retired struct {
+	name string
+	at   time.Time
+}
+
+// retiredFor is how long they stay. A program that ends before leaves them to the sweep.
+const retiredFor = time.Hour
+
+func (b *Backup) retire(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.retired = append(b.retired, retired{name, b.opt.Now()})
+}
+
+// removeRetired removes those that have stayed for so long.
+func (b *Backup) removeRetired(ctx context.Context) {
+	now, n := b.opt.Now(), 0
+	var due []string
+	b.mu.Lock()
+	for n < len(b.retired) && now.Sub(b.retired[n].at) > retiredFor {
+		due = append(due, b.retired[n].name)
+		n++
+	}
+	b.retired = b.retired[n:]
+	b.mu.Unlock()
+	b.remove(ctx, due)
 }
 
 // mergeable finds the oldest run of neighbours of a level that is long enough: where there is one, or as many loose
@@ -165,6 +194,7 @@ func (b *Backup) expire(ctx context.Context) error {
 		}
 		b.remove(ctx, gone)
 	}
+	b.removeRetired(ctx)
 	return b.sweep(ctx)
 }
 

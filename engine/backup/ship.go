@@ -228,11 +228,11 @@ func (b *Backup) publish(ctx context.Context, change func(h *Head, c *Catalog) b
 	b.mu.Unlock()
 	next.Parts = slices.Clone(next.Parts)
 	fresh := log.clone()
-	var gone []string
+	replaced := ""
 	if change(&next, fresh) || next.Catalog.Name == "" {
 		log = fresh
 		if next.Catalog.Name != "" {
-			gone = append(gone, next.Catalog.Name)
+			replaced = next.Catalog.Name
 		}
 		text, err := json.Marshal(log)
 		if err != nil {
@@ -261,7 +261,10 @@ func (b *Backup) publish(ctx context.Context, change func(h *Head, c *Catalog) b
 	b.head, b.log, b.keptNow = next, log, sums
 	b.stat.Group, b.stat.At = next.end(log, next.Timeline)
 	b.mu.Unlock()
-	b.remove(ctx, append(gone, old...))
+	if replaced != "" {
+		b.retire(replaced)
+	}
+	b.remove(ctx, old)
 	return nil
 }
 
