@@ -91,10 +91,7 @@ func TestProofNoDamageToABackupMakesItsHistoryShorter(t *testing.T) {
 	r.send(rng, 1, 5)
 	r.base()
 	r.fill(rng, 60, 2)
-	r.must(r.b.Upkeep(context.Background()))
-	r.now.Add(2 * 3600 * 1000)
-	r.must(r.b.Upkeep(context.Background())) // so that nothing is left that nobody needs
-	all := files(t, target)
+	all := r.archive().Needed()
 	end := r.positions[len(r.positions)-1]
 	injections, restores := 0, 0
 	for range enginetest.Figure(t, 60, 200, 2000) {
