@@ -32,6 +32,7 @@ type compactions struct {
 	db       pebble.DBForCompaction
 	running  int
 	granting bool
+	ended    bool // none begins any more
 }
 
 func newCompactions(e *Engine) *compactions {
@@ -57,6 +58,18 @@ func (c *compactions) Unregister() {
 	}
 }
 
+// end lets none begin any more. After it, Pebble may be told that nobody waits for a compaction that it was asked
+// for. Before, that would end the process at times: Pebble (v2.1.7) remembers the compaction that it would begin
+// next, and begins it when it is granted, though it was taken back since.
+func (c *compactions) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	for c.granting {
+		c.idle.Wait()
+	}
+}
+
 // TrySchedule is part of pebble.CompactionScheduler.
 func (c *compactions) TrySchedule() (bool, pebble.CompactionGrantHandle) {
 	c.mu.Lock()
@@ -71,7 +84,7 @@ func (c *compactions) TrySchedule() (bool, pebble.CompactionGrantHandle) {
 // free reports whether another compaction may begin. The caller holds mu.
 func (c *compactions) free() bool {
 	resting := c.e.rest.Load() > 0 && c.e.wanted.Load() == 0
-	return c.db != nil && !resting && c.running < c.db.GetAllowedWithoutPermission()
+	return c.db != nil && !c.ended && !resting && c.running < c.db.GetAllowedWithoutPermission()
 }
 
 // UpdateGetAllowedWithoutPermission is part of pebble.CompactionScheduler. It may be called with Pebble's
@@ -130,14 +143,18 @@ func (c *compactions) look() {
 // pokeAfter is how long a compaction that somebody waits for may wait for one that rests.
 const pokeAfter = 10 * time.Millisecond
 
-// compactKeys has Pebble compact a range of keys now, whether it rests or not.
+// compactKeys has Pebble compact a range of keys now, whether it rests or not. What has begun goes on where ctx ends,
+// unless the engine ends: see compactions.end.
 func (e *Engine) compactKeys(ctx context.Context, from, to []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	e.wanted.Add(1)
 	defer e.wanted.Add(-1)
 	poke := time.AfterFunc(pokeAfter, e.compactions.grant)
 	defer poke.Stop()
-	if err := e.db.Compact(ctx, from, to, false); err != nil {
+	if err := e.db.Compact(e.life, from, to, false); err != nil {
 		return storeError("compact store "+e.dir, err)
 	}
-	return nil
+	return ctx.Err()
 }

@@ -47,8 +47,8 @@ func (e *Engine) destroy(ctx context.Context, number event.Project) error {
 		return err
 	}
 	from, to := thing{project: number}.key(nil), thing{project: number + 1}.key(nil)
-	return errors.Join(e.db.Flush(), e.db.Compact(ctx, from, to, false),
-		e.db.Compact(ctx, appendGroupKey(nil, 0), appendGroupKey(nil, e.trimmed.Load()+1), false))
+	return errors.Join(e.db.Flush(), e.compactKeys(ctx, from, to),
+		e.compactKeys(ctx, appendGroupKey(nil, 0), appendGroupKey(nil, e.trimmed.Load()+1)))
 }
 
 // errDestroyed is said of events of a project that is gone.

@@ -287,6 +287,7 @@ func (e *Engine) Close() error {
 	e.mu.Unlock()
 	e.work.Signal()
 	close(e.stop)
+	e.compactions.end()
 	e.end()
 	e.running.Wait()
 	return e.closeStore()
