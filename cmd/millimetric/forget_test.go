@@ -109,19 +109,7 @@ func TestNoAddressAndNoAgentOfAnImportIsLeftAnywhere(t *testing.T) {
 	// Connections that have ended leave their buffers to pools, and those to the collector. The goroutines that
 	// served them rest for ten seconds, with what they held last.
 	time.Sleep(13 * time.Second)
-	if err := w.Process.Signal(syscall.SIGUSR1); err != nil {
-		t.Fatal(err)
-	}
-	for range 600 {
-		if exists(heap) {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	dump, err := os.ReadFile(heap)
-	if err != nil || len(dump) < 1<<20 {
-		t.Fatalf("heap dump of %d bytes: %v", len(dump), err)
-	}
+	dump := w.heapDump(t, heap)
 	if !bytes.Contains(dump, []byte("ref_search")) {
 		t.Fatal("the heap dump holds none of the imported events: it proves nothing")
 	}
@@ -132,7 +120,7 @@ func TestNoAddressAndNoAgentOfAnImportIsLeftAnywhere(t *testing.T) {
 	leaks(t, "the heap", dump, addresses, agents)
 	leaks(t, "the server's output", []byte(w.out.String()+w.errs.String()), addresses, agents)
 	leaks(t, "the stored events", storedText(t, w.data), addresses, agents)
-	err = filepath.WalkDir(w.data, func(name string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir(w.data, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
