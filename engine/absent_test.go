@@ -137,3 +137,36 @@ func TestAVisitorWhoIsBackKeepsTheOrdinalOfOlderSnapshots(t *testing.T) {
 	s.Release()
 	mustClose(t, c.e)
 }
+
+// Ids that nobody has to know any more are dropped while their runs are being merged.
+func TestRunsThatAreDroppedWhileTheyAreMerged(t *testing.T) {
+	c := newCalendar(t, Options{SealRows: 1 << 20})
+	c.keep(3)
+	p := c.e.projects[1]
+	c.e.merging.Lock()
+	for i := range 2 {
+		c.send(event.Event{Name: "view", AnonymousID: "v", ID: fmt.Sprint(i)})
+		if _, err := c.e.seal(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held, _ := c.e.hold(p)
+	c.pass(40 * 24 * time.Hour)
+	if err := c.e.retain(p); err != nil {
+		t.Fatal(err)
+	}
+	if before, now := len(held.sealed.runs[runIDs]), len(p.newest().runs[runIDs]); before != 2 || now != 0 {
+		t.Fatalf("there are %d runs of ids after retention, %d before", now, before)
+	}
+	err := c.e.mergeRuns(p, held.sealed, runIDs, places(2))
+	c.e.merging.Unlock()
+	if n := len(p.newest().runs[runIDs]); err != nil || n != 0 {
+		t.Errorf("%d runs of ids are back, %v", n, err)
+	}
+	held.Release()
+	c.compact()
+	mustClose(t, c.e)
+	if r := c.check(); len(r.Problems) > 0 {
+		t.Error(r.Problems)
+	}
+}

@@ -271,14 +271,20 @@ func (e *Engine) mergeRuns(p *project, state *sealed, kind runKind, chosen []int
 	if err != nil {
 		return fmt.Errorf("merge %d runs of project %d: %w", len(from), p.number, err)
 	}
-	_, err = e.replace(p, func(m *manifest) bool {
-		// Only merging takes runs out of a manifest, and there is one merge at a time. Those of commit
-		// times stand in the order of their positions, so the new one takes the place of the old ones.
-		at := slices.IndexFunc(m.runs[kind], func(r runEntry) bool { return gone[r.stamp] })
+	done, err := e.replace(p, func(m *manifest) bool {
+		// Runs of commit times stand in the order of their positions, so the new one takes the place of the
+		// old ones.
+		at, before := slices.IndexFunc(m.runs[kind], func(r runEntry) bool { return gone[r.stamp] }), len(m.runs[kind])
 		m.runs[kind] = slices.DeleteFunc(m.runs[kind], func(r runEntry) bool { return gone[r.stamp] })
+		if before-len(m.runs[kind]) != len(gone) {
+			return false // some of them were dropped meanwhile: ids that nobody has to know any more
+		}
 		m.runs[kind] = slices.Insert(m.runs[kind], at, merged)
 		return true
 	})
+	if !done && err == nil {
+		e.bury([]thing{t})
+	}
 	return err
 }
 
