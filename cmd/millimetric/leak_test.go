@@ -127,8 +127,7 @@ func (l *leaking) send(t *testing.T, seed uint64, requests int) map[int]int {
 // last connection rests: not in the heap, in what the server has printed, in its files, or in the events.
 func TestProofNothingThatOnlyCameAlongIsLeft(t *testing.T) {
 	seed, requests := enginetest.Seed(t), enginetest.Figure(t, 400, 4000, 100_000)
-	heap, data := filepath.Join(t.TempDir(), "heap"), filepath.Join(t.TempDir(), "data")
-	t.Setenv(heapVariable, heap)
+	heap, data := heapDumped(t), filepath.Join(t.TempDir(), "data")
 	keys := initFolder(t, data)
 	d := startDaemon(t, "--data", data, "--trusted-proxy", "127.0.0.0/8")
 	l := &leaking{d.url, keys}
