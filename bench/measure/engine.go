@@ -26,10 +26,9 @@ type engineFigures struct {
 	noIDs     footprint // of the same history without event ids
 	tables    []table
 
-	clean, killed, coldClean, coldKilled timing
-	how                                  string
-	empty, idle, asked                   launch.Memory
-	encryption                           encryption
+	starts
+	empty, idle, asked launch.Memory
+	encryption         encryption
 }
 
 // spaceLayouts are those whose space stands beside the server's.
@@ -37,22 +36,16 @@ var spaceLayouts = []peers.Layout{peers.ByDay, peers.ByVisitor, peers.ByZstd, pe
 
 // measureEngine takes the figures of ingest, space, start and memory, one after the other.
 func measureEngine(ctx context.Context, s settings) error {
-	machine, err := bench.MachineOf(s.dir)
-	if err != nil {
-		return err
-	}
 	var f engineFigures
-	for _, step := range []func(context.Context, settings) error{f.measureSingle, f.measureBatches, f.measureAttended, f.measureEmpty, f.measureIDs, f.measureFull, f.measureEncryption} {
-		if err := step(ctx, s); err != nil {
-			return err
+	text := func(m bench.Machine) string { return f.report(s, m) }
+	return s.report("engine", "Ingest, space, start and memory", text, func() error {
+		for _, step := range []func(context.Context, settings) error{f.measureSingle, f.measureBatches, f.measureAttended, f.measureEmpty, f.measureIDs, f.measureFull, f.measureEncryption} {
+			if err := step(ctx, s); err != nil {
+				return err
+			}
 		}
-	}
-	text := f.report(s, machine)
-	fmt.Fprint(s.out, text)
-	if s.write == "" {
 		return nil
-	}
-	return bench.WriteSection(s.write, "engine", "Ingest, space, start and memory", text)
+	})
 }
 
 // measureSingle sends events one by one, in turn with a handler that reads bodies and does nothing.

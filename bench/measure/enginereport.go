@@ -31,10 +31,7 @@ const (
 func (f *engineFigures) report(s settings, m bench.Machine) string {
 	var b strings.Builder
 	b.WriteString(head(s, m, s.events[len(s.events)-1]))
-	b.WriteString("\n| what | measured | target | |\n| --- | --- | --- | --- |\n")
-	row := func(ok bool, target, what, measured string, args ...any) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, fmt.Sprintf(measured, args...), target, mark(ok))
-	}
+	row := targetTable(&b)
 	r := &f.single
 	row(r.Ratio >= singleShareMin, "≥ 0.85 of an empty handler that reads the same body", "single events, 64 connections",
 		"%.0f/s, empty handler %.0f/s: %.2f (median of %d rounds)", r.Server.EventsPerSecond, r.Empty.EventsPerSecond, r.Ratio, r.Rounds)
@@ -48,15 +45,7 @@ func (f *engineFigures) report(s settings, m bench.Machine) string {
 	}
 	f.spaceRows(row)
 	f.loadRow(row)
-	for _, t := range []struct {
-		how string
-		of  timing
-	}{{"after a clean stop", f.clean}, {"after kill -9", f.killed}, {"after a clean stop, " + f.how, f.coldClean}, {"after kill -9, " + f.how, f.coldKilled}} {
-		if t.of.median == 0 {
-			continue // it wasn't tried
-		}
-		row(t.of.median < startMax, "< 1 s", "start to the first answer, "+t.how, "%s ms", t.of)
-	}
+	f.starts.rows(row, "< 1 s", "start to the first answer", func(t timing) bool { return t.median < startMax }, "")
 	for _, t := range []struct {
 		what string
 		of   uint64
@@ -72,7 +61,7 @@ func (f *engineFigures) report(s settings, m bench.Machine) string {
 	return b.String()
 }
 
-func (r *ingestRound) rows(row func(ok bool, target, what, measured string, args ...any)) {
+func (r *ingestRound) rows(row addRow) {
 	least := map[int]float64{100: batch100Min, 1000: batch1000Min}[r.batch]
 	what := fmt.Sprintf("batches of %d, %d connections, %d B an event, for %v", r.batch, r.connections, r.bytes, r.took.Round(time.Second))
 	row(r.rate() >= least, fmt.Sprintf("≥ %.0f events/s", least), what, "%.0f events/s, p50 %s ms, p99 %s ms, %d requests refused; most memory %d MiB",
@@ -82,14 +71,14 @@ func (r *ingestRound) rows(row func(ok bool, target, what, measured string, args
 		live[0], live[1], live[2], live[3], r.settle.Seconds())
 }
 
-func (f *engineFigures) spaceRows(row func(ok bool, target, what, measured string, args ...any)) {
+func (f *engineFigures) spaceRows(row addRow) {
 	rest, all := float64(f.noIDs.Bytes)/float64(f.noIDs.Events), float64(f.footprint.Bytes)/float64(f.footprint.Events)
 	row(rest <= eventBytesMax, "≤ 32 B, aim 27", "space of an event, merged, all in, sent without an id", "%.1f B (%d B of JSON with id, address and agent)", rest, f.loaded.bytes/max(f.loaded.events, 1))
 	ids := all - rest
 	row(ids <= idTimesMax*idBytes, "≤ 1.6 × their own 16 B", "space of an event's id, which is what it takes more", "%.1f B, %.2f ×", ids, ids/idBytes)
 }
 
-func (f *engineFigures) loadRow(row func(ok bool, target, what, measured string, args ...any)) {
+func (f *engineFigures) loadRow(row addRow) {
 	took := f.loaded.took + f.settle
 	for _, t := range f.tables {
 		if t.Kind == "duckdb" {

@@ -25,15 +25,16 @@ func build(t *testing.T) string {
 	return program
 }
 
-func TestTheEngineIsMeasuredFromEndToEnd(t *testing.T) {
-	program := build(t)
+// measured takes figures, checks that each text stands in the report, and that the file has what was printed.
+func measured(t *testing.T, args, wants []string) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "RESULTS.md")
 	var out bytes.Buffer
-	args := []string{"engine", "-program", program, "-dir", t.TempDir(), "-events", "20000", "-duration", "400ms", "-calm", "100ms", "-cold", "0", "-peers=false", "-source", "", "-write", file}
+	args = append(args, "-program", build(t), "-dir", t.TempDir(), "-events", "20000", "-cold", "0", "-write", file)
 	if err := run(t.Context(), args, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| single events", "| batches of 100,", "| batches of 1000,", "clients ask without a pause", "space of an event's id", "after kill -9", "idle and empty", "| dictionaries |"} {
+	for _, want := range wants {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
@@ -46,25 +47,14 @@ func TestTheEngineIsMeasuredFromEndToEnd(t *testing.T) {
 	}
 }
 
+func TestTheEngineIsMeasuredFromEndToEnd(t *testing.T) {
+	measured(t, []string{"engine", "-duration", "400ms", "-calm", "100ms", "-peers=false", "-source", ""},
+		[]string{"| single events", "| batches of 100,", "| batches of 1000,", "clients ask without a pause", "space of an event's id", "after kill -9", "idle and empty", "| dictionaries |"})
+}
+
 func TestTrustIsMeasuredFromEndToEnd(t *testing.T) {
-	program := build(t)
-	file := filepath.Join(t.TempDir(), "RESULTS.md")
-	var out bytes.Buffer
-	args := []string{"trust", "-program", program, "-dir", t.TempDir(), "-events", "20000", "-persons", "1", "-duration", "2s", "-cold", "0", "-write", file}
-	if err := run(t.Context(), args, &out, t.Output()); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"| all that is kept on a person of 10000 events |", "| forget until it answers", "| residue that the searches found | 0, in", "| restore of the newest position", "| the last ", "after kill -9 |"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, &out)
-		}
-	}
-	if strings.Contains(out.String(), "NaN") {
-		t.Errorf("a figure is missing in\n%s", &out)
-	}
-	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), out.String()) {
-		t.Errorf("%v: the file differs from what was printed", err)
-	}
+	measured(t, []string{"trust", "-persons", "1", "-duration", "2s"}, []string{"| all that is kept on a person of 10000 events |", "| forget until it answers",
+		"| residue that the searches found | 0, in", "| restore of the newest position", "| the last ", "after kill -9 |"})
 }
 
 // needDatabases skips where the databases' packages aren't installed: only the benchmarks need them.

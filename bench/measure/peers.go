@@ -53,25 +53,19 @@ var layouts = []peers.Layout{peers.ByDay, peers.ByVisitor, peers.ByArrival}
 
 // measurePeers times the questions on each size of history, after the answers were found to agree.
 func measurePeers(ctx context.Context, s settings) error {
-	machine, err := bench.MachineOf(s.dir)
-	if err != nil {
-		return err
-	}
 	var sizes []size
-	for i, events := range s.events {
-		largest := i == len(s.events)-1 // the only one that is asked cold
-		z, err := s.measureSize(ctx, events, largest)
-		if err != nil {
-			return err
+	text := func(m bench.Machine) string { return peersReport(s, m, sizes) }
+	return s.report("peers", "Questions, beside ClickHouse and DuckDB", text, func() error {
+		for i, events := range s.events {
+			largest := i == len(s.events)-1 // the only one that is asked cold
+			z, err := s.measureSize(ctx, events, largest)
+			if err != nil {
+				return err
+			}
+			sizes = append(sizes, z)
 		}
-		sizes = append(sizes, z)
-	}
-	text := peersReport(s, machine, sizes)
-	fmt.Fprint(s.out, text)
-	if s.write == "" {
 		return nil
-	}
-	return bench.WriteSection(s.write, "peers", "Questions, beside ClickHouse and DuckDB", text)
+	})
 }
 
 func (s settings) measureSize(ctx context.Context, events int, chilled bool) (z size, err error) {

@@ -20,30 +20,18 @@ type trustFigures struct {
 	target    int64 // of the backup, after its base was made
 	base      time.Duration
 
-	clean, killed, coldClean, coldKilled timing // start until it says that it is ready
-	how                                  string
-	persons                              []person
-	restores                             []restored // of the newest position
-	loss                                 loss
+	starts   // until it says that it is ready
+	persons  []person
+	restores []restored // of the newest position
+	loss     loss
 }
 
 // measureTrust takes the figures of what is promised of persons' data and of the loss of a machine: over one
 // history, in a server whose backup goes to a folder.
 func measureTrust(ctx context.Context, s settings) error {
-	machine, err := bench.MachineOf(s.dir)
-	if err != nil {
-		return err
-	}
 	var f trustFigures
-	if err := f.measure(ctx, s); err != nil {
-		return err
-	}
-	text := f.report(s, machine)
-	fmt.Fprint(s.out, text)
-	if s.write == "" {
-		return nil
-	}
-	return bench.WriteSection(s.write, "trust", "Persons out, restores and starts", text)
+	text := func(m bench.Machine) string { return f.report(s, m) }
+	return s.report("trust", "Persons out, restores and starts", text, func() error { return f.measure(ctx, s) })
 }
 
 func (f *trustFigures) measure(ctx context.Context, s settings) (err error) {

@@ -29,24 +29,14 @@ func (f *trustFigures) report(s settings, m bench.Machine) string {
 		gib(int64(f.loaded.bytes)), gib(int64(f.footprint.Bytes)), gib(f.disk), gib(f.target), f.base.Seconds())
 	fmt.Fprintf(&b, "Each person has %d events with ids, spread over all days, so in every segment; every other person is a user with %d devices. They were erased one after the other.\n",
 		personEvents, personDevices)
-	b.WriteString("\n| what | measured | target | |\n| --- | --- | --- | --- |\n")
-	row := func(ok bool, target, what, measured string, args ...any) {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, fmt.Sprintf(measured, args...), target, mark(ok))
-	}
+	row := targetTable(&b)
 	f.personRows(row)
 	f.restoreRows(row)
-	for _, t := range []struct {
-		how string
-		of  timing
-	}{{"after a clean stop", f.clean}, {"after kill -9", f.killed}, {"after a clean stop, " + f.how, f.coldClean}, {"after kill -9, " + f.how, f.coldKilled}} {
-		if t.of.median > 0 {
-			row(t.of.most <= readyMax, "≤ 3 s for a store of 1 GB", "start until ready, "+t.how, "%s ms (n = %d)", t.of, max(s.cold, 1))
-		}
-	}
+	f.starts.rows(row, "≤ 3 s for a store of 1 GB", "start until ready", func(t timing) bool { return t.most <= readyMax }, fmt.Sprintf(" (n = %d)", max(s.cold, 1)))
 	return b.String()
 }
 
-func (f *trustFigures) personRows(row func(ok bool, target, what, measured string, args ...any)) {
+func (f *trustFigures) personRows(row addRow) {
 	times := func(of func(person) time.Duration) timing {
 		var all []time.Duration
 		for _, p := range f.persons {
@@ -73,7 +63,7 @@ func (f *trustFigures) personRows(row func(ok bool, target, what, measured strin
 		residue, gib(int64(scanned)), most.Segments, most.Files)
 }
 
-func (f *trustFigures) restoreRows(row func(ok bool, target, what, measured string, args ...any)) {
+func (f *trustFigures) restoreRows(row addRow) {
 	var command, answer []time.Duration
 	for _, r := range f.restores {
 		command, answer = append(command, r.command), append(answer, r.answer)
