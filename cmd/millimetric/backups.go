@@ -129,7 +129,7 @@ func (b *backups) attach(f *folder, s *server, log *slog.Logger) error {
 	f.figures.WatchBackup(b.Status, b.lastDrill)
 	if s != nil {
 		s.admin.Backups, s.admin.Privacy.LastDrill = b, b.drilled
-		s.forget.OldestBackup, s.forget.Copy = b.oldestBefore, b.Ship
+		s.forget.OldestBackup, s.forget.Ship = b.oldestBefore, b.Ship
 	}
 	return nil
 }

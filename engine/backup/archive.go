@@ -35,25 +35,18 @@ func Open(ctx context.Context, from Target, key Key) (*Archive, error) {
 	a := &Archive{target: from, crypt: c}
 	ctx, cancel := context.WithTimeout(ctx, opWait)
 	defer cancel()
-	for try := 1; ; try++ {
-		text, err := a.readHead(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("open backup: %w", err)
-		}
-		before := a.Head.Serial
-		if a.Head, err = decodeHead(text); err != nil {
-			return nil, err
-		}
-		text, err = a.readWhole(ctx, a.Head.Catalog)
-		if err == nil {
-			a.Catalog, err = decodeCatalog(text, &a.Head)
-			return a, err
-		}
-		// The program whose backup it is may have replaced both in between.
-		if a.Head.Serial == before || try == readTries {
-			return nil, fmt.Errorf("open backup: %w", asDamage(err))
-		}
+	text, err := a.readHead(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("open backup: %w", err)
 	}
+	if a.Head, err = decodeHead(text); err != nil {
+		return nil, err
+	}
+	if text, err = a.readWhole(ctx, a.Head.Catalog); err != nil {
+		return nil, fmt.Errorf("open backup: %w", asDamage(err))
+	}
+	a.Catalog, err = decodeCatalog(text, &a.Head)
+	return a, err
 }
 
 // archive gives the backup as it is now.

@@ -37,14 +37,14 @@ type Door struct {
 	// OldestBackup says when the oldest backup was made that holds what was there before a time; nil where
 	// the server makes none.
 	OldestBackup func(before time.Time) *time.Time
-	// Copy has the backup take the ledger at once: the loss of the machine must not bring back whoever was told
+	// Ship has the backup's target take the ledger at once: the loss of the machine must not bring back whoever was told
 	// to be erased. Nil where the server makes no backups.
-	Copy func(context.Context) error
+	Ship func(context.Context) error
 }
 
-// copyWait is how long an erasure waits for the backup's target before it answers: longer, and a target that is
+// shipWait is how long an erasure waits for the backup's target before it answers: longer, and a target that is
 // down would be felt by everybody. The ledger is copied as soon as it is back.
-const copyWait = 3 * time.Second
+const shipWait = 3 * time.Second
 
 // Request is one request to the door.
 type Request struct {
@@ -87,7 +87,7 @@ func (d *Door) Forget(r *Request) error {
 		return failed(err)
 	}
 	detail := map[string]any{"receipt": x.Receipt, "kind": x.Kind, "events": x.Events}
-	if d.Copy != nil {
+	if d.Ship != nil {
 		detail["copied"] = d.copied()
 	}
 	r.detail(detail)
@@ -96,9 +96,9 @@ func (d *Door) Forget(r *Request) error {
 
 // copied reports whether the backup has the erasure. Why it hasn't is told by the backup, which goes on trying.
 func (d *Door) copied() bool {
-	ctx, cancel := context.WithTimeout(d.Running, copyWait)
+	ctx, cancel := context.WithTimeout(d.Running, shipWait)
 	defer cancel()
-	return d.Copy(ctx) == nil
+	return d.Ship(ctx) == nil
 }
 
 // failed is an error of an erasure: where it isn't meant for clients, they are told that it failed.
