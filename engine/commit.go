@@ -250,10 +250,19 @@ func (e *Engine) apply(g *group) error {
 			g.stored = append(g.stored, v)
 		}
 	}
+	clearEnd(batch)
 	if failed == nil {
 		failed = batch.Commit(pebble.Sync)
 	}
 	return errors.Join(failed, batch.Close())
+}
+
+// clearEnd clears what of a batch's memory isn't used. Pebble takes that memory as others left it, so pieces of
+// requests stand there at times, with what is dropped at once by all else; and it keeps its last batch until the
+// next one.
+func clearEnd(batch *pebble.Batch) {
+	used := batch.Repr()
+	clear(used[len(used):cap(used)])
 }
 
 // watchCommit watches over one commit, until the function that it returns is called: new requests

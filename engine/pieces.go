@@ -139,6 +139,7 @@ func (e *Engine) forget(dead []thing) error {
 		end.stamp++
 		failed = errors.Join(failed, batch.DeleteRange(t.key(nil), end.key(nil), nil))
 	}
+	clearEnd(batch)
 	if failed == nil {
 		failed = batch.Commit(pebble.NoSync)
 	}

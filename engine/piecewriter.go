@@ -67,6 +67,7 @@ func (w *pieceWriter) finish() error {
 	for _, piece := range w.waiting {
 		failed = errors.Join(failed, batch.Set(piece.key, piece.value, nil))
 	}
+	clearEnd(batch)
 	if failed == nil {
 		failed = batch.Commit(pebble.NoSync)
 	}

@@ -225,6 +225,7 @@ func (e *Engine) trim() error {
 		from = number + 1
 	}
 	failed = errors.Join(failed, batch.Set(trimKey, e.ciphers.encryptValue(nil, trimKey, fmt.Append(nil, upTo)), nil))
+	clearEnd(batch)
 	if failed == nil {
 		// It needs no sync of its own: where it is lost, a start reads groups that it doesn't need.
 		failed = batch.Commit(pebble.NoSync)
@@ -295,7 +296,13 @@ func (e *Engine) putManifest(p *project, m *manifest) error {
 	if err := e.ciphers.prepare(id); err != nil {
 		return err
 	}
-	err := e.db.Set(key, e.ciphers.encrypt(id, nil, key, m.append(nil)), pebble.Sync)
+	batch := e.db.NewBatch()
+	err := batch.Set(key, e.ciphers.encrypt(id, nil, key, m.append(nil)), nil)
+	clearEnd(batch)
+	if err == nil {
+		err = batch.Commit(pebble.Sync)
+	}
+	err = errors.Join(err, batch.Close())
 	if err != nil && !e.state[stateDead].Load() {
 		e.die(fmt.Sprintf("replace the manifest of project %d: %v", p.number, err))
 	}

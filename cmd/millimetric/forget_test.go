@@ -117,7 +117,7 @@ func TestNoAddressAndNoAgentOfAnImportIsLeftAnywhere(t *testing.T) {
 
 	// Connections that have ended leave their buffers to pools, and those to the collector. The goroutines that
 	// served them rest for ten seconds, with what they held last.
-	time.Sleep(13 * time.Second)
+	time.Sleep(21 * time.Second)
 	dump := w.heapDump(t, heap)
 	if !bytes.Contains(dump, []byte("ref_search")) {
 		t.Fatal("the heap dump holds none of the imported events: it proves nothing")

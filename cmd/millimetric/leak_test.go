@@ -148,7 +148,7 @@ func TestProofNothingThatOnlyCameAlongIsLeft(t *testing.T) {
 		})
 	}
 	all.Wait()
-	time.Sleep(13 * time.Second) // goroutines that served connections rest for ten, with what they held last
+	time.Sleep(21 * time.Second) // goroutines that served connections rest for ten, with what they held last
 	dump := d.heapDump(t, heap)
 	_ = d.Process.Signal(syscall.SIGTERM)
 	_ = d.Wait()
