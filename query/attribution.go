@@ -212,12 +212,13 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	if err != nil {
 		return nil, err
 	}
-	touches, groups, err := q.touches(r, found)
+	book := newLedger(q)
+	s := newSettlement(r, q, book, found)
+	groups, err := q.touches(r, found, s.take)
 	if err != nil {
 		return nil, err
 	}
-	book := newLedger(q)
-	if err := q.settle(r, book, found, touches, groups); err != nil {
+	if err := s.end(); err != nil {
 		return nil, err
 	}
 	sums, err := book.close(groups)

@@ -85,6 +85,13 @@ func (w *waiting[T]) next() uint64 {
 	return uint64(w.list[0].visitor)
 }
 
+// skip leaves out those before a visitor.
+func (w *waiting[T]) skip(visitor uint32) {
+	for len(w.list) > 0 && w.list[0].visitor < visitor {
+		w.list = w.list[1:]
+	}
+}
+
 // enter moves those of a block into its lists.
 func (w *waiting[T]) enter(b *block, lists *blockLists[T]) {
 	n := 0

@@ -85,10 +85,11 @@ func (b *ledger) enter(p *path, c conversion) {
 func (b *ledger) pay(p *path) {
 	for i := range p.touches {
 		g := p.touches[i].group
-		if b.counts[g] == 0 {
+		count := at(&b.counts, g)
+		if *count == 0 {
 			b.present = append(b.present, g)
 		}
-		b.counts[g]++
+		*count++
 	}
 	n := int64(len(p.touches))
 	first, last := p.touches[0].group, p.touches[n-1].group

@@ -28,9 +28,22 @@ type conversions struct {
 	who    *actors
 	list   []conversion
 	actors []bool // by number: has a conversion, whether or not that one counts
+
+	ofBlock visitorBits
 }
 
 func (c *conversions) has(actor uint32) bool { return int(actor) < len(c.actors) && c.actors[actor] }
+
+// bits returns who of a block has conversions.
+func (c *conversions) bits(first uint32) *visitorBits {
+	c.ofBlock = visitorBits{}
+	for visitor := first; visitor < first+blockVisitors && int(visitor) < len(c.actors); visitor++ {
+		if c.actors[visitor] {
+			c.ofBlock.add(visitor - first)
+		}
+	}
+	return &c.ofBlock
+}
 
 // enter takes in one.
 func (c *conversions) enter(one conversion) {
@@ -142,19 +155,24 @@ type half struct {
 	last  event.Time
 }
 
-// touches finds the touches that count, by actor and in order, in the history up to the range's end.
-func (q *Attribution) touches(r *run, found *conversions) ([]actorTouch, *grouping, error) {
+// touches finds the touches that count, actor by actor. If data_driven is asked for, those of all actors.
+func (q *Attribution) touches(r *run, found *conversions, receive touchTaker) (*grouping, error) {
 	everyone := slices.Contains(q.Models, ModelDataDriven)
-	if q.Actor != ActorVisitor || newGrouping(q.GroupBy).has(DimensionEntryPath) {
-		t, err := q.visits(r, found, everyone)
-		if err != nil {
-			return nil, nil, err
-		}
-		return t.sorted(), t.groups, nil
+	if q.Actor == ActorVisitor && !newGrouping(q.GroupBy).has(DimensionEntryPath) {
+		t := newTouchWalk(r, q)
+		return t.groups, t.walk(found, everyone, receive)
 	}
-	t := newTouchWalk(r, q)
-	err := t.walk(found, everyone)
-	return t.found, t.groups, err
+	t, err := q.visits(r, found, everyone)
+	if err != nil {
+		return nil, err
+	}
+	list := t.sorted()
+	for from, to := range stretches(len(list), func(i int) uint32 { return list[i].actor }) {
+		if err := receive(list[from].actor, list[from:to]); err != nil {
+			return nil, err
+		}
+	}
+	return t.groups, nil
 }
 
 // visits reads the history up to the range's end, and beyond it for entry pages alone.

@@ -25,7 +25,8 @@ type touchWalk struct {
 	before  [blockVisitors]event.Time // by visitor: of the event met last
 	began   visitorBits               // some event was met
 	visits  map[visitKey]struct{}     // that had their first address
-	found   []actorTouch
+	found   []actorTouch              // of the visitor at hand
+	receive touchTaker                // of all touches
 }
 
 // metEvent is what an event is to the touches of its visitor.
@@ -40,6 +41,9 @@ type metEvent struct {
 
 func compareMet(a, b metEvent) int { return a.at.compare(b.at) }
 
+// touchTaker takes all touches of an actor, in order. Actors rise; those without touches are left out.
+type touchTaker func(actor uint32, touches []actorTouch) error
+
 func newTouchWalk(r *run, q *Attribution) *touchWalk {
 	return &touchWalk{
 		r: r, q: q, wanted: compile(q.TouchFilters), groups: newGrouping(q.GroupBy), visits: map[visitKey]struct{}{},
@@ -47,10 +51,11 @@ func newTouchWalk(r *run, q *Attribution) *touchWalk {
 }
 
 // walk makes the pass. Only visitors with conversions matter, unless everyone does.
-func (t *touchWalk) walk(conversions *conversions, everyone bool) error {
+func (t *touchWalk) walk(conversions *conversions, everyone bool, receive touchTaker) error {
+	t.receive = receive
 	p := &pass{from: event.TimeMin, to: t.q.To, wants: conditionsOf(nil, nil), ordered: true}
 	p.size = func() int {
-		return 4*len(t.found) + 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + 2*len(t.visits) + t.groups.size()
+		return 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + 2*len(t.visits) + t.groups.size()
 	}
 	if !everyone {
 		p.among = conversions.has
@@ -60,7 +65,7 @@ func (t *touchWalk) walk(conversions *conversions, everyone bool) error {
 			t.waits.add(e.visitor, t.met(e, e.visitor%blockVisitors))
 		}
 	}
-	if ok, err := t.walkStarts(p, conversions.set); ok || err != nil {
+	if ok, err := t.walkStarts(p, conversions); ok || err != nil {
 		return err
 	}
 	p.take = t.take
@@ -158,9 +163,11 @@ func (t *touchWalk) end(b *block) error {
 	}
 	slices.Sort(t.touches.met)
 	for _, visitor := range t.touches.met {
-		t.found = append(t.found, t.touches.of(visitor, compareTouches)...)
+		if err := t.receive(b.first+visitor, t.touches.of(visitor, compareTouches)); err != nil {
+			return err
+		}
 	}
-	return t.r.overBudget(4*len(t.found) + t.groups.size())
+	return nil
 }
 
 func compareTouches(a, b actorTouch) int {

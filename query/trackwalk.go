@@ -119,9 +119,9 @@ func (w *trackWalk) openStarts() (ok bool, err error) {
 	touches.block = &block{}
 	w.starts = newStartWalk(touches)
 	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: w.pass.wants, size: w.pass.size}
-	p.among = func(ordinal uint32) bool { return w.begun.has(ordinal % blockVisitors) }
+	w.starts.wants = func(uint32) *visitorBits { return &w.begun }
 	w.touchPass, w.starts.firsts = p, w.takeTouch
-	return w.starts.open(p)
+	return w.starts.open(p, nil)
 }
 
 // open finds the tracks of all segments.
