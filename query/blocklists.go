@@ -61,6 +61,7 @@ func (l *blockLists[T]) clear() {
 // waiting are values of live events that wait for the blocks of their visitors.
 type waiting[T any] struct {
 	list   []waitingValue[T]
+	all    []waitingValue[T] // with those that wait no more, once the list is sorted
 	sorted bool
 }
 
@@ -78,6 +79,7 @@ func (w *waiting[T]) next() uint64 {
 	if !w.sorted {
 		w.sorted = true
 		slices.SortStableFunc(w.list, func(a, b waitingValue[T]) int { return cmp.Compare(a.visitor, b.visitor) })
+		w.all = w.list
 	}
 	if len(w.list) == 0 {
 		return noVisitor
@@ -85,11 +87,18 @@ func (w *waiting[T]) next() uint64 {
 	return uint64(w.list[0].visitor)
 }
 
-// skip leaves out those before a visitor.
-func (w *waiting[T]) skip(visitor uint32) {
-	for len(w.list) > 0 && w.list[0].visitor < visitor {
-		w.list = w.list[1:]
+// most returns the last visitor that waits, 0 if none does.
+func (w *waiting[T]) most() uint64 {
+	if w.next() == noVisitor {
+		return 0
 	}
+	return uint64(w.list[len(w.list)-1].visitor)
+}
+
+// seek lets those wait whose visitors aren't below one. It comes after next.
+func (w *waiting[T]) seek(visitor uint32) {
+	first, _ := slices.BinarySearchFunc(w.all, visitor, func(v waitingValue[T], visitor uint32) int { return cmp.Compare(v.visitor, visitor) })
+	w.list = w.all[first:]
 }
 
 // enter moves those of a block into its lists.

@@ -190,7 +190,9 @@ func (w *startWalk) meet(wants *visitorBits, first uint32) {
 	w.lists.clear()
 	w.others = visitorBits{}
 	w.block.first = first
-	w.waits.skip(first)
+	if w.waits.next() < uint64(first) {
+		w.waits.seek(first)
+	}
 	w.waits.enter(w.block, &w.lists)
 	for _, visitor := range w.lists.met {
 		w.others.add(visitor)
