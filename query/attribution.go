@@ -214,7 +214,7 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	}
 	book := newLedger(q)
 	s := newSettlement(r, q, book, found)
-	groups, err := q.touches(r, found, s.take)
+	groups, err := q.touches(r, found, s)
 	if err != nil {
 		return nil, err
 	}
@@ -234,17 +234,13 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	return &credited{groups: groups, book: book, sums: sums}, nil
 }
 
-// valueOf reads what a conversion is worth: nil where it has no number.
-func (q *Attribution) valueOf(find *propertyReader, e *scanRow) *exactSum {
+// valueOf reads what a conversion is worth; ok is false where it has no number.
+func (q *Attribution) valueOf(find *propertyReader, e *scanRow) (n exactNumber, ok bool) {
 	text := find.of(e)
 	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
-		return nil
+		return n, false
 	}
-	a, ok := readSum(text)
-	if !ok {
-		return nil
-	}
-	return a
+	return readNumber(text)
 }
 
 // lookbackStart is the earliest time of a touch of a conversion.

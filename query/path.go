@@ -3,6 +3,8 @@ package query
 import (
 	"math"
 	"slices"
+
+	"millimetric/index/event"
 )
 
 // path is the touches of one or more conversions, in order.
@@ -21,13 +23,29 @@ type settlement struct {
 	size int          // of what is held beside
 	left []conversion // of the actors that weren't walked yet
 	work int
+
+	first bool // only the first touch of each actor matters
 }
 
 func newSettlement(r *run, q *Attribution, book *ledger, found *conversions) *settlement {
-	return &settlement{r: r, q: q, book: book, size: 4 * len(found.list), left: found.list}
+	onlyFirst := len(q.Models) == 1 && q.Models[0] == ModelFirst && q.Lookback == 0
+	return &settlement{r: r, q: q, book: book, size: 2 * len(found.list), left: found.list, first: onlyFirst}
 }
 
-// take takes the touches of an actor.
+// span tells which of the touches of an actor before to matter: those from from on, and before until.
+func (s *settlement) span(actor uint32, to event.Time) (from, until event.Time, err error) {
+	if err := s.upTo(actor); err != nil {
+		return 0, 0, err
+	}
+	own := s.next()
+	if len(own) == 0 || own[0].actor != actor {
+		return s.q.From, min(to, s.q.To), nil // as of an actor without conversions
+	}
+	return s.q.lookbackStart(own[0].at.time), min(to, own[len(own)-1].at.time+1), nil
+}
+
+// take takes the touches of an actor, in order; they are the settlement's from then on. Actors rise, and those without
+// touches are left out.
 func (s *settlement) take(actor uint32, touches []actorTouch) error {
 	if err := s.upTo(actor); err != nil {
 		return err
@@ -75,6 +93,7 @@ func (s *settlement) end() error {
 }
 
 func (s *settlement) pay(p *path) error {
+	s.book.enterPath(p)
 	if len(p.touches) == 0 {
 		return nil
 	}
@@ -99,7 +118,8 @@ func (q *Attribution) pathsOf(book *ledger, list []conversion, touches []actorTo
 	if book.decay != nil {
 		book.decay.begin(len(touches))
 	}
-	for _, c := range list {
+	for i := range list {
+		c := &list[i]
 		start, end := lo, hi
 		for hi < len(touches) && touches[hi].at.compare(c.at) <= 0 {
 			hi++

@@ -19,9 +19,9 @@ const amongShare = 16
 // set makes a set of the actors who have conversions, where these are visitors.
 func (c *conversions) set() bitmap.Set {
 	var ordinals []uint32
-	for ordinal, has := range c.actors {
-		if has {
-			ordinals = append(ordinals, uint32(ordinal))
+	for i := range c.list {
+		if i == 0 || c.list[i].actor != c.list[i-1].actor {
+			ordinals = append(ordinals, c.list[i].actor)
 		}
 	}
 	return bitmap.Of(ordinals)

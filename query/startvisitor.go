@@ -1,5 +1,7 @@
 package query
 
+import "millimetric/index/event"
+
 // What comes of the starts of one visitor.
 
 // knownStart is a start of the visitor at hand, in a segment or, where of is nil, of a live event.
@@ -19,27 +21,36 @@ type knownStart struct {
 
 // alone takes the touches of a visitor who comes in the joined segments alone.
 func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
+	from, to := event.TimeMin, p.to
+	if w.settlement != nil {
+		var err error
+		if from, to, err = w.settlement.span(ordinal, to); err != nil {
+			return err
+		}
+	}
 	w.found = w.found[:0]
 	for i := range starts {
 		s := &starts[i]
-		flags := s.flags()
-		if flags.noTouch() {
+		flags, of := s.flags(), &w.joined.segments[s.segment()]
+		at := place{time: of.time + event.Time(s.time), seq: of.seq + event.Seq(s.seq)}
+		if at.time < from || flags.noTouch() {
 			continue
 		}
-		at := w.joined.place(s)
-		if at.time >= p.to {
+		if at.time >= to {
 			break
 		}
 		group, err := w.groupOfKind(s.kind)
 		if err != nil {
 			return err
 		}
-		found := actorTouch{actor: ordinal, touch: touch{at: at, group: group, direct: flags&startDirect != 0}}
+		w.found = append(w.found, actorTouch{actor: ordinal, touch: touch{at: at, group: group, direct: flags&startDirect != 0}})
 		if w.firsts != nil {
-			w.firsts(&found, w.origins[s.segment()].sealed, s.index)
+			w.firsts(&w.found[0], w.origins[s.segment()].sealed, s.index)
 			return nil
 		}
-		w.found = append(w.found, found)
+		if w.settlement.first {
+			break
+		}
 	}
 	return w.giveFound(ordinal)
 }
@@ -49,7 +60,7 @@ func (w *startWalk) giveFound(ordinal uint32) error {
 	if len(w.found) == 0 {
 		return nil
 	}
-	return w.receive(ordinal, w.found)
+	return w.settlement.take(ordinal, w.found)
 }
 
 // visitor finds the touches of a visitor who comes elsewhere, too.

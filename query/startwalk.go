@@ -34,8 +34,8 @@ type startWalk struct {
 	at           *joinedBlock    // of the block at hand
 	others       visitorBits     // of the block: who comes elsewhere
 
-	wants    func(first uint32) *visitorBits // who of a block matters; nil for all
-	everyone visitorBits
+	wants  func(first uint32, who *visitorBits) // enters who of a block matters; nil for all
+	wanted visitorBits
 
 	firsts  func(t *actorTouch, of *sealed, index uint32) // takes the first touch of each visitor; nil where all are wanted
 	joining *joining                                      // takes the starts instead, where it isn't nil
@@ -58,8 +58,8 @@ type startHit struct {
 func newStartWalk(t *touchWalk) *startWalk {
 	t.block = &block{}
 	w := &startWalk{touchWalk: t, bySum: map[uint32]int{}}
-	for i := range w.everyone {
-		w.everyone[i] = math.MaxUint64
+	for i := range w.wanted {
+		w.wanted[i] = math.MaxUint64
 	}
 	return w
 }
@@ -157,13 +157,12 @@ func (w *startWalk) nextVisitor() uint64 {
 // walkBlock walks the visitors from first on. Blocks must rise.
 func (w *startWalk) walkBlock(p *pass, first uint32) error {
 	w.at = w.joined.block(first)
-	wants := &w.everyone
 	if w.wants != nil {
-		wants = w.wants(first)
+		w.wants(first, &w.wanted)
 	}
-	w.meet(wants, first)
+	w.meet(first)
 	work := 1 + len(w.hits.nodes)
-	for at, word := range wants {
+	for at, word := range w.wanted {
 		if w.at == nil {
 			word &= w.others[at]
 		}
@@ -185,7 +184,7 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 }
 
 // meet finds who of a block comes elsewhere than in the joined segments.
-func (w *startWalk) meet(wants *visitorBits, first uint32) {
+func (w *startWalk) meet(first uint32) {
 	w.hits.clear()
 	w.lists.clear()
 	w.others = visitorBits{}
@@ -202,7 +201,7 @@ func (w *startWalk) meet(wants *visitorBits, first uint32) {
 			of.next++
 		}
 		for ; of.next < len(of.ordinals) && of.ordinals[of.next]-first < blockVisitors; of.next++ {
-			if visitor := of.ordinals[of.next] - first; wants.has(visitor) {
+			if visitor := of.ordinals[of.next] - first; w.wanted.has(visitor) {
 				w.others.add(visitor)
 				w.hits.add(visitor, startHit{of, of.next})
 			}

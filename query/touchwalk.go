@@ -18,15 +18,15 @@ type touchWalk struct {
 	groups *grouping
 	kinds  touchKinds
 
-	block   *block
-	lists   blockLists[metEvent]   // of tangled visitors
-	touches blockLists[actorTouch] // of the others
-	waits   waiting[metEvent]
-	before  [blockVisitors]event.Time // by visitor: of the event met last
-	began   visitorBits               // some event was met
-	visits  map[visitKey]struct{}     // that had their first address
-	found   []actorTouch              // of the visitor at hand
-	receive touchTaker                // of all touches
+	block      *block
+	lists      blockLists[metEvent]   // of tangled visitors
+	touches    blockLists[actorTouch] // of the others
+	waits      waiting[metEvent]
+	before     [blockVisitors]event.Time // by visitor: of the event met last
+	began      visitorBits               // some event was met
+	visits     map[visitKey]struct{}     // that had their first address
+	found      []actorTouch              // of the visitor at hand
+	settlement *settlement               // takes the touches of each visitor
 }
 
 // metEvent is what an event is to the touches of its visitor.
@@ -41,9 +41,6 @@ type metEvent struct {
 
 func compareMet(a, b metEvent) int { return a.at.compare(b.at) }
 
-// touchTaker takes all touches of an actor, in order. Actors rise; those without touches are left out.
-type touchTaker func(actor uint32, touches []actorTouch) error
-
 func newTouchWalk(r *run, q *Attribution) *touchWalk {
 	return &touchWalk{
 		r: r, q: q, wanted: compile(q.TouchFilters), groups: newGrouping(q.GroupBy), visits: map[visitKey]struct{}{},
@@ -51,17 +48,19 @@ func newTouchWalk(r *run, q *Attribution) *touchWalk {
 }
 
 // walk makes the pass. Only visitors with conversions matter, unless everyone does.
-func (t *touchWalk) walk(conversions *conversions, everyone bool, receive touchTaker) error {
-	t.receive = receive
+func (t *touchWalk) walk(conversions *conversions, everyone bool, settlement *settlement) error {
+	t.settlement = settlement
 	p := &pass{from: event.TimeMin, to: t.q.To, wants: conditionsOf(nil, nil), ordered: true}
 	p.size = func() int {
 		return 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + 2*len(t.visits) + t.groups.size()
 	}
+	has := func(uint32) bool { return true }
 	if !everyone {
-		p.among = conversions.has
+		has = conversions.among()
+		p.among = has
 	}
 	p.visit = func(e *scanRow) {
-		if everyone || conversions.has(e.visitor) {
+		if has(e.visitor) {
 			t.waits.add(e.visitor, t.met(e, e.visitor%blockVisitors))
 		}
 	}
@@ -163,7 +162,7 @@ func (t *touchWalk) end(b *block) error {
 	}
 	slices.Sort(t.touches.met)
 	for _, visitor := range t.touches.met {
-		if err := t.receive(b.first+visitor, t.touches.of(visitor, compareTouches)); err != nil {
+		if err := t.settlement.take(b.first+visitor, t.touches.of(visitor, compareTouches)); err != nil {
 			return err
 		}
 	}

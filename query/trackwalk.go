@@ -124,7 +124,7 @@ func (w *trackWalk) prepareStarts() {
 	touches.block = &block{}
 	w.starts = newStartWalk(touches)
 	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: conditionsOf(nil, nil), size: w.pass.size}
-	w.starts.wants = func(uint32) *visitorBits { return &w.begun }
+	w.starts.wants = func(_ uint32, who *visitorBits) { *who = w.begun }
 	w.touchPass, w.starts.firsts = p, w.takeTouch
 }
 
