@@ -3,6 +3,7 @@ package query
 import (
 	"errors"
 	"slices"
+	"strings"
 	"weak"
 
 	"millimetric/index/event"
@@ -29,7 +30,7 @@ func (w *startWalk) openJoined(segments []*sealed) (ok bool, err error) {
 			}
 			if rest := restOf(segments, numbers); rowsOfAll(rest)*restShare <= rowsOfAll(segments) {
 				w.enterJoined(joined, segments, numbers)
-				return true, w.openRest(rest)
+				return w.openRest(rest)
 			}
 			w.joined = joined // to go on from
 		}
@@ -40,7 +41,7 @@ func (w *startWalk) openJoined(segments []*sealed) (ok bool, err error) {
 		return false, nil
 	}
 	joined, err := w.r.join(w.joined, settled)
-	if errors.Is(err, errManyKinds) {
+	if errors.Is(err, errManyTouches) {
 		joined = refusedStarts(settled)
 	} else if err != nil {
 		return false, err
@@ -51,7 +52,7 @@ func (w *startWalk) openJoined(segments []*sealed) (ok bool, err error) {
 	}
 	numbers, _ := joined.covers(segments)
 	w.enterJoined(joined, segments, numbers)
-	return true, w.openRest(restOf(segments, numbers))
+	return w.openRest(restOf(segments, numbers))
 }
 
 // refusedStarts say of some segments that their starts can't be joined.
@@ -123,16 +124,19 @@ func (w *startWalk) enterJoined(joined *joinedStarts, segments []*sealed, number
 	}
 }
 
-// openRest finds the starts of segments that aren't joined.
-func (w *startWalk) openRest(rest []*sealed) error {
+// openRest finds the starts of segments that aren't joined; ok is false where they can't be told.
+func (w *startWalk) openRest(rest []*sealed) (ok bool, err error) {
 	for _, s := range rest {
 		starts, err := w.r.startsOf(everything(), s)
+		if errors.Is(err, errManyTouches) {
+			return false, nil
+		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		w.segments = append(w.segments, &startSegment{visitStarts: starts, sealed: s})
 	}
-	return nil
+	return true, nil
 }
 
 // join joins the starts of segments. Those of some of them may be joined already.
@@ -152,10 +156,7 @@ func (r *run) join(known *joinedStarts, segments []*sealed) (*joinedStarts, erro
 		}
 		w.segments = append(w.segments, &startSegment{visitStarts: starts, sealed: s})
 	}
-	j, err := newJoining(w)
-	if err != nil {
-		return nil, err
-	}
+	j := newJoining(w)
 	j.time = segments[0].firstTime()
 	w.joining = j
 	if err := w.walk(p); err != nil {
@@ -179,11 +180,8 @@ type joining struct {
 	filled  uint32 // visitors of the block up to whom ends are known
 }
 
-// touchTexts are what the columns from colSource on say together.
-type touchTexts [columnCount - colSource]string
-
 // newJoining prepares to join what a walk goes over. Segments and kinds that are joined keep their numbers.
-func newJoining(w *startWalk) (*joining, error) {
+func newJoining(w *startWalk) *joining {
 	j := &joining{numbers: map[*startSegment]uint16{}, kindOf: map[touchTexts]uint16{}}
 	if w.joined != nil {
 		j.segments, j.kinds = slices.Clone(w.joined.segments), slices.Clone(w.joined.kinds)
@@ -191,18 +189,14 @@ func newJoining(w *startWalk) (*joining, error) {
 	for number, of := range w.origins {
 		j.numbers[of] = uint16(number)
 	}
-	for kind, by := range j.kinds {
-		texts, err := textsOfTouch(w.origins[by.segment].sealed, uint32(by.touch))
-		if err != nil {
-			return nil, err
-		}
+	for kind, texts := range j.kinds {
 		j.kindOf[texts] = uint16(kind)
 	}
 	for _, of := range w.segments {
 		j.numbers[of] = uint16(len(j.segments))
 		j.segments = append(j.segments, joinedSegment{weak.Make(of.sealed.original), of.time, of.seq})
 	}
-	return j, nil
+	return j
 }
 
 func textsOfTouch(s *sealed, touch uint32) (texts touchTexts, err error) {
@@ -212,9 +206,11 @@ func textsOfTouch(s *sealed, touch uint32) (texts touchTexts, err error) {
 		if err != nil {
 			return texts, err
 		}
-		if texts[i], err = s.column(c).at(table[touch]); err != nil {
+		text, err := s.column(c).at(table[touch])
+		if err != nil {
 			return texts, err
 		}
+		texts[i] = strings.Clone(text) // which would hold all the texts around it
 	}
 	return texts, nil
 }
@@ -318,15 +314,12 @@ func (j *joining) kindOfStart(k *knownStart) (uint16, error) {
 	kind, known := j.kindOf[texts]
 	if !known {
 		if len(j.kinds) == joinedKindsMax {
-			return 0, errManyKinds
+			return 0, errManyTouches
 		}
 		kind = uint16(len(j.kinds))
 		j.kindOf[texts] = kind
-		j.kinds = append(j.kinds, joinedKind{segment: j.numbers[k.of], touch: k.touch})
+		j.kinds = append(j.kinds, texts)
 	}
 	*slot = uint32(kind) + 1
 	return kind, nil
 }
-
-// errManyKinds says that starts can't be joined.
-var errManyKinds = errors.New("query: visits came from too many places to number them")

@@ -44,6 +44,12 @@ type exactSum struct {
 	scale int // never negative
 }
 
+// clear makes it 0, and keeps its memory.
+func (a *exactSum) clear() {
+	a.n.SetInt64(0)
+	a.quick, a.scale = 0, 0
+}
+
 // exactNumber is a decimal number, which isn't changed any more: n divided by ten to the power of scale, or, where
 // it doesn't fit into a machine word, wide.
 type exactNumber struct {
