@@ -60,6 +60,7 @@ const (
 	memoTexts                         // texts of a piece
 	memoStartsAmong                   // where visits of some visitors begin
 	memoSoldTogether                  // what memoSales is, of several segments, of which the key has the first
+	memoUnion                         // the visitors with an event of a name in several segments, of which the key has the first
 	memoJoined                        // where visits begin in several segments, of which the key has the first
 	memoSifted                        // the visitors with rows that filters want, and the rows
 )
