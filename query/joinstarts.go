@@ -139,25 +139,57 @@ func (w *startWalk) openRest(rest []*sealed) (ok bool, err error) {
 	return true, nil
 }
 
+// Starts of segments lie in memory until they are joined, and take some ten bytes for each row: so that is done with
+// as many rows at a time as make a sixth of what the memo may hold, or, where more are joined already, with a share
+// of these, as all that is joined is copied each time.
+const (
+	joinRowBytes = 64
+	joinShare    = 3
+)
+
 // join joins the starts of segments. Those of some of them may be joined already.
 func (r *run) join(known *joinedStarts, segments []*sealed) (*joinedStarts, error) {
+	joined, more := known, segments
+	if known != nil {
+		numbers, _ := known.covers(segments)
+		more = restOf(segments, numbers)
+	}
+	rows, most := rowsOfAll(segments)-rowsOfAll(more), int(r.common.Memo.most/joinRowBytes)
+	for len(more) > 0 {
+		n, own := 1, more[0].segment.Rows()
+		for n < len(more) && own+more[n].segment.Rows() <= max(most, rows/joinShare) {
+			own += more[n].segment.Rows()
+			n++
+		}
+		var err error
+		if joined, err = r.joinSome(joined, joined != known, segments, more[:n]); err != nil {
+			return nil, err
+		}
+		more, rows = more[n:], rows+own
+	}
+	return joined, nil
+}
+
+// joinSome joins the starts of some more segments to what is known of others; drain says that this is needed no more.
+func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed) (*joinedStarts, error) {
 	w := newStartWalk(newTouchWalk(r, &Attribution{Common: Common{To: event.TimeMax + 1}}))
-	more := segments
 	if known != nil {
 		numbers, _ := known.covers(segments)
 		w.enterJoined(known, segments, numbers)
-		more = restOf(segments, numbers)
 	}
+	held := int64(0)
 	p := everything()
+	p.size = func() int { return int(held / entryBytes) }
 	for _, s := range more {
 		starts, err := r.findStarts(p, s, nil)
 		if err != nil {
 			return nil, err
 		}
+		held += starts.bytes()
 		w.segments = append(w.segments, &startSegment{visitStarts: starts, sealed: s})
 	}
 	j := newJoining(w)
-	j.time = segments[0].firstTime()
+	j.time, j.drain = segments[0].firstTime(), drain
 	w.joining = j
 	if err := w.walk(p); err != nil {
 		return nil, err
@@ -178,6 +210,7 @@ type joining struct {
 	kindOf  map[touchTexts]uint16
 	at      *joinedBlock
 	filled  uint32 // visitors of the block up to whom ends are known
+	drain   bool   // what was joined before is dropped, block by block
 }
 
 // newJoining prepares to join what a walk goes over. Segments and kinds that are joined keep their numbers.
@@ -242,6 +275,22 @@ func (w *startWalk) join(visitor uint32, hits []startHit) error {
 	return nil
 }
 
+// copyJoined takes a visitor over of whom there is nothing new.
+func (w *startWalk) copyJoined(visitor uint32) {
+	last, ok := w.joined.lastBefore(w.at, visitor)
+	if !ok {
+		return
+	}
+	j := w.joining
+	j.turn(w.block.first, visitor)
+	j.at.last[visitor] = j.secondOf(last - 1)
+	j.at.list = append(j.at.list, w.at.of(visitor)...)
+	j.at.ends[visitor] = uint32(len(j.at.list))
+}
+
+// secondOf returns the end of the second in which an event lies.
+func (j *joining) secondOf(t event.Time) uint32 { return uint32((t-j.time)/1000) + 1 }
+
 // lastSecond returns the end of the second in which the last event of the visitor at hand lies.
 func (w *startWalk) lastSecond(hits []startHit) uint32 {
 	last := event.TimeMin
@@ -253,7 +302,7 @@ func (w *startWalk) lastSecond(hits []startHit) uint32 {
 			last = max(last, h.of.time+event.Time(h.of.last[h.at]))
 		}
 	}
-	return uint32((last-w.joining.time)/1000) + 1
+	return w.joining.secondOf(last)
 }
 
 // turn moves on to a visitor. Those before him have no starts but those that are known.

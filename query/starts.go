@@ -81,6 +81,9 @@ var errManyTouches = errors.New("query: too many kinds of touches")
 func (r *run) startsOf(p *pass, s *sealed) (*visitStarts, error) {
 	starts, _, err := remembered(r, s, memoStarts, "", func() (*visitStarts, bool, error) {
 		starts, err := r.findStarts(p, s, nil)
+		if err == nil {
+			starts.list = slices.Clip(slices.Clone(starts.list))
+		}
 		return starts, true, err
 	})
 	return starts, err
@@ -101,11 +104,15 @@ func (r *run) findStarts(p *pass, s *sealed, whom *membership) (*visitStarts, er
 	if touches, err := s.table(colSource); err != nil || len(touches) > math.MaxUint16 {
 		return nil, cmp.Or(err, errManyTouches)
 	}
-	f := &startFinder{visitStarts: &visitStarts{}, visits: map[visitKey]struct{}{}, whom: whom}
+	n := s.segment.Visitors()
+	if whom != nil {
+		n = 0
+	}
+	starts := &visitStarts{ordinals: make([]uint32, 0, n), first: make([]uint32, 0, n), last: make([]uint32, 0, n), ends: make([]uint32, 0, n)}
+	f := &startFinder{visitStarts: starts, visits: map[visitKey]struct{}{}, whom: whom}
 	f.time, _ = s.segment.TimeRange()
 	f.seq, _ = s.segment.SeqRange()
-	err := r.eachChunk(p, s, func() int { return len(f.list) }, f.take)
-	f.list = slices.Clip(f.list)
+	err := r.eachChunk(p, s, func() int { return int(f.bytes() / entryBytes) }, f.take)
 	return f.visitStarts, err
 }
 

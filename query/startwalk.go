@@ -171,9 +171,12 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 	w.r.work += 1 + len(w.hits.nodes) + len(w.visitors)
 	for i, visitor := range w.visitors {
 		var err error
-		if w.others.has(visitor) || w.joining != nil {
+		switch {
+		case w.others.has(visitor):
 			err = w.visitor(p, visitor, first+visitor)
-		} else {
+		case w.joining != nil:
+			w.copyJoined(visitor)
+		default:
 			own := w.spans[i]
 			w.r.work += int(own.to - own.from)
 			err = w.alone(p, first+visitor, w.at.list[own.from:own.to])
@@ -181,6 +184,9 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		if err != nil {
 			return err
 		}
+	}
+	if w.joining != nil && w.joining.drain && w.at != nil {
+		w.joined.blocks[first/blockVisitors] = nil
 	}
 	return w.r.look(p)
 }
