@@ -4,6 +4,36 @@ import "slices"
 
 // How several workers walk visitors through one funnel.
 
+// funnelTaker is a walk by rows whose work helpers share.
+type funnelTaker struct {
+	*funnelBlocks
+	helpers []*funnelBlocks
+}
+
+func (t *funnelTaker) seekWaiting(visitor uint32) { t.waits.seek(visitor) }
+func (t *funnelTaker) lastWaiting() uint64        { return t.waits.most() }
+
+func (t *funnelTaker) forHelper(r *run, p *pass) (*pass, sharedTaker) {
+	f := t.funnelBlocks.forHelper(r)
+	t.helpers = append(t.helpers, f)
+	own := *p
+	own.wants, own.visit, own.take, own.size = conditionsOf(nil, nil), nil, f.take, f.helperSize
+	return &own, &funnelTaker{funnelBlocks: f}
+}
+
+// forHelper makes what a helper walks visitors with.
+func (f *funnelBlocks) forHelper(r *run) *funnelBlocks {
+	see := f.see.forHelper()
+	own := &funnelBlocks{r: r, see: see, flow: newFlow(see.q), result: newFunnelResult(see.q, see), waits: f.waits, bare: f.bare, places: f.places}
+	if f.touches != nil {
+		own.touches = newTouchFinder(r, see)
+	}
+	return own
+}
+
+// helperSize counts all entries of a helper's tables. Who waits is counted elsewhere.
+func (f *funnelBlocks) helperSize() int { return f.see.size() + f.result.size() + len(f.lists.nodes) }
+
 // divide makes the pass, and puts together what the workers found.
 func (w *trackWalk) divide() error {
 	load := workload{visitor: w.waits.most()}
@@ -16,7 +46,7 @@ func (w *trackWalk) divide() error {
 	}
 	var helpers []*trackWalk
 	err := w.r.divide(w, load, func(r *run) blockWalker {
-		helpers = append(helpers, w.fork(r))
+		helpers = append(helpers, w.forHelper(r))
 		return helpers[len(helpers)-1]
 	})
 	if err != nil {
@@ -28,17 +58,11 @@ func (w *trackWalk) divide() error {
 	return nil
 }
 
-// fork makes a walk for a helper, which knows what was found out about segments.
-func (w *trackWalk) fork(r *run) *trackWalk {
-	see := w.see.fork()
-	own := &trackWalk{
-		funnelBlocks: &funnelBlocks{
-			r: r, see: see, flow: newFlow(see.q), result: newFunnelResult(see.q, see), bare: w.bare, places: w.places, waits: w.waits,
-		},
-		from: w.from, further: w.further, anyone: w.anyone,
-	}
+// forHelper makes a walk for a helper, which knows what was found out about segments.
+func (w *trackWalk) forHelper(r *run) *trackWalk {
+	own := &trackWalk{funnelBlocks: w.funnelBlocks.forHelper(r), from: w.from, further: w.further, anyone: w.anyone}
 	p := *w.pass
-	p.wants, p.size = conditionsOf(nil, nil), func() int { return see.size() + own.result.size() + len(own.lists.nodes) }
+	p.wants, p.visit, p.size = conditionsOf(nil, nil), nil, own.helperSize
 	own.pass = &p
 	for _, of := range w.segments {
 		theirs := *of
@@ -52,11 +76,14 @@ func (w *trackWalk) fork(r *run) *trackWalk {
 	return own
 }
 
-// fork makes a sight for a helper. Live events have their groups already, so those have the same numbers.
-func (s *sight) fork() *sight {
+// forHelper makes a sight for a helper. Live events have their marks already, so what those name has the same
+// numbers.
+func (s *sight) forHelper() *sight {
 	own := newSight(s.q, 0)
 	own.scanFrom, own.scanTo, own.beginTo = s.scanFrom, s.scanTo, s.beginTo
-	own.by = s.by.forHelper(own.by.columns)
+	own.by, own.hold = s.by.forHelper(own.by.columns), s.hold.forHelper(own.hold.columns)
+	own.visits.numbering = s.visits.numbering.forHelper()
+	own.names, own.who = s.names.forHelper(), s.who.forHelper()
 	return own
 }
 
@@ -104,13 +131,18 @@ func lastVisitor(ordinals []uint32) uint64 {
 	return uint64(ordinals[len(ordinals)-1])
 }
 
-// join adds what a helper found, where no actors are listed.
+// join adds what a helper found.
 func (f *funnelResult) join(o *funnelResult) {
 	groups := f.see.by.join(o.see.by)
 	for number, n := range o.ones {
 		if n > 0 {
 			*at(&f.ones, groups[number]) += n
 		}
+	}
+	for _, l := range o.listed {
+		visitor, user := unpair(o.see.who.list[l.who])
+		l.who = f.see.who.number(pair(f.see.names.number(o.see.names.list[visitor]), f.see.names.number(o.see.names.list[user])))
+		f.listed = append(f.listed, l)
 	}
 	first := len(f.times)
 	f.times = append(f.times, o.times...)
