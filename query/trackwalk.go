@@ -109,19 +109,23 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	if err := f.r.eachLive(&own); err != nil {
 		return true, err
 	}
-	return true, w.walk()
+	return true, w.divide()
 }
 
 // openStarts prepares to look for first touches.
 func (w *trackWalk) openStarts() (ok bool, err error) {
+	w.prepareStarts()
+	return w.starts.open(w.touchPass)
+}
+
+func (w *trackWalk) prepareStarts() {
 	q := &Attribution{Common: Common{To: w.see.q.To}}
 	touches := &touchWalk{r: w.r, q: q, wanted: compile(nil), groups: &grouping{fields: w.see.by, whole: newNumbering[wholeGroup]()}, visits: map[visitKey]struct{}{}}
 	touches.block = &block{}
 	w.starts = newStartWalk(touches)
-	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: w.pass.wants, size: w.pass.size}
+	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: conditionsOf(nil, nil), size: w.pass.size}
 	p.among = func(ordinal uint32) bool { return w.begun.has(ordinal % blockVisitors) }
 	w.touchPass, w.starts.firsts = p, w.takeTouch
-	return w.starts.open(p)
 }
 
 // open finds the tracks of all segments.
@@ -223,27 +227,21 @@ func (w *trackWalk) live(e *scanRow) {
 	}
 }
 
-// walk goes over all visitors, a block of them at a time.
-func (w *trackWalk) walk() error {
-	for {
-		next := w.waits.next()
-		for _, of := range w.segments {
-			if of.run < len(of.ordinals) {
-				next = min(next, uint64(of.ordinals[of.run]))
-			}
-		}
-		if w.starts != nil {
-			next = min(next, w.starts.nextVisitor())
-		}
-		if next == noVisitor {
-			return nil
-		}
-		if err := w.walkBlock(uint32(next / blockVisitors * blockVisitors)); err != nil {
-			return err
+// next returns the first visitor who wasn't walked yet, noVisitor if there is none.
+func (w *trackWalk) next() uint64 {
+	next := w.waits.next()
+	for _, of := range w.segments {
+		if of.run < len(of.ordinals) {
+			next = min(next, uint64(of.ordinals[of.run]))
 		}
 	}
+	if w.starts != nil {
+		next = min(next, w.starts.nextVisitor())
+	}
+	return next
 }
 
+// walkBlock walks the visitors of a block.
 func (w *trackWalk) walkBlock(first uint32) error {
 	b := &w.room
 	*b = block{first: first}
