@@ -29,7 +29,7 @@ type reader struct {
 	text string
 
 	owner      owner
-	visits     visitMemo
+	visits     *visitMemo // the pipeline's
 	properties privacy.Properties
 	places     placeMemo
 }

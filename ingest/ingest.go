@@ -92,9 +92,10 @@ func New(opt Options) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pipeline: %w", err)
 	}
+	visits := newVisitMemo()
 	return &Pipeline{
 		appender: opt.Appender, salts: opt.Salts, now: opt.Now, agents: agents,
-		readers: sync.Pool{New: func() any { return new(reader) }},
+		readers: sync.Pool{New: func() any { return &reader{visits: visits} }},
 	}, nil
 }
 
