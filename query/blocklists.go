@@ -103,11 +103,17 @@ func (w *waiting[T]) seek(visitor uint32) {
 
 // enter moves those of a block into its lists.
 func (w *waiting[T]) enter(b *block, lists *blockLists[T]) {
+	w.take(b, func(visitor uint32, value T) {
+		b.tangled.add(visitor)
+		lists.add(visitor, value)
+	})
+}
+
+// take gives those of a block, who wait no more, by their numbers in it.
+func (w *waiting[T]) take(b *block, give func(visitor uint32, value T)) {
 	n := 0
 	for ; n < len(w.list) && w.list[n].visitor-b.first < blockVisitors; n++ {
-		visitor := w.list[n].visitor - b.first
-		b.tangled.add(visitor)
-		lists.add(visitor, w.list[n].value)
+		give(w.list[n].visitor-b.first, w.list[n].value)
 	}
 	w.list = w.list[n:]
 }

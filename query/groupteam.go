@@ -13,6 +13,15 @@ func (n *numbering[K]) forHelper() *numbering[K] {
 	return &numbering[K]{of: maps.Clone(n.of), list: slices.Clone(n.list)}
 }
 
+// forReading returns the columns of groups of stats as a helper reads them.
+func (g *groups) forReading() []groupColumn {
+	columns := make([]groupColumn, len(g.columns))
+	for i := range g.columns {
+		columns[i] = newGroupColumn(g.columns[i].name)
+	}
+	return columns
+}
+
 // forHelper returns groups by the same columns, as a helper reads them, with the same numbers so far.
 func (g *groups) forHelper(columns []groupColumn) *groups {
 	own := newGroupsOf(columns)

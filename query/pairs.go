@@ -42,9 +42,17 @@ func (c *counter) paired() bool {
 // pairBytes is about what pairs take for each row of a segment.
 const pairBytes = 4
 
-// pairsOf returns the pairs of a segment; ok is false where the pass doesn't want all of its rows, or where
+// pairsOf returns the pairs of a segment and the groups of its codes; it counts its events. ok is false where the pass doesn't want all of its rows, or where
 // there is no room to keep them.
-func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool, err error) {
+func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, groups []uint32, ok bool, err error) {
+	if pairs, ok, err = c.knownPairs(r, p, s); err != nil || !ok {
+		return nil, nil, false, err
+	}
+	groups, err = c.groupsOf(r, s, pairs)
+	return pairs, groups, true, err
+}
+
+func (c *counter) knownPairs(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool, err error) {
 	sieve, ok, err := r.sieve(p, s)
 	if r.common.Memo == nil || !ok || err != nil {
 		return nil, false, err
@@ -102,12 +110,7 @@ func (c *codePairs) take(v *view, chosen []int32, codes, metBy []uint32) []uint3
 }
 
 // takePairs counts the visitors of a block in a segment.
-func (c *counter) takePairs(r *run, b *block, w *walker) error {
-	if w.groups == nil {
-		if err := c.beginPairs(r, w); err != nil {
-			return err
-		}
-	}
+func (c *counter) takePairs(b *block, w *walker) {
 	for run := w.from; run < w.run; run++ {
 		visitor := w.ordinals[run] - b.first
 		for _, code := range w.pairs.of(run) {
@@ -116,31 +119,30 @@ func (c *counter) takePairs(r *run, b *block, w *walker) error {
 			}
 		}
 	}
-	return nil
 }
 
-// beginPairs finds the groups of a segment's codes, and counts its events.
-func (c *counter) beginPairs(r *run, w *walker) error {
-	numberOf := func(code uint32) (uint32, error) { return c.groups.numberOfTouch(w.sealed, code) }
+// groupsOf finds the groups of a segment's codes, plus one, and counts its events.
+func (c *counter) groupsOf(r *run, s *sealed, pairs *codePairs) ([]uint32, error) {
+	numberOf := func(code uint32) (uint32, error) { return c.groups.numberOfTouch(s, code) }
 	if !c.groups.byTouches() {
-		numberOf = func(code uint32) (uint32, error) { return c.groups.numberOfCode(w.sealed, code) }
+		numberOf = func(code uint32) (uint32, error) { return c.groups.numberOfCode(s, code) }
 	}
-	r.keepsTexts = r.common.Memo != nil && !w.sealed.segment.Hides()
+	r.keepsTexts = r.common.Memo != nil && !s.segment.Hides()
 	defer func() { r.keepsTexts = false }()
-	w.groups = make([]uint32, len(w.pairs.rows))
-	for code, rows := range w.pairs.rows {
+	groups := make([]uint32, len(pairs.rows))
+	for code, rows := range pairs.rows {
 		if rows == 0 {
 			continue
 		}
 		group, err := numberOf(uint32(code))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		w.groups[code] = group + 1
+		groups[code] = group + 1
 		r.cost.Matched += int(rows)
 		if c.events != nil {
 			*at(&c.events.counts, group) += int64(rows)
 		}
 	}
-	return nil
+	return groups, nil
 }
