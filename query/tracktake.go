@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"slices"
 
 	"millimetric/index/event"
@@ -84,16 +85,12 @@ func (t *trackBegin) mark() funnelMark {
 
 // follow finds how far a visitor came.
 func (w *trackWalk) follow(first, visitor uint32) error {
-	hits, live := w.hits.added(visitor), []funnelMark(nil)
-	inOrder := hits[0].of != 0
-	if !inOrder {
+	hits := w.hits.added(visitor)
+	var live []funnelMark
+	if hits[0].of == 0 {
 		hits, live = hits[1:], w.lists.added(visitor)
 	}
-	w.line = w.line[:0]
-	if inOrder {
-		inOrder = w.markInOrder(hits)
-	}
-	if !inOrder {
+	if len(live) > 0 || !w.markInOrder(hits) && (!w.sortHits(hits) || !w.markInOrder(hits)) {
 		if err := w.markAll(first+visitor, hits, live); err != nil {
 			return err
 		}
@@ -120,44 +117,105 @@ func (w *trackWalk) follow(first, visitor uint32) error {
 	return nil
 }
 
-// markInOrder makes the marks of a visitor, as long as his events come in order; else it returns false.
+// markInOrder makes the marks of a visitor, where the events of one segment come behind those of the one before;
+// else it returns false.
 func (w *trackWalk) markInOrder(hits []trackHit) bool {
-	last, lastOf := event.TimeMin-1, uint32(0) // of an event that mattered
-	var waiting trackBegin                     // began an attempt again since the last mark; of is 0 for none
+	w.line, w.waiting.of = w.line[:0], 0
+	last := event.TimeMin - 1 // of an event that matters
 	for _, h := range hits {
 		of := w.segments[h.of-1]
 		from, to := of.of(int(h.at))
-		for i := from; i < to; i++ {
-			kind := of.kinds[of.names[i]]
-			if kind == trackNothing {
-				continue
-			}
-			t := of.time + event.Time(of.times[i])
-			if !of.inside && (t < w.from || t >= w.pass.to) {
-				continue
-			}
-			if t <= last && of.number != lastOf {
-				return false
-			}
-			last, lastOf = t, of.number
-			switch {
-			case kind == trackBegins && t >= w.see.beginTo: // nothing comes of it
-			case kind == trackBegins && len(w.line) == 0:
-				m := trackBegin{t, of.number, uint32(i)}
-				w.line = append(w.line, m.mark())
-			case kind == trackBegins:
-				waiting = trackBegin{t, of.number, uint32(i)}
-			default:
-				if waiting.of != 0 {
-					w.line = append(w.line, waiting.mark())
-					waiting.of = 0
-				}
-				if m := w.markAt(of, i); m.begins || len(w.line) > 0 {
-					w.line = append(w.line, m)
-				}
-			}
+		for from < to && !w.matters(of, from) {
+			from++
+		}
+		if from == to {
+			continue
+		}
+		for !w.matters(of, to-1) {
+			to--
+		}
+		if of.time+event.Time(of.times[from]) <= last {
+			return false
+		}
+		last = of.time + event.Time(of.times[to-1])
+		if of.inside {
+			w.markInside(of, from, to)
+		} else {
+			w.markBetween(of, from, to)
 		}
 	}
+	return true
+}
+
+// markInside makes marks of events of a segment that matter as a whole: of most, a look at the kind of their names
+// is enough.
+func (w *trackWalk) markInside(of *trackSegment, from, to int) {
+	waiting := -1 // began an attempt again since the last mark
+	for i, name := range of.names[from:to] {
+		switch of.kinds[name] {
+		case trackNothing:
+		case trackBegins:
+			if len(w.line) == 0 {
+				w.line = append(w.line, w.markAt(of, from+i))
+			} else {
+				waiting = from + i
+			}
+		default:
+			if waiting >= 0 {
+				w.waiting, waiting = trackBegin{of.time + event.Time(of.times[waiting]), of.number, uint32(waiting)}, -1
+			}
+			w.mark(w.markAt(of, from+i))
+		}
+	}
+	if waiting >= 0 {
+		w.waiting = trackBegin{of.time + event.Time(of.times[waiting]), of.number, uint32(waiting)}
+	}
+}
+
+// markBetween does so for events of a segment of which some are too early or too late.
+func (w *trackWalk) markBetween(of *trackSegment, from, to int) {
+	for i := from; i < to; i++ {
+		if !w.matters(of, i) {
+			continue
+		}
+		switch m := w.markAt(of, i); {
+		case of.kinds[of.names[i]] != trackBegins:
+			w.mark(m)
+		case !m.begins: // nothing comes of it
+		case len(w.line) == 0:
+			w.line = append(w.line, m)
+		default:
+			w.waiting = trackBegin{m.time, of.number, uint32(i)}
+		}
+	}
+}
+
+// mark adds a mark that can be more than a beginning, behind that of the beginning which waits. Before an attempt
+// began, nothing comes of it.
+func (w *trackWalk) mark(m funnelMark) {
+	if len(w.line) == 0 && !m.begins {
+		return
+	}
+	if w.waiting.of != 0 {
+		w.line = append(w.line, w.waiting.mark())
+		w.waiting.of = 0
+	}
+	w.line = append(w.line, m)
+}
+
+// sortHits brings the segments of a visitor in the order of his first events there, and reports whether that
+// changed something.
+func (w *trackWalk) sortHits(hits []trackHit) bool {
+	first := func(h trackHit) event.Time {
+		of := w.segments[h.of-1]
+		from, _ := of.of(int(h.at))
+		return of.time + event.Time(of.times[from])
+	}
+	inOrder := func(a, b trackHit) int { return cmp.Compare(first(a), first(b)) }
+	if slices.IsSortedFunc(hits, inOrder) {
+		return false
+	}
+	slices.SortFunc(hits, inOrder)
 	return true
 }
 

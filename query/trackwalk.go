@@ -35,6 +35,7 @@ type trackWalk struct {
 	hits      blockLists[trackHit]      // of the visitors of the block who may do more
 	first     [blockVisitors]trackBegin // by visitor who does no more than begin attempts: his first
 	line      []funnelMark              // of the visitor at hand
+	waiting   trackBegin                // of his: he began an attempt again since the last mark; of is 0 for none
 	times     []event.Time              // of steps that were taken
 	reached   []reachedStep             // how far visitors of the block came, where that must wait for first touches
 	touched   visitorBits               // who has a first touch
