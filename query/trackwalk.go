@@ -143,6 +143,7 @@ func (w *trackWalk) prepareStarts() {
 
 // open finds the tracks of all segments.
 func (w *trackWalk) open() (ok bool, err error) {
+	missing, rows := int64(0), 0 // of those that aren't known yet
 	for _, segment := range w.r.source.Segments(w.from, w.pass.to) {
 		s := w.r.open(segment)
 		possible, err := w.r.mayMatter(w.pass, s)
@@ -155,21 +156,38 @@ func (w *trackWalk) open() (ok bool, err error) {
 		if !w.r.fitTracks(s) {
 			return false, nil
 		}
-		of := &trackSegment{sealed: s}
-		if of.eventTracks, err = w.r.tracksOf(w.pass, s); err != nil {
-			return false, err
+		if _, known := w.r.common.Memo.get(w.r.memoKey(s, memoTracks, "")); !known {
+			missing, rows = missing+int64(trackBytes*segment.Rows()), rows+segment.Rows()
 		}
-		if err := w.tell(of); err != nil {
-			return false, err
-		}
-		s.used = true
-		w.segments = append(w.segments, of)
+		w.segments = append(w.segments, &trackSegment{sealed: s})
+	}
+	if missing > 0 && !w.r.common.Memo.hasRoom(missing) {
+		return false, nil
+	}
+	if err := w.openTracks(rows); err != nil {
+		return false, err
 	}
 	slices.SortStableFunc(w.segments, func(a, b *trackSegment) int { return cmp.Compare(a.time, b.time) })
 	for i, of := range w.segments {
 		of.number = uint32(i + 1)
 	}
 	return true, nil
+}
+
+func (w *trackWalk) openTracks(rows int) error {
+	err := w.r.lookAt(len(w.segments), rows, func(r *run) func(int) error {
+		p := w.pass.forHelper(r)
+		return func(i int) (err error) {
+			of := w.segments[i]
+			of.eventTracks, err = r.tracksOf(p, of.sealed.openedBy(r))
+			return err
+		}
+	})
+	for i := 0; err == nil && i < len(w.segments); i++ {
+		w.segments[i].sealed.used = true
+		err = w.tell(w.segments[i])
+	}
+	return err
 }
 
 // tell finds what the names of a segment are to the steps.
