@@ -36,13 +36,19 @@ func (l *blockLists[T]) latest(visitor uint32) *T {
 	return nil
 }
 
-// of returns all of a visitor, in the order of compare. It is valid until the next call.
-func (l *blockLists[T]) of(visitor uint32, compare func(a, b T) int) []T {
+// added returns all of a visitor, in the order in which it was added. It is valid until the next call.
+func (l *blockLists[T]) added(visitor uint32) []T {
 	l.line = l.line[:0]
 	for at := l.last[visitor]; at != 0; at = l.nodes[at-1].before {
 		l.line = append(l.line, l.nodes[at-1].value)
 	}
 	slices.Reverse(l.line)
+	return l.line
+}
+
+// of returns all of a visitor, in the order of compare. It is valid until the next call.
+func (l *blockLists[T]) of(visitor uint32, compare func(a, b T) int) []T {
+	l.line = l.added(visitor)
 	// Most come in order.
 	if len(l.line) > 1 && !slices.IsSortedFunc(l.line, compare) {
 		slices.SortFunc(l.line, compare)

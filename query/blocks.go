@@ -98,7 +98,7 @@ func (r *run) eachBlock(p *pass, taker blockTaker) error {
 	w := &blockWalk{r: r, p: p, taker: taker, block: block{walkers: walkers}}
 	shared, ok := taker.(sharedTaker)
 	if !ok {
-		return walkAll(w)
+		return walkAll(byBlock{w})
 	}
 	return r.divide(w, w.load(shared), func(helper *run) blockWalker { return w.forHelper(helper, shared) })
 }
@@ -155,7 +155,7 @@ func (w *walker) turn(first uint32) {
 
 // walkers opens the segments that may matter.
 func (r *run) walkers(p *pass) ([]*walker, error) {
-	var walkers []*walker
+	var segments []*sealed
 	for _, segment := range r.source.Segments(p.from, p.to) {
 		s := r.open(segment)
 		possible, err := r.mayMatter(p, s)
@@ -165,11 +165,22 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		if !possible {
 			continue
 		}
-		w, err := r.walker(p, s)
-		if err != nil {
+		segments = append(segments, s)
+	}
+	walkers := make([]*walker, len(segments))
+	if p.pairs != nil {
+		if err := p.pairs(segments, walkers); err != nil {
 			return nil, err
 		}
-		walkers = append(walkers, w)
+	}
+	for i, s := range segments {
+		if walkers[i] != nil {
+			continue
+		}
+		var err error
+		if walkers[i], err = r.walker(p, s); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
 	if p.ordered {
@@ -179,16 +190,6 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 }
 
 func (r *run) walker(p *pass, s *sealed) (*walker, error) {
-	if p.pairs != nil {
-		pairs, groups, ok, err := p.pairs(s)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			s.used = true
-			return &walker{sealed: s, ordinals: pairs.ordinals, pairs: pairs, groups: groups}, nil
-		}
-	}
 	if err := s.openRuns(); err != nil {
 		return nil, err
 	}

@@ -104,20 +104,21 @@ func (c *counter) helperSize() int {
 	return n
 }
 
-// join adds what a helper counted.
-func (c *counter) join(o *counter) {
+// join adds what a helper counted. It returns our numbers of its groups.
+func (c *counter) join(o *counter) []uint32 {
 	groups := c.groups.join(o.groups)
 	c.events.join(o.events, groups)
 	c.paid.join(o.paid, groups)
 	c.uniques.join(o.uniques, groups)
 	if c.buckets == nil {
-		return
+		return groups
 	}
 	buckets := make([]uint32, len(o.buckets.starts))
 	for number, start := range o.buckets.starts {
 		buckets[number] = c.buckets.number(start)
 	}
 	c.parts.join(o.parts, c.cells.join(o.cells, groups, buckets))
+	return groups
 }
 
 // join adds the counts of a helper; numbers are ours by its own.

@@ -69,7 +69,9 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 		return sets.count(r, p)
 	}
 	if c.paired() {
-		p.pairs = func(s *sealed) (*codePairs, []uint32, bool, error) { return c.pairsOf(r, p, s) }
+		p.pairs = func(segments []*sealed, walkers []*walker) error {
+			return c.openPairs(r, p, matches, segments, walkers)
+		}
 		p.paired = c.takePairs
 	}
 	t := &countTaker{counter: c, matches: matches}

@@ -62,7 +62,8 @@ func (w *trackWalk) divide() error {
 func (w *trackWalk) forHelper(r *run) *trackWalk {
 	own := &trackWalk{funnelBlocks: w.funnelBlocks.forHelper(r), from: w.from, further: w.further, anyone: w.anyone}
 	p := *w.pass
-	p.wants, p.visit, p.size = conditionsOf(nil, nil), nil, own.helperSize
+	p.wants, p.visit = conditionsOf(nil, nil), nil
+	p.size = func() int { return own.helperSize() + len(own.hits.nodes)/4 }
 	own.pass = &p
 	for _, of := range w.segments {
 		theirs := *of

@@ -42,17 +42,69 @@ func (c *counter) paired() bool {
 // pairBytes is about what pairs take for each row of a segment.
 const pairBytes = 4
 
-// pairsOf returns the pairs of a segment and the groups of its codes; it counts its events. ok is false where the pass doesn't want all of its rows, or where
-// there is no room to keep them.
-func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, groups []uint32, ok bool, err error) {
-	if pairs, ok, err = c.knownPairs(r, p, s); err != nil || !ok {
-		return nil, nil, false, err
+// rowsPerCode is how many rows of a segment stand for the work with one of its codes, about.
+const rowsPerCode = 8
+
+// openPairs makes walkers of the segments of which pairs stand for the rows, and counts their events.
+func (c *counter) openPairs(r *run, p *pass, matches []Match, segments []*sealed, walkers []*walker) error {
+	rows := 0
+	for _, s := range segments {
+		rows += s.segment.Rows() / rowsPerCode
 	}
-	groups, err = c.groupsOf(r, s, pairs)
-	return pairs, groups, true, err
+	var helpers []*counter
+	by := make([]*counter, len(segments)) // whose numbers the groups of a walker are
+	err := r.lookAt(len(segments), rows, func(worker *run) func(int) error {
+		own, ownPass := c, p
+		if worker != r {
+			own = c.forHelper()
+			helpers = append(helpers, own)
+			ownPass = &pass{from: p.from, to: p.to, wants: conditionsOf(matches, r.common.Filters), size: own.helperSize}
+		}
+		return func(i int) (err error) {
+			by[i] = own
+			walkers[i], err = own.pairWalker(worker, ownPass, segments[i])
+			return err
+		}
+	})
+	if err != nil {
+		return err
+	}
+	numbers := map[*counter][]uint32{}
+	for _, helper := range helpers {
+		numbers[helper] = c.join(helper)
+	}
+	for i, w := range walkers {
+		if w != nil {
+			segments[i].used = true
+			w.renumber(numbers[by[i]])
+		}
+	}
+	return nil
 }
 
-func (c *counter) knownPairs(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool, err error) {
+// pairWalker makes a walker of a segment, nil where its rows must be walked.
+func (c *counter) pairWalker(r *run, p *pass, s *sealed) (*walker, error) {
+	own := s.openedBy(r)
+	pairs, ok, err := c.pairsOf(r, p, own)
+	if err != nil || !ok {
+		return nil, err
+	}
+	groups, err := c.groupsOf(r, own, pairs)
+	return &walker{sealed: s, ordinals: pairs.ordinals, pairs: pairs, groups: groups}, err
+}
+
+// renumber replaces the numbers of groups, unless there are no others.
+func (w *walker) renumber(numbers []uint32) {
+	for code, group := range w.groups {
+		if numbers != nil && group != 0 {
+			w.groups[code] = numbers[group-1] + 1
+		}
+	}
+}
+
+// pairsOf returns the pairs of a segment; ok is false where the pass doesn't want all of its rows, or where
+// there is no room to keep them.
+func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool, err error) {
 	sieve, ok, err := r.sieve(p, s)
 	if r.common.Memo == nil || !ok || err != nil {
 		return nil, false, err

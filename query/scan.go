@@ -27,9 +27,8 @@ type pass struct {
 	ordered bool                      // block by block: the taker asks who is tangled
 	paired  func(b *block, w *walker) // block by block: takes what stands for the rows of a segment
 	idle    func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
-	// pairs returns, block by block, what stands for the rows of a segment, and the groups of its codes; it may be
-	// nil.
-	pairs func(*sealed) (pairs *codePairs, groups []uint32, ok bool, err error)
+	// pairs makes, block by block, walkers of the segments of which something stands for the rows; it may be nil.
+	pairs func(segments []*sealed, walkers []*walker) error
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits

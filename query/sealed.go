@@ -20,9 +20,12 @@ type sealed struct {
 	sections  []int32 // the bytes of those that were read, by id
 }
 
-// openedBy returns the segment as a helper reads it, with what doesn't change of what was opened here.
-func (s *sealed) openedBy(helper *run) *sealed {
-	own := helper.open(s.original)
+// openedBy returns the segment as a worker reads it: to a helper, with what doesn't change of what was opened here.
+func (s *sealed) openedBy(r *run) *sealed {
+	own := r.open(s.original)
+	if own == s {
+		return s
+	}
 	own.runs, own.tables = s.runs, s.tables
 	return own
 }

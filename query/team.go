@@ -10,12 +10,13 @@ import (
 	"sync/atomic"
 )
 
-// team is the goroutines that make a pass over blocks of visitors: the question's own and helpers.
+// team is the goroutines that make a pass over blocks of visitors, or look at segments: the question's own and
+// helpers.
 //
-//  1. Visitors are given out in stripes, which are blocks that follow each other: large ones first, so that each
-//     worker goes through segments in long stretches, and ever smaller ones, so that all end at about the same
-//     time. Which worker has which stripe is left to chance. It mustn't show: what the workers have found is added
-//     up.
+//  1. Blocks are given out in stripes of those that follow each other: large ones first, so that each worker goes
+//     through segments in long stretches, and ever smaller ones, so that all end at about the same time. Segments
+//     likewise. Which worker has which stripe is left to chance. It mustn't show: what the workers have found is
+//     added up.
 //  2. Each worker has a run of its own, with segments as it has opened them, views, and cost. They share what
 //     doesn't change, or is safe for concurrent use: the source, the memo, and what was found out before.
 //  3. The budgets are one. Only the question's own goroutine asks its context, as contexts of questions are for
@@ -38,8 +39,15 @@ type team struct {
 	sizes  []int // entries of tables, by the worker's seat
 }
 
-// stripe is blocks that follow each other, by number.
+// stripe is units that follow each other, by number.
 type stripe struct{ from, to uint32 }
+
+// unitWalker does what there is to do about units, blocks or segments, that rise.
+type unitWalker interface {
+	seekUnit(unit uint32)   // goes to a unit
+	nextUnit() uint64       // that wasn't walked yet, from the one gone to on; a great number if there is none
+	walk(unit uint32) error // one that nextUnit has returned
+}
 
 // blockWalker makes a pass over visitors a block of them at a time.
 type blockWalker interface {
@@ -50,6 +58,13 @@ type blockWalker interface {
 	// walkBlock walks the visitors of a block; the first names it.
 	walkBlock(first uint32) error
 }
+
+// byBlock walks blocks as units.
+type byBlock struct{ blockWalker }
+
+func (b byBlock) seekUnit(unit uint32)   { b.seek(unit * blockVisitors) }
+func (b byBlock) nextUnit() uint64       { return b.next() / blockVisitors }
+func (b byBlock) walk(unit uint32) error { return b.walkBlock(unit * blockVisitors) }
 
 // workload is how much there is to walk.
 type workload struct {
@@ -64,14 +79,19 @@ var errStopped = errors.New("query: the question is over")
 // with a run of its own, before the helper begins. What the helpers found is in the walkers that it made, and is
 // whole where divide returns no error.
 func (r *run) divide(own blockWalker, load workload, hire func(*run) blockWalker) error {
-	blocks := stripe{0, uint32(min(load.visitor, noVisitor-1)/blockVisitors) + 1}
-	helpers := min(r.common.Workers.wanted(load.rows), int(blocks.to)-1)
+	blocks := uint32(min(load.visitor, noVisitor-1)/blockVisitors) + 1
+	return r.divideUnits(byBlock{own}, load.rows, blocks, func(r *run) unitWalker { return byBlock{hire(r)} })
+}
+
+// divideUnits does so for other units.
+func (r *run) divideUnits(own unitWalker, rows int, units uint32, hire func(*run) unitWalker) error {
+	helpers := min(r.common.Workers.wanted(rows), int(units)-1)
 	if helpers <= 0 || r.team != nil {
 		return walkAll(own)
 	}
 	t := &team{
 		workers: r.common.Workers, share: &r.share, size: helpers + 1,
-		left: []stripe{blocks}, sizes: make([]int, helpers+1), gone: make(chan struct{}, helpers),
+		left: []stripe{{0, units}}, sizes: make([]int, helpers+1), gone: make(chan struct{}, helpers),
 	}
 	r.team = t
 	defer t.dismiss(r)
@@ -80,18 +100,21 @@ func (r *run) divide(own blockWalker, load workload, hire func(*run) blockWalker
 	return t.finish(r, own)
 }
 
-// walkAll makes a pass alone.
-func walkAll(w blockWalker) error {
-	for next := w.next(); next != noVisitor; next = w.next() {
-		if err := w.walkBlock(uint32(next / blockVisitors * blockVisitors)); err != nil {
+// walkAll does all alone.
+func walkAll(w unitWalker) error {
+	for next := w.nextUnit(); next < noUnit; next = w.nextUnit() {
+		if err := w.walk(uint32(next)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// noUnit is above all units.
+const noUnit = noVisitor / blockVisitors
+
 // engage lets one more helper begin, if there is one to spare.
-func (t *team) engage(r *run, hire func(*run) blockWalker) bool {
+func (t *team) engage(r *run, hire func(*run) unitWalker) bool {
 	if !t.workers.hire() {
 		return false
 	}
@@ -113,7 +136,7 @@ func (t *team) engage(r *run, hire func(*run) blockWalker) bool {
 }
 
 // help is a helper's goroutine.
-func (t *team) help(w blockWalker) {
+func (t *team) help(w unitWalker) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			t.mu.Lock()
@@ -130,7 +153,7 @@ func (t *team) help(w blockWalker) {
 }
 
 // finish works until all is done, and returns the first error of the team.
-func (t *team) finish(r *run, own blockWalker) error {
+func (t *team) finish(r *run, own unitWalker) error {
 	never := func() bool { return false }
 	for {
 		if err := t.work(own, never); err != nil {
@@ -176,15 +199,15 @@ func (t *team) dismiss(r *run) {
 }
 
 // work walks stripes until there are none, the team is stopped, or the worker should leave.
-func (t *team) work(w blockWalker, leave func() bool) error {
+func (t *team) work(w unitWalker, leave func() bool) error {
 	for {
 		s, ok := t.take()
 		if !ok {
 			return nil
 		}
-		w.seek(s.from * blockVisitors)
+		w.seekUnit(s.from)
 		for {
-			next := w.next() / blockVisitors
+			next := w.nextUnit()
 			if next >= uint64(s.to) {
 				break
 			}
@@ -192,7 +215,7 @@ func (t *team) work(w blockWalker, leave func() bool) error {
 				t.giveBack(stripe{uint32(next), s.to})
 				return nil
 			}
-			if err := w.walkBlock(uint32(next) * blockVisitors); err != nil {
+			if err := w.walk(uint32(next)); err != nil {
 				return err
 			}
 		}
