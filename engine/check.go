@@ -178,7 +178,7 @@ func (c *checker) of(number event.Project) *checked {
 		if err != nil {
 			c.problem("project %d: %v", number, err)
 		}
-		p.hasher = ids.NewHasher(key)
+		p.hasher = ids.NewHasher(key, ids.IDBits)
 	}
 	return p
 }

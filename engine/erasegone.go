@@ -122,7 +122,7 @@ func (e *Engine) leavingOf(p *project, s *index.Segment, l *leaving) (gone bitma
 			return gone, err
 		}
 	}
-	idHasher, visitorHasher := ids.NewHasher(secrets[0]), ids.NewHasher(secrets[1])
+	idHasher, visitorHasher := ids.NewHasher(secrets[0], ids.IDBits), ids.NewHasher(secrets[1], ids.HashBits)
 	runs, err := s.Runs()
 	if err != nil {
 		return gone, err

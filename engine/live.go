@@ -93,7 +93,7 @@ const (
 // hashed, near the memory for those asked for lately.
 func newProject(number event.Project, key [32]byte, near *memory) *project {
 	p := &project{number: number, open: newStretch(stretchMin), next: 1, states: []*sealed{{manifest: &manifest{next: 1}}}}
-	p.ordinals.hasher, p.ordinals.nearMemory = ids.NewHasher(key), near
+	p.ordinals.hasher, p.ordinals.nearMemory = ids.NewHasher(key, ids.HashBits), near
 	return p
 }
 

@@ -23,7 +23,7 @@ func TestRunsOfAllSizesAreReadBack(t *testing.T) {
 		for _, n := range counts {
 			hashes := make([]ids.Hash, n)
 			for j := range hashes {
-				hashes[j] = ids.Hash{Hi: random.Uint64(), Lo: random.Uint64() &^ 0xff}
+				hashes[j] = ids.Hash{Hi: random.Uint64(), Lo: random.Uint64() << (128 - ids.IDBits)}
 			}
 			slices.SortFunc(hashes, ids.Hash.Compare)
 			entry := runEntry{count: n}

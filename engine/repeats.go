@@ -112,7 +112,7 @@ func (r *repeats) grown() (bytes int64) {
 type hashers struct{ pool sync.Pool }
 
 func newHashers(key [32]byte) *hashers {
-	return &hashers{pool: sync.Pool{New: func() any { return ids.NewHasher(key) }}}
+	return &hashers{pool: sync.Pool{New: func() any { return ids.NewHasher(key, ids.IDBits) }}}
 }
 
 // append appends the hash of each event's id; of those that have none, a hash of no meaning.

@@ -9,7 +9,7 @@ import (
 
 // A seal may begin between two requests of one group, after it was asked which of their ids are known.
 func TestARepeatIsKnownWhereASealBeginsWithinItsGroup(t *testing.T) {
-	h := ids.NewHasher([32]byte{1}).Hash("a")
+	h := ids.NewHasher([32]byte{1}, ids.IDBits).Hash("a")
 	one, hashes := []event.Event{{ID: "a"}}, []ids.Hash{h}
 	var r repeats
 	ask := func() {

@@ -38,7 +38,7 @@ func BenchmarkDecodeStrictly(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("events=%d", n), func(b *testing.B) {
 			body := benchBatch(n)
-			var r reader
+			r := reader{visits: newVisitMemo()}
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for range b.N {

@@ -12,7 +12,7 @@ import (
 
 // newRequest is a request over a body of its own.
 func (w world) newRequest(caller *Caller, what call, body string) *request {
-	r := &reader{}
+	r := &reader{visits: newVisitMemo()}
 	r.open([]byte(body))
 	now := event.TimeOf(testNow)
 	return &request{

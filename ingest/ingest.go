@@ -92,9 +92,10 @@ func New(opt Options) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open pipeline: %w", err)
 	}
+	visits := newVisitMemo()
 	return &Pipeline{
 		appender: opt.Appender, salts: opt.Salts, now: opt.Now, agents: agents,
-		readers: sync.Pool{New: func() any { return new(reader) }},
+		readers: sync.Pool{New: func() any { return &reader{visits: visits} }},
 	}, nil
 }
 
@@ -202,10 +203,10 @@ func (p *Pipeline) read(caller Caller, body []byte, what call) (taken, error) {
 	}
 	q.restart()
 	if err := q.walk(); err != nil {
-		return taken{}, readError(err)
+		return taken{}, ownError(readError(err))
 	}
 	if err := q.form.err(); err != nil {
-		return taken{}, err
+		return taken{}, ownError(err)
 	}
 	return q.taken(), nil
 }

@@ -17,7 +17,7 @@ func draftOf(url, path, referrer string) *draft {
 
 func TestARememberedVisitDependsOnItsSite(t *testing.T) {
 	const url, referrer = "https://shop.example/a", "https://pay.example/done"
-	var m visitMemo
+	m := newVisitMemo()
 	for range 2 {
 		for want, site := range map[string]*Site{
 			"referral": {Project: 1},
@@ -36,7 +36,7 @@ func TestARememberedVisitDependsOnItsSite(t *testing.T) {
 }
 
 func TestNoPersonalVisitIsRemembered(t *testing.T) {
-	var m visitMemo
+	m := newVisitMemo()
 	for _, d := range []*draft{
 		draftOf("https://shop.example/?email=ann@example.com", "", ""),
 		draftOf("https://shop.example/", "/u/ann@example.com", ""),
@@ -48,24 +48,36 @@ func TestNoPersonalVisitIsRemembered(t *testing.T) {
 			t.Errorf("%+v, owned %v", v, owned)
 		}
 	}
-	if len(m.pages) != 0 {
-		t.Errorf("remembered: %v", m.pages)
+	for i := range m.shards {
+		if s := &m.shards[i]; len(s.young)+len(s.old) != 0 {
+			t.Errorf("remembered: %v, %v", s.young, s.old)
+		}
+	}
+	if len(m.words) != 0 {
+		t.Errorf("remembered: %v", m.words)
 	}
 }
 
 func TestTheMemoOfVisitsIsBounded(t *testing.T) {
-	var m visitMemo
+	m := newVisitMemo()
 	held := func() (n int) {
-		for _, p := range m.pages {
-			if n += len(p.visits); len(p.visits) > pageVisitsMax {
-				t.Fatalf("%d visits to a page are held", len(p.visits))
+		for i := range m.shards {
+			for _, pages := range []map[string]*page{m.shards[i].young, m.shards[i].old} {
+				for _, p := range pages {
+					if n += len(p.visits); len(p.visits) > pageVisitsMax {
+						t.Fatalf("%d visits to a page are held", len(p.visits))
+					}
+				}
 			}
+		}
+		if len(m.words) > visitWordsMax {
+			t.Fatalf("%d words are held", len(m.words))
 		}
 		return n
 	}
 	for i := range 3 * visitsMax {
 		m.visitOf(&Site{Project: 1}, draftOf(fmt.Sprintf("https://shop.example/p/x%d", i), "", ""))
-		if i%64 == 0 && held() > visitsMax {
+		if i%4096 == 0 && held() > visitsMax {
 			t.Fatalf("%d visits are held", held())
 		}
 	}
@@ -81,7 +93,7 @@ func TestTheMemoOfVisitsIsBounded(t *testing.T) {
 // A page that is remembered isn't taken apart again, but all that depends on more than its URL is as it
 // would be without a memo.
 func TestVisitsToRememberedPagesAreLikeAllOthers(t *testing.T) {
-	var m visitMemo
+	m := newVisitMemo()
 	for range 3 {
 		for _, referrer := range []string{"", "https://www.google.com/", "https://shop.example/"} {
 			for _, path := range []string{"", "/sent"} {

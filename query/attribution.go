@@ -212,12 +212,13 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	if err != nil {
 		return nil, err
 	}
-	touches, groups, err := q.touches(r, found)
+	book := newLedger(q)
+	s := newSettlement(r, q, book, found)
+	groups, err := q.touches(r, found, s)
 	if err != nil {
 		return nil, err
 	}
-	book := newLedger(q)
-	if err := q.settle(r, book, found, touches, groups); err != nil {
+	if err := s.end(); err != nil {
 		return nil, err
 	}
 	sums, err := book.close(groups)
@@ -233,17 +234,13 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	return &credited{groups: groups, book: book, sums: sums}, nil
 }
 
-// valueOf reads what a conversion is worth: nil where it has no number.
-func (q *Attribution) valueOf(find *propertyReader, e *scanRow) *exactSum {
+// valueOf reads what a conversion is worth; ok is false where it has no number.
+func (q *Attribution) valueOf(find *propertyReader, e *scanRow) (n exactNumber, ok bool) {
 	text := find.of(e)
 	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
-		return nil
+		return n, false
 	}
-	a, ok := readSum(text)
-	if !ok {
-		return nil
-	}
-	return a
+	return readNumber(text)
 }
 
 // lookbackStart is the earliest time of a touch of a conversion.

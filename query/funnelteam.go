@@ -99,31 +99,6 @@ func (w *trackWalk) seek(visitor uint32) {
 	}
 }
 
-// takeOver lets a walk of a helper go over the segments that another one has opened.
-func (w *startWalk) takeOver(other *startWalk) {
-	w.waits, w.whom = other.waits, other.whom
-	for _, of := range other.segments {
-		w.segments = append(w.segments, &startSegment{visitStarts: of.visitStarts, sealed: of.sealed.openedBy(w.r)})
-	}
-}
-
-// seek goes to the first visitor that isn't below one.
-func (w *startWalk) seek(visitor uint32) {
-	w.waits.seek(visitor)
-	for _, of := range w.segments {
-		of.next, _ = slices.BinarySearch(of.ordinals, visitor)
-	}
-}
-
-// lastVisitor returns the last visitor of all.
-func (w *startWalk) lastVisitor() uint64 {
-	last := w.waits.most()
-	for _, of := range w.segments {
-		last = max(last, lastVisitor(of.ordinals))
-	}
-	return last
-}
-
 // lastVisitor returns the last of visitors that rise, 0 where there are none.
 func lastVisitor(ordinals []uint32) uint64 {
 	if len(ordinals) == 0 {

@@ -114,14 +114,10 @@ func (w *trackWalk) seqOf(s *sealed, ordinal uint32, of *trackSegment, i int) (e
 	panic("query: a track has more events than its segment has rows")
 }
 
-// takeTouch takes the first touch of a visitor.
-func (w *trackWalk) takeTouch(t *actorTouch, k *knownStart) {
+// takeTouch takes the first touch of a visitor, an event of a segment if of isn't nil.
+func (w *trackWalk) takeTouch(t *actorTouch, of *sealed, index uint32) {
 	visitor := t.actor % blockVisitors
-	found := &w.found[visitor]
-	*found = firstTouch{at: t.at, group: w.starts.groups.whole.list[t.group].fields}
-	if k.of != nil {
-		found.of, found.index = k.of.sealed, k.start.index
-	}
+	w.found[visitor] = firstTouch{at: t.at, group: w.starts.groups.whole.list[t.group].fields, of: of, index: index}
 	w.touched.add(visitor)
 }
 

@@ -128,7 +128,7 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 // openStarts prepares to look for first touches.
 func (w *trackWalk) openStarts() (ok bool, err error) {
 	w.prepareStarts()
-	return w.starts.open(w.touchPass)
+	return w.starts.open(w.touchPass, nil)
 }
 
 func (w *trackWalk) prepareStarts() {
@@ -137,7 +137,7 @@ func (w *trackWalk) prepareStarts() {
 	touches.block = &block{}
 	w.starts = newStartWalk(touches)
 	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: conditionsOf(nil, nil), size: w.pass.size}
-	p.among = func(ordinal uint32) bool { return w.begun.has(ordinal % blockVisitors) }
+	w.starts.wants = func(_ uint32, who *visitorBits) { *who = w.begun }
 	w.touchPass, w.starts.firsts = p, w.takeTouch
 }
 

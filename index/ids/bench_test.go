@@ -27,7 +27,7 @@ func cpu() time.Duration {
 func BenchmarkHash(b *testing.B) {
 	for _, id := range []string{"evt_1234567", "0190163d-8694-739b-aea5-966c26f8ad91", fmt.Sprintf("%0128d", 1)} {
 		b.Run(fmt.Sprintf("bytes=%d", len(id)), func(b *testing.B) {
-			hasher := NewHasher([32]byte{1})
+			hasher := NewHasher([32]byte{1}, IDBits)
 			used := cpu()
 			for b.Loop() {
 				hasher.Hash(id)

@@ -18,6 +18,7 @@ type Body struct {
 	count  int
 	stamp  uint64
 	pieces Pieces
+	passed uint64 // lower bits of the lower part of a rest that look-ups pass over
 
 	// The first quota filters are kept once they have been read. Every look-up needs a random one,
 	// so it doesn't matter which are kept, and nothing is gained by changing them.
@@ -36,11 +37,11 @@ const slabBytes = 512 << 10
 
 // NewBody returns the body whose writer appended these counts to the head. No filter is kept until
 // ShareBodies says.
-func NewBody(stamp uint64, count, bucketBits, valueBits int, pieces Pieces) *Body {
+func NewBody(stamp uint64, count, bucketBits, hashBits, valueBits int, pieces Pieces) *Body {
 	if valueBits < 0 || valueBits > valueBitsMax {
 		panic(fmt.Sprintf("ids: values of %d bits", valueBits))
 	}
-	return &Body{shape: shape{bucketBits, valueBits}, count: count, stamp: stamp, pieces: pieces}
+	return &Body{shape: shape{hashBits, bucketBits, valueBits}, count: count, stamp: stamp, pieces: pieces}
 }
 
 // ReadCounts reads from a head what AppendCounts of a writer wrote to it.
@@ -181,7 +182,7 @@ func (r *Body) restRange(f filter, number int) (from, to int) {
 func (r *Body) match(in rest, c candidate) (at int, found bool) {
 	high, low := r.rest(c.hash)
 	for i := c.from; i < c.to; i++ {
-		if h, l := in.at(i); h == high && l == low {
+		if h, l := in.at(i); h == high && (l^low)&^r.passed == 0 {
 			return i, true
 		}
 	}

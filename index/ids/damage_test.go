@@ -185,10 +185,10 @@ func FuzzPiecesNeverPanic(f *testing.F) {
 func TestWriterRefusesWhatWouldMakeAWrongRun(t *testing.T) {
 	crowd := make([]Hash, 3*restIDsMax)
 	for i := range crowd {
-		crowd[i] = Hash{1, uint64(i) << 8}
+		crowd[i] = Hash{1, uint64(i) << 32}
 	}
 	for name, hashes := range map[string][]Hash{
-		"falling": {{2, 0}, {1, 0}}, "twice": {{1, 0}, {1, 0}}, "too long": {{1, 1}}, "crowded": crowd,
+		"falling": {{2, 0}, {1, 0}}, "twice": {{1, 0}, {1, 0}}, "too long": {{1, 1 << 31}}, "crowded": crowd,
 	} {
 		func() {
 			defer func() {

@@ -21,7 +21,7 @@ func document(t *testing.T) string {
 
 func TestFormatDocumentHasTheLimitsOfTheCode(t *testing.T) {
 	want := map[string]int{
-		"HashBits": HashBits, "remainderBits": remainderBits, "filterBuckets": filterBuckets, "restBuckets": restBuckets,
+		"HashBits": HashBits, "IDBits": IDBits, "remainderBits": remainderBits, "filterBuckets": filterBuckets, "restBuckets": restBuckets,
 		"blockBuckets": blockBuckets, "restIDsMax": restIDsMax, "PieceBytesMax": PieceBytesMax,
 		"bucketBitsMax": bucketBitsMax, "runVersion": runVersion,
 	}
@@ -38,7 +38,7 @@ func TestFormatDocumentHasTheLimitsOfTheCode(t *testing.T) {
 
 func TestFormatDocumentShowsARealRun(t *testing.T) {
 	h := &held{}
-	if err := Build(1, 5, []Hash{{0, 1 << 8}, {1 << 63, 2 << 8}}, h.emit); err != nil {
+	if err := Build(1, 5, []Hash{{0, 1 << 32}, {1 << 63, 2 << 32}}, h.emit); err != nil {
 		t.Fatal(err)
 	}
 	_, block, _ := strings.Cut(document(t), "```\n")
@@ -59,9 +59,9 @@ func TestFormatDocumentShowsARealRun(t *testing.T) {
 func TestSizesAreWhatTheLayoutSays(t *testing.T) {
 	for _, n := range []int{100_000, 131_072, 163_840, 163_841} {
 		h := built(t, 1, some(evenly(1), n))
-		s := shapeFor(n)
+		s := shapeFor(n, IDBits, 0)
 		load := float64(n) / float64(s.buckets())
-		bits := float64(HashBits-s.bucketBits) + 1 + 1.25/load
+		bits := float64(IDBits-s.bucketBits) + 1 + 1.25/load
 		if got := 8 * float64(h.bytes()) / float64(n); got < bits || got > bits+0.5 || load <= 0.625 || load > 1.25 {
 			t.Errorf("%d hashes take %.2f bits each, the layout says %.2f", n, got, bits)
 		}

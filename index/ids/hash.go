@@ -22,11 +22,14 @@ import (
 	"encoding/binary"
 )
 
-// HashBits is how much of a hash counts.
-const HashBits = 120
+// How much of a hash counts: of visitors', and of event ids', of which there are many more.
+const (
+	HashBits = 120
+	IDBits   = 96
+)
 
-// Hash stands for an id. Its lowest 8 bits are zero. Hashes must be spread evenly, as a Hasher makes
-// them: the sizes of pieces rest on that.
+// Hash stands for an id. Its lowest 8 bits are zero, or the lowest 32 where it has IDBits. Hashes must be
+// spread evenly, as a Hasher makes them: the sizes of pieces rest on that.
 type Hash struct{ Hi, Lo uint64 }
 
 // Compare orders hashes as numbers.
@@ -42,32 +45,36 @@ func (h Hash) less(other Hash) bool {
 }
 
 // A Hasher turns ids into hashes: AES-256 in CBC-MAC over the id's length (uv), the id, and zeros up
-// to a whole block; the first 120 bits of it. It is not safe for concurrent use.
+// to a whole block; the first 120 bits of it, or the first 96. It is not safe for concurrent use.
 //
 //  1. Different ids have different messages, and no message is the beginning of another: where two
 //     have the same length in front, they have as many blocks. On such messages CBC-MAC under a
 //     secret key can't be told from a random function but with a chance of 12 l q² / 2^128 (q ids of
 //     l blocks at most; Bellare, Pietrzak, Rogaway 2005), as long as AES can't from a permutation.
 //  2. So whoever hasn't the key can do no better than send ids and wait: the chance that any two of
-//     q ids share a hash is q² / 2^121. For 10^9 ids under one key that is 4 in 10^19, and point 1
-//     adds 3 in 10^19 (ids of 9 blocks): together less than 10^-18.
+//     q ids share a hash is q² / 2^97, for visitors q² / 2^121. For 10^9 event ids under one key that is
+//     6 in 10^12, for 10^9 visitors 4 in 10^19, and point 1 adds 3 in 10^19 (ids of 9 blocks). An event
+//     that shares another's hash would be taken for its repeat. Nothing else can tell: an id is known for
+//     longer than its event is kept where the window is short, so there is no stored id to ask. That two
+//     of 2^32 values are encrypted under one nonce is twenty times as likely, which is held to be never.
 //  3. Whoever has the hashes but not the key learns nothing about the ids.
 type Hasher struct {
-	chain cipher.BlockMode
-	last  [aes.BlockSize]byte // the block that chain put out last, which it adds to the next
-	room  [hashRoom]byte
+	counts uint64 // the bits of Hash.Lo that do
+	chain  cipher.BlockMode
+	last   [aes.BlockSize]byte // the block that chain put out last, which it adds to the next
+	room   [hashRoom]byte
 }
 
 // hashRoom holds the message of an id of up to 128 bytes; longer ones take several turns.
 const hashRoom = 9 * aes.BlockSize
 
-// NewHasher returns a Hasher. Equal keys make equal hashes.
-func NewHasher(key [32]byte) *Hasher {
+// NewHasher returns a Hasher of HashBits or IDBits. Equal keys make equal hashes.
+func NewHasher(key [32]byte, bits int) *Hasher {
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
 		panic("ids: AES refuses a key of 32 bytes: " + err.Error())
 	}
-	h := &Hasher{}
+	h := &Hasher{counts: ^uint64(0) << (128 - bits)}
 	h.chain = cipher.NewCBCEncrypter(block, h.last[:])
 	return h
 }
@@ -85,7 +92,7 @@ func (h *Hasher) Hash(id string) Hash {
 		used = copy(h.room[:], id)
 		h.advance(used)
 	}
-	return Hash{Hi: binary.BigEndian.Uint64(h.last[:]), Lo: binary.BigEndian.Uint64(h.last[8:]) &^ 0xff}
+	return Hash{Hi: binary.BigEndian.Uint64(h.last[:]), Lo: binary.BigEndian.Uint64(h.last[8:]) & h.counts}
 }
 
 // advance fills the room's first bytes up to whole blocks with zeros and sends them through the chain.

@@ -69,7 +69,7 @@ func random(seed uint64) func() Hash {
 	r := rand.New(rand.NewPCG(seed, 1))
 	last := Hash{}
 	return func() Hash {
-		h := Hash{r.Uint64(), r.Uint64() &^ 0xff}
+		h := Hash{r.Uint64(), r.Uint64() << (128 - IDBits)}
 		switch r.IntN(16) {
 		case 0:
 			h.Lo = last.Lo
@@ -136,7 +136,7 @@ func near(h Hash) []Hash {
 	var list []Hash
 	for bit := range 64 {
 		list = append(list, Hash{h.Hi ^ 1<<bit, h.Lo})
-		if bit >= 8 {
+		if bit >= 128-IDBits {
 			list = append(list, Hash{h.Hi, h.Lo ^ 1<<bit})
 		}
 	}
@@ -188,7 +188,7 @@ func TestRecentAgreesWithAMap(t *testing.T) {
 			case k == 1:
 				h = Hash{Hi: h.Hi | 0xffff<<48, Lo: h.Lo} // crowds the end of the table
 			case k == 2:
-				h = Hash{Hi: h.Hi & 1, Lo: h.Lo & 0x100} // and its beginning, zero included
+				h = Hash{Hi: h.Hi & 1, Lo: h.Lo & 0x100000000} // and its beginning, zero included
 			}
 			if recent.Has(h) != model[h] || recent.Add(h) == model[h] || !recent.Has(h) {
 				t.Fatalf("seed %d: %x", seed, h)
@@ -206,7 +206,7 @@ func TestRecentAgreesWithAMap(t *testing.T) {
 }
 
 func TestHashesDependOnEveryByteAndTheLength(t *testing.T) {
-	hasher, other := NewHasher([32]byte{1}), NewHasher([32]byte{2})
+	hasher, other, short := NewHasher([32]byte{1}, HashBits), NewHasher([32]byte{2}, HashBits), NewHasher([32]byte{1}, IDBits)
 	r := rand.New(rand.NewPCG(1, 3))
 	seen := map[Hash]string{}
 	for n := range 300 {
@@ -228,12 +228,15 @@ func TestHashesDependOnEveryByteAndTheLength(t *testing.T) {
 			if h.Lo&0xff != 0 || h != hasher.Hash(text) || h == other.Hash(text) {
 				t.Fatalf("hash of %q", text)
 			}
+			if h.Lo &^= 1<<(128-IDBits) - 1; h != short.Hash(text) {
+				t.Fatalf("short hash of %q", text)
+			}
 		}
 	}
 }
 
 func TestHashNeedsNoMemory(t *testing.T) {
-	hasher, id := NewHasher([32]byte{}), "0190163d-8694-739b-aea5-966c26f8ad91"
+	hasher, id := NewHasher([32]byte{}, IDBits), "0190163d-8694-739b-aea5-966c26f8ad91"
 	if n := testing.AllocsPerRun(100, func() { hasher.Hash(id) }); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}
@@ -264,7 +267,7 @@ func TestTablesYieldTheirHashesRising(t *testing.T) {
 			var table Recent
 			var want []Hash
 			for range n {
-				h := Hash{random.Uint64(), random.Uint64() &^ 0xff}
+				h := Hash{random.Uint64(), random.Uint64() << (128 - IDBits)}
 				if spread > 0 {
 					h.Hi = random.Uint64N(spread) * uint64(1-2*(random.IntN(2))) // about zero, from either side
 				}

@@ -18,8 +18,9 @@ func Merge(stamp uint64, runs []*Run, keep func(Hash) bool, emit Emit) error {
 			latest = r.latest
 		}
 	}
-	w := NewBodyWriter(piece.NewWriter(kind, stamp, emit), count, 0)
+	w := NewBodyWriter(piece.NewWriter(kind, stamp, emit), count, IDBits, 0)
 	err := MergeBodies(bodiesOf(runs), func(h Hash, _ uint32) error {
+		h.Lo &= ^uint64(0) << w.unused() // of a run of longVersion
 		if w.count > 0 && h == w.last || keep != nil && !keep(h) {
 			return nil
 		}

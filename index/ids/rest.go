@@ -4,12 +4,13 @@ import "encoding/binary"
 
 // A rest holds what the filter doesn't of the hashes of a stretch of buckets, in their order.
 //
-//	lows   8 bytes each   the lower 64 bits
-//	highs  highBits each  the bits above, the lowest first, one behind the other; then zero bits up to
-//	                      a whole byte
+//	lows    lowBytes each   the lower bits
+//	highs   highBits each   the bits above, the lowest first, one behind the other; then zero bits up to
+//	                        a whole byte
 //	values  valueBits each  in the same way; none in a run of ids
 type rest struct {
 	lows          []byte
+	lowBytes      int
 	highs, values bitList
 	count         int
 }
@@ -27,6 +28,7 @@ func (w *restWriter) add(high, low uint64, value uint32) {
 func (w *restWriter) appendTo(dst []byte, s shape) []byte {
 	for _, low := range w.lows {
 		dst = binary.LittleEndian.AppendUint64(dst, low)
+		dst = dst[:len(dst)-8+s.lowBytes()]
 	}
 	return appendBits(appendBits(dst, w.highs, s.highBits()), w.values, s.valueBits)
 }
@@ -49,12 +51,12 @@ func appendBits(dst []byte, numbers []uint64, width int) []byte {
 
 // openRest takes the rest of count hashes apart.
 func openRest(plain []byte, count int, s shape) (rest, error) {
-	highBytes, valueBytes := bitBytes(count, s.highBits()), bitBytes(count, s.valueBits)
-	if len(plain) != 8*count+highBytes+valueBytes {
+	lows, highBytes, valueBytes := count*s.lowBytes(), bitBytes(count, s.highBits()), bitBytes(count, s.valueBits)
+	if len(plain) != lows+highBytes+valueBytes {
 		return rest{}, damaged("rest of %d hashes has %d bytes", count, len(plain))
 	}
-	high := plain[8*count:]
-	r := rest{plain[:8*count], bitList{high[:highBytes], uint(s.highBits())}, bitList{high[highBytes:], uint(s.valueBits)}, count}
+	high := plain[lows:]
+	r := rest{plain[:lows], s.lowBytes(), bitList{high[:highBytes], uint(s.highBits())}, bitList{high[highBytes:], uint(s.valueBits)}, count}
 	if !r.highs.endsWithZeros(count) || !r.values.endsWithZeros(count) {
 		return rest{}, damaged("rest of %d hashes doesn't end with zeros", count)
 	}
@@ -62,7 +64,11 @@ func openRest(plain []byte, count int, s shape) (rest, error) {
 }
 
 func (r rest) at(i int) (high, low uint64) {
-	return r.highs.at(i), binary.LittleEndian.Uint64(r.lows[8*i:])
+	src := r.lows[i*r.lowBytes:]
+	if r.lowBytes == 8 {
+		return r.highs.at(i), binary.LittleEndian.Uint64(src)
+	}
+	return r.highs.at(i), uint64(binary.LittleEndian.Uint32(src)) | uint64(src[4])<<32
 }
 
 func (r rest) value(i int) uint32 { return uint32(r.values.at(i)) }

@@ -9,8 +9,11 @@ type Run struct {
 }
 
 // Open reads the head of a run that was written with the stamp. No filter is kept until Share says.
+//
+// The run has hashes of IDBits, as those that it is asked for: of one of longVersion, the further bits are
+// passed over.
 func Open(stamp uint64, pieces Pieces) (*Run, error) {
-	fields, err := kind.OpenHead(pieces, stamp)
+	fields, version, err := kind.OpenHeadFrom(longVersion, pieces, stamp)
 	if err != nil {
 		return nil, err
 	}
@@ -19,7 +22,12 @@ func Open(stamp uint64, pieces Pieces) (*Run, error) {
 	if !fields.Done() {
 		return nil, damaged("head with %d hashes, %d bucket bits", count, bucketBits)
 	}
-	return &Run{NewBody(stamp, count, bucketBits, 0, pieces), latest}, nil
+	if version == longVersion {
+		body := NewBody(stamp, count, bucketBits, HashBits, 0, pieces)
+		body.passed = 1<<(HashBits-IDBits) - 1
+		return &Run{body, latest}, nil
+	}
+	return &Run{NewBody(stamp, count, bucketBits, IDBits, 0, pieces), latest}, nil
 }
 
 // Latest returns when the latest of the ids arrived.

@@ -119,7 +119,7 @@ func TestMergeKeepsWhatItIsToldTo(t *testing.T) {
 	var runs []*Run
 	want := map[Hash]bool{}
 	shared := some(next, 500)
-	keep := func(h Hash) bool { return h.Lo>>8%3 != 0 }
+	keep := func(h Hash) bool { return h.Lo>>32%3 != 0 }
 	for i := range 5 {
 		hashes := append(some(next, 7000*i), shared...)
 		slices.SortFunc(hashes, Hash.Compare)
@@ -226,7 +226,7 @@ func TestFewNewHashesPassTheFilter(t *testing.T) {
 // evenly returns a generator of hashes without the near ones that random has.
 func evenly(seed uint64) func() Hash {
 	r := rand.New(rand.NewPCG(seed, 8))
-	return func() Hash { return Hash{r.Uint64(), r.Uint64() &^ 0xff} }
+	return func() Hash { return Hash{r.Uint64(), r.Uint64() << (128 - IDBits)} }
 }
 
 // Five million ids, by their real hashes: each is found, and five million others aren't.
@@ -235,7 +235,7 @@ func TestMillionsOfIDsAreAnsweredExactly(t *testing.T) {
 	if testing.Short() {
 		count = 400_000
 	}
-	hasher := NewHasher([32]byte{3})
+	hasher := NewHasher([32]byte{3}, IDBits)
 	var runs []*Run
 	for part := range 4 {
 		hashes := make([]Hash, 0, count/4)

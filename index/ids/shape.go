@@ -13,18 +13,21 @@ import (
 //
 //	bucket     bucketBits  equal parts of all possible hashes
 //	remainder  7 bits      in a filter, one byte per hash
-//	rest       what is left, in a rest
+//	rest       what is left, in a rest: 49 - bucketBits bits above, the others below
 //
 // All pieces of a kind cover equally many buckets, so that the bucket says where everything is.
 const (
 	magic      = "mids"
-	runVersion = 1
+	runVersion = 2
+	// longVersion is the version of runs whose hashes have HashBits. They are read; what is written of them
+	// has IDBits.
+	longVersion = 1
 
 	remainderBits = 7
 	// bucketIDs4 / 4 is how many hashes a bucket has on average, at most; more than half of it, at
 	// least. A new hash passes the filter by chance once in 128 / 1.25 = 102 times.
 	bucketIDs4 = 5
-	// bucketBitsMax keeps rests wider than 64 bits, and piece numbers below 2^32.
+	// bucketBitsMax leaves rests an upper part, and keeps piece numbers below 2^32.
 	bucketBitsMax = 40
 	// valueBitsMax is the width of the numbers that other packages keep with their hashes.
 	valueBitsMax = 32
@@ -56,12 +59,13 @@ type (
 	Emit = piece.Emit
 )
 
-// shape says how the hashes of a run are cut, and how many bits of value each has with it.
-type shape struct{ bucketBits, valueBits int }
+// shape says how many bits the hashes of a run have, how they are cut, and how many bits of value each has
+// with it.
+type shape struct{ hashBits, bucketBits, valueBits int }
 
 // shapeFor returns the shape of a run of at most count hashes.
-func shapeFor(count int) shape {
-	s := shape{}
+func shapeFor(count, hashBits, valueBits int) shape {
+	s := shape{hashBits: hashBits, valueBits: valueBits}
 	for 4*count > bucketIDs4<<s.bucketBits {
 		s.bucketBits++
 	}
@@ -88,17 +92,28 @@ func (s shape) remainder(h Hash) byte {
 	return byte(h.Hi>>(64-s.bucketBits-remainderBits)) & remainderMask
 }
 
-// highBits is how many bits of a rest are above the lower 64.
-func (s shape) highBits() int { return HashBits - 64 - s.bucketBits - remainderBits }
+// highsFrom is where in a hash the upper part of a rest begins, whatever the hash's length: 56 bits are above.
+const highsFrom = 128 - 56
+
+// unused returns how many of a hash's 128 bits don't count.
+func (s shape) unused() int { return 128 - s.hashBits }
+
+// lowBytes is how many bytes the lower part of a rest has: 8 or 5.
+func (s shape) lowBytes() int { return (highsFrom - s.unused()) / 8 }
+
+// highBits is how many bits of a rest are above.
+func (s shape) highBits() int { return 56 - s.bucketBits - remainderBits }
 
 func (s shape) rest(h Hash) (high, low uint64) {
-	return h.Hi >> 8 & (1<<s.highBits() - 1), h.Hi<<56 | h.Lo>>8
+	low = h.Hi<<(64-s.unused()) | h.Lo>>s.unused()
+	return h.Hi >> (highsFrom - 64) & (1<<s.highBits() - 1), low & (1<<(8*s.lowBytes()) - 1)
 }
 
 // join is what cutting was.
 func (s shape) join(bucket int, remainder byte, high, low uint64) Hash {
 	top := uint64(bucket)<<remainderBits | uint64(remainder)
-	return Hash{Hi: top<<(64-s.bucketBits-remainderBits) | high<<8 | low>>56, Lo: low << 8}
+	hi := top<<(64-s.bucketBits-remainderBits) | high<<(highsFrom-64)
+	return Hash{Hi: hi | low>>(64-s.unused()), Lo: low << s.unused()}
 }
 
 // filterBytes returns the bytes of all filters of a run of count hashes, unframed.
@@ -108,7 +123,7 @@ func (s shape) filterBytes(count int) int {
 
 // restBytes returns about the bytes of all rests of a run of count hashes.
 func (s shape) restBytes(count int) int {
-	return count*(64+s.highBits()+s.valueBits)/8 + s.rests()*restOverhead
+	return count*(8*s.lowBytes()+s.highBits()+s.valueBits)/8 + s.rests()*restOverhead
 }
 
 // restOverhead is about what memory a kept rest takes besides its bytes.

@@ -9,10 +9,10 @@ import (
 	"millimetric/index/piece"
 )
 
-// Build writes a run of hashes, which must rise. The stamp tells the run from all others that are or
+// Build writes a run of hashes of IDBits, which must rise. The stamp tells the run from all others that are or
 // were kept beside it; latest is when the latest of the ids arrived.
 func Build(stamp uint64, latest event.Time, hashes []Hash, emit Emit) error {
-	w := NewBodyWriter(piece.NewWriter(kind, stamp, emit), len(hashes), 0)
+	w := NewBodyWriter(piece.NewWriter(kind, stamp, emit), len(hashes), IDBits, 0)
 	for _, h := range hashes {
 		if err := w.Add(h, 0); err != nil {
 			return err
@@ -43,17 +43,16 @@ type BodyWriter struct {
 	restHashes restWriter
 }
 
-// NewBodyWriter returns a writer of at most count hashes, each with a value of so many bits.
-func NewBodyWriter(out *piece.Writer, count, valueBits int) *BodyWriter {
-	w := &BodyWriter{shape: shapeFor(count), out: out}
-	w.valueBits = valueBits
+// NewBodyWriter returns a writer of at most count hashes of so many bits, each with a value of so many.
+func NewBodyWriter(out *piece.Writer, count, hashBits, valueBits int) *BodyWriter {
+	w := &BodyWriter{shape: shapeFor(count, hashBits, valueBits), out: out}
 	w.filter.reset()
 	return w
 }
 
 // Add writes the next hash, which must be greater than the one before.
 func (w *BodyWriter) Add(h Hash, value uint32) error {
-	if w.count > 0 && !w.last.less(h) || h.Lo&0xff != 0 {
+	if w.count > 0 && !w.last.less(h) || h.Lo<<(64-w.unused()) != 0 {
 		panic(fmt.Sprintf("ids: hash %x follows %x", h, w.last))
 	}
 	if uint64(value)>>w.valueBits != 0 {

@@ -42,18 +42,25 @@ type Kind struct {
 
 // OpenHead reads the head of a run that was written with the stamp.
 func (k Kind) OpenHead(from Source, stamp uint64) (Fields, error) {
+	fields, _, err := k.OpenHeadFrom(k.Version, from, stamp)
+	return fields, err
+}
+
+// OpenHeadFrom is OpenHead for runs of several versions, from the oldest on. It returns which one it is.
+func (k Kind) OpenHeadFrom(oldest byte, from Source, stamp uint64) (fields Fields, version byte, err error) {
 	src, err := from.Piece(0)
 	if err != nil {
-		return Fields{}, err
+		return Fields{}, 0, err
 	}
 	if len(src) < len(k.Magic)+1 || string(src[:len(k.Magic)]) != k.Magic {
-		return Fields{}, Damaged("head of %d bytes isn't one of %s", len(src), k.Magic)
+		return Fields{}, 0, Damaged("head of %d bytes isn't one of %s", len(src), k.Magic)
 	}
-	if src[len(k.Magic)] != k.Version {
-		return Fields{}, Damaged("version %d of %s is unknown", src[len(k.Magic)], k.Magic)
+	version = src[len(k.Magic)]
+	if version < oldest || version > k.Version {
+		return Fields{}, 0, Damaged("version %d of %s is unknown", version, k.Magic)
 	}
 	plain, err := encode.OpenFrame(src[len(k.Magic)+1:], encode.Place{Stamp: stamp})
-	return Fields{rest: plain}, err
+	return Fields{rest: plain}, version, err
 }
 
 // Open reads another piece. What it returns may alias what the source gave.

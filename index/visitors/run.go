@@ -64,7 +64,7 @@ type writer struct {
 // newWriter returns a writer of at most count entries with ordinals up to bound.
 func newWriter(stamp uint64, count int, bound uint32, emit ids.Emit) *writer {
 	w := &writer{out: piece.NewWriter(kind, stamp, emit), ordinalBits: bits.Len32(bound)}
-	w.body = ids.NewBodyWriter(w.out, count, w.ordinalBits)
+	w.body = ids.NewBodyWriter(w.out, count, ids.HashBits, w.ordinalBits)
 	return w
 }
 
@@ -100,7 +100,7 @@ func Open(stamp uint64, pieces ids.Pieces) (*Run, error) {
 	if !fields.Done() || bits.Len64(most) > int(ordinalBits) {
 		return nil, piece.Damaged("head of a run of %d visitors with ordinals up to %d", count, most)
 	}
-	return &Run{ids.NewBody(stamp, count, bucketBits, int(ordinalBits), pieces), uint32(most)}, nil
+	return &Run{ids.NewBody(stamp, count, bucketBits, ids.HashBits, int(ordinalBits), pieces), uint32(most)}, nil
 }
 
 // Len returns how many visitors there are.
