@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,6 +86,7 @@ func (s settings) measureSize(ctx context.Context, events int, chilled bool) (z 
 	if err := z.agree(ctx, s, st); err != nil {
 		return z, err
 	}
+	st.server.more = append(slices.Clone(st.server.more), "--memory", strconv.Itoa(memoryOf(events)>>20)+"MiB")
 	if err := st.renew(ctx, s); err != nil {
 		return z, err
 	}
@@ -92,6 +94,14 @@ func (s settings) measureSize(ctx context.Context, events int, chilled bool) (z 
 		return z, err
 	}
 	return z, z.chill(ctx, s, st)
+}
+
+// memoryOf returns the memory, in bytes, that a server may need for questions about so many events: it is told so.
+func memoryOf(events int) int {
+	if events <= 10_000_000 {
+		return 512 << 20
+	}
+	return 1 << 30
 }
 
 // agree refuses to time answers that differ.

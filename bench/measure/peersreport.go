@@ -85,8 +85,9 @@ func (z *size) warmTable() string {
 		ratio, target, met := z.verdict(l)
 		fmt.Fprintf(&b, " %s | %s | %s |\n", ratio, target, met)
 	}
-	limit := map[bool]uint64{true: 512 << 20, false: 1 << 30}[z.events <= 10_000_000]
-	fmt.Fprintf(&b, "\nMost memory over the set: server %s (target %s, %s)", megabytes(z.memory), megabytes(launch.Memory{Most: limit}), mark(z.memory.Most <= limit))
+	limit := uint64(memoryOf(z.events))
+	fmt.Fprintf(&b, "\nMost memory over the set: server %s, started with --memory %dMiB (target %s, %s)",
+		megabytes(z.memory), limit>>20, megabytes(launch.Memory{Most: limit}), mark(z.memory.Most <= limit))
 	for i, t := range z.tables {
 		fmt.Fprintf(&b, ", %s after table %s %s", t.Kind, t.Table, megabytes(z.tableMemory[i]))
 	}

@@ -27,6 +27,9 @@ const (
 	// beyond it hardly any work is saved.
 	heapShare   = 4
 	heapRoomMax = 256 << 20
+	// heapBeside is the part of all memory that the collector leaves to what it doesn't count, such as the pages of
+	// the program itself.
+	heapBeside = 16
 	// heapPercent is what the heap may grow by where little is allocated.
 	heapPercent = 50
 )
@@ -56,7 +59,7 @@ func giveBack() {
 
 // keepHeap paces the collector until ctx ends. memory is what the process should need at most, in bytes.
 func keepHeap(ctx context.Context, memory int64) {
-	debug.SetMemoryLimit(memory)
+	debug.SetMemoryLimit(memory - memory/heapBeside)
 	h := newHeap(memory)
 	h.setPercent(heapPercent)
 	ticker := time.NewTicker(heapEvery)
