@@ -181,17 +181,15 @@ func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed
 		numbers, _ := known.covers(segments)
 		w.enterJoined(known, segments, numbers)
 	}
-	held := int64(0)
-	p := everything()
-	p.size = func() int { return int(held / entryBytes) }
-	for _, s := range more {
-		starts, err := r.findStarts(p, s, nil)
-		if err != nil {
-			return nil, err
-		}
-		held += starts.bytes()
-		w.segments = append(w.segments, &startSegment{visitStarts: starts, sealed: s})
+	if err := w.findAll(more); err != nil {
+		return nil, err
 	}
+	p := everything()
+	held := int64(0)
+	for _, of := range w.segments {
+		held += of.bytes()
+	}
+	p.size = func() int { return int(held / entryBytes) }
 	j := newJoining(w)
 	j.time, j.drain = segments[0].firstTime(), drain
 	w.joining = j
@@ -201,6 +199,28 @@ func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed
 	j.close()
 	joined := j.joinedStarts // a copy: what it was made with must not stay with it
 	return &joined, nil
+}
+
+// findAll finds the starts of segments, which the memo isn't to keep.
+func (w *startWalk) findAll(segments []*sealed) error {
+	found := make([]*visitStarts, len(segments))
+	err := w.r.lookAt(len(segments), rowsOfAll(segments), func(worker *run) func(int) error {
+		held, p := int64(0), everything()
+		p.size = func() int { return int(held / entryBytes) }
+		return func(i int) (err error) {
+			s := segments[i].openedBy(worker)
+			if found[i], err = worker.findStarts(p, s, nil); err != nil {
+				return err
+			}
+			held += found[i].bytes()
+			s.runs = nil // all together take as much as the starts
+			return nil
+		}
+	})
+	for i, s := range segments {
+		w.segments = append(w.segments, &startSegment{visitStarts: found[i], sealed: s})
+	}
+	return err
 }
 
 // everything is a pass over all that a source shows.

@@ -93,10 +93,10 @@ func (r *run) startsOf(p *pass, s *sealed) (*visitStarts, error) {
 type startFinder struct {
 	*visitStarts
 	kinds   touchKinds
-	visits  map[visitKey]struct{} // of the visitor at hand, that had their first address
-	session uint32                // the last of these
-	events  uint32                // that were met
-	whom    *membership           // nil where all visitors matter
+	began   []bool      // by session: it had its first address; a session is a visit of one visitor
+	session uint32      // the last of these
+	events  uint32      // that were met
+	whom    *membership // nil where all visitors matter
 }
 
 // findStarts walks a segment.
@@ -109,7 +109,8 @@ func (r *run) findStarts(p *pass, s *sealed, whom *membership) (*visitStarts, er
 		n = 0
 	}
 	starts := &visitStarts{ordinals: make([]uint32, 0, n), first: make([]uint32, 0, n), last: make([]uint32, 0, n), ends: make([]uint32, 0, n)}
-	f := &startFinder{visitStarts: starts, visits: map[visitKey]struct{}{}, whom: whom}
+	starts.list = make([]visitStart, 0, n)
+	f := &startFinder{visitStarts: starts, whom: whom}
 	f.time, _ = s.segment.TimeRange()
 	f.seq, _ = s.segment.SeqRange()
 	err := r.eachChunk(p, s, func() int { return int(f.bytes() / entryBytes) }, f.take)
@@ -132,7 +133,6 @@ func (f *startFinder) take(v *view, chosen []int32) {
 			f.ordinals, f.first = append(f.ordinals, row.visitor), append(f.first, time)
 			f.last, f.ends = append(f.last, time), append(f.ends, uint32(len(f.list)))
 			f.session = noOrdinal
-			clear(f.visits)
 		} else {
 			if event.Time(time-f.last[n-1]) < halfHour {
 				soon = startSoon
@@ -153,12 +153,12 @@ func (f *startFinder) enter(e *scanRow, session uint32, flags startFlags) {
 		return
 	}
 	f.session = session
-	key := visitOf(e, 0)
-	known := len(f.visits)
-	if f.visits[key] = struct{}{}; len(f.visits) == known {
+	began := at(&f.began, session)
+	if *began {
 		return
 	}
-	v := e.view
+	*began = true
+	key, v := visitOf(e, 0), e.view
 	switch {
 	case kind == touchDropped:
 		flags |= startDropped
