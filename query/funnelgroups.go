@@ -5,17 +5,23 @@ import (
 	"slices"
 )
 
-// crowd is actors of one period: a number of those of depth 1, and what the others reached.
+// crowd is actors of one period: a number of those of depth 1, and the others.
 type crowd struct {
-	ones     int64
-	outcomes []outcome
+	ones   int64
+	beyond []someReached
 }
 
-func (c *crowd) size() int64 { return c.ones + int64(len(c.outcomes)) }
+func (c *crowd) size() int64 {
+	n := c.ones
+	for i := range c.beyond {
+		n += int64(c.beyond[i].count())
+	}
+	return n
+}
 
 func (c *crowd) add(o *crowd) {
 	c.ones += o.ones
-	c.outcomes = append(c.outcomes, o.outcomes...)
+	c.beyond = append(c.beyond, o.beyond...)
 }
 
 // funnelGroup is the actors of one group, in the range and in the period before.
@@ -26,7 +32,10 @@ type funnelGroup struct {
 
 // whole is all actors.
 func (f *funnelResult) whole() crowd {
-	all := crowd{outcomes: f.outcomes}
+	var all crowd
+	for _, p := range f.parts() {
+		all.beyond = append(all.beyond, someReached{depthReached: p, all: true})
+	}
 	for _, n := range f.ones {
 		all.ones += n
 	}
@@ -77,19 +86,21 @@ func (f *funnelResult) joined(before *funnelResult) []*funnelGroup {
 	return groups
 }
 
-// part gives the actors of each group. It sorts the outcomes.
+// part gives the actors of each group.
 func (f *funnelResult) part(group func(text string, of crowd)) {
-	slices.SortFunc(f.outcomes, func(a, b outcome) int { return cmp.Compare(a.group, b.group) })
-	text := f.see.by.values[0].list
-	ones := slices.Clone(f.ones)
-	for own := range chunks(f.outcomes, func(a, b *outcome) bool { return a.group == b.group }) {
-		count := at(&ones, own[0].group)
-		group(text[own[0].group], crowd{ones: *count, outcomes: own})
-		*count = 0
+	texts := f.see.by.values[0].list
+	crowds := make([]crowd, len(texts))
+	for number, n := range f.ones {
+		crowds[number].ones = n
 	}
-	for number, n := range ones {
-		if n > 0 {
-			group(text[number], crowd{ones: n})
+	for _, p := range f.parts() {
+		p.byGroup(len(texts), func(number int, some someReached) {
+			crowds[number].beyond = append(crowds[number].beyond, some)
+		})
+	}
+	for number := range crowds {
+		if crowds[number].size() > 0 {
+			group(texts[number], crowds[number])
 		}
 	}
 }

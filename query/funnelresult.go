@@ -2,7 +2,6 @@ package query
 
 import (
 	"cmp"
-	"math/big"
 	"slices"
 
 	"millimetric/index/event"
@@ -10,20 +9,14 @@ import (
 
 // funnelResult gathers what actors reached, and makes the answer of it.
 type funnelResult struct {
-	q        *Funnel
-	see      *sight
-	outcomes []outcome
-	ones     []int64      // by group: the actors of depth 1, of whom nothing else is asked
-	times    []event.Time // of the events of all outcomes, one after the other
-	listed   []listed
-	line     []event.Time // of the attempt at hand
-}
-
-// outcome is how far one actor came.
-type outcome struct {
-	group uint32
-	depth int32
-	first int // its events begin here in times
+	q      *Funnel
+	see    *sight
+	ones   []int64         // by group: the actors of depth 1, of whom nothing else is asked
+	own    []*depthReached // by depth: the others; nil where there are none
+	others []*depthReached // that helpers found
+	listed []listed
+	taken  int          // of all actors but those of depth 1, and one for each actor
+	line   []event.Time // of the attempt at hand
 }
 
 // listed is one actor of the list: who it was at the event that reached the step.
@@ -65,8 +58,13 @@ func (f *funnelResult) enter(group uint32, times []event.Time) {
 		*at(&f.ones, group)++
 		return
 	}
-	f.outcomes = append(f.outcomes, outcome{group: group, depth: int32(len(times)), first: len(f.times)})
-	f.times = append(f.times, times...)
+	own := *at(&f.own, uint32(len(times)))
+	if own == nil {
+		own = &depthReached{depth: len(times)}
+		f.own[len(times)] = own
+	}
+	f.taken += len(times) + 1
+	own.groups, own.times = append(own.groups, group), append(own.times, times...)
 }
 
 // addOnes takes so many actors who came no further than depth 1, where nothing tells them apart.
@@ -76,9 +74,20 @@ func (f *funnelResult) addOnes(n int) {
 	}
 }
 
-// size counts entries: an outcome is two, and its times are sorted apart.
+// parts returns all who came beyond depth 1.
+func (f *funnelResult) parts() []*depthReached {
+	parts := slices.Clone(f.others)
+	for _, own := range f.own {
+		if own != nil {
+			parts = append(parts, own)
+		}
+	}
+	return parts
+}
+
+// size counts entries: of the steps that were taken, two for three.
 func (f *funnelResult) size() int {
-	return 2*len(f.outcomes) + 3*len(f.times) + len(f.listed) + len(f.ones)
+	return len(f.listed) + len(f.ones) + f.taken*2/3
 }
 
 // answer makes the answer; before is what was in the previous period, nil where that wasn't asked for.
@@ -101,20 +110,6 @@ func (f *funnelResult) answer(r *run, before *funnelResult) *Answer {
 		answer.Cut = []Member{{"next", Text(f.q.Cursor(r.asOf, Page{Skip: f.q.Page.Skip + f.q.Limit}))}}
 	}
 	return answer
-}
-
-// chunks cuts a list between neighbours that aren't alike.
-func chunks[T any](list []T, alike func(a, b *T) bool) func(yield func([]T) bool) {
-	return func(yield func([]T) bool) {
-		for from, to := 0, 0; from < len(list); from = to {
-			for to = from + 1; to < len(list) && alike(&list[from], &list[to]); {
-				to++
-			}
-			if !yield(list[from:to:to]) {
-				return
-			}
-		}
-	}
 }
 
 // actors lists who reached the step, or dropped out there, the latest first.
@@ -156,12 +151,12 @@ func (f *funnelResult) steps(before *funnelResult, of *funnelGroup) Value {
 
 // numbers reckons what each step says of some actors.
 func (f *funnelResult) numbers(of *crowd) [][]Member {
-	n, outcomes := len(f.q.Steps), of.outcomes
+	n := len(f.q.Steps)
 	reached := make([]int64, n+2) // by depth; nobody gets beyond the last
 	reached[1] = of.ones
-	for _, o := range outcomes {
-		for depth := 1; depth <= int(o.depth); depth++ {
-			reached[depth]++
+	for _, s := range of.beyond {
+		for depth := 1; depth <= s.depth; depth++ {
+			reached[depth] += int64(s.count())
 		}
 	}
 	numbers := make([][]Member, n)
@@ -180,79 +175,12 @@ func (f *funnelResult) numbers(of *crowd) [][]Member {
 		if i == 0 {
 			continue
 		}
-		start := f.spans(outcomes, 0, i, reached[depth])
+		start := f.spans(of, 0, i, int(reached[depth]))
 		previous := start
 		if i > 1 {
-			previous = f.spans(outcomes, i-1, i, reached[depth])
+			previous = f.spans(of, i-1, i, int(reached[depth]))
 		}
 		numbers[i] = append(numbers[i], Member{"from_previous", previous}, Member{"from_start", start})
 	}
 	return numbers
-}
-
-// spans sums up the times between two events of the attempts that have both, which are so many.
-func (f *funnelResult) spans(outcomes []outcome, from, to int, reached int64) Value {
-	spans := make([]int64, 0, reached)
-	var sum int64 // as many times as a budget has entries, each ten years, are less than 2^63
-	for i := range outcomes {
-		if o := &outcomes[i]; int(o.depth) > to {
-			span := int64(f.times[o.first+to] - f.times[o.first+from])
-			spans = append(spans, span)
-			sum += span
-		}
-	}
-	var median, p90, mean Value
-	if n := len(spans); n > 0 {
-		half := nearestRank(n, 50)
-		median = Seconds(big.NewInt(ranked(spans, half)), 1)
-		p90 = Seconds(big.NewInt(ranked(spans[half:], nearestRank(n, 90)-half)), 1) // none before is greater
-		mean = Seconds(big.NewInt(sum), int64(n))
-	}
-	return Object(Member{"median_s", median}, Member{"p90_s", p90}, Member{"mean_s", mean})
-}
-
-// nearestRank is the rank, from 0 on, of the least of so many values that at least so many of a hundred don't exceed.
-func nearestRank(n, percent int) int { return (n*percent+99)/100 - 1 }
-
-// ranked returns the value of a rank. It changes the order of values: those before the rank are no greater then, and
-// those after it no less.
-func ranked(values []int64, rank int) int64 {
-	// The pivot of three keeps most lists from being halved badly; what remains long after some tries is sorted.
-	for range 64 {
-		if len(values) < 16 {
-			break
-		}
-		a, b, c := values[0], values[len(values)/2], values[len(values)-1]
-		less, equal := partition(values, max(min(a, b), min(max(a, b), c)))
-		switch {
-		case rank < less:
-			values = values[:less]
-		case rank < equal:
-			return values[less]
-		default:
-			values, rank = values[equal:], rank-equal
-		}
-	}
-	slices.Sort(values)
-	return values[rank]
-}
-
-// partition brings what is less than a value to the front, and what is greater to the end. It returns where
-// the values that are equal begin and end.
-func partition(values []int64, pivot int64) (less, equal int) {
-	end := len(values)
-	for equal < end {
-		switch v := values[equal]; {
-		case v < pivot:
-			values[less], values[equal] = v, values[less]
-			less++
-			equal++
-		case v > pivot:
-			end--
-			values[equal], values[end] = values[end], v
-		default:
-			equal++
-		}
-	}
-	return less, equal
 }

@@ -120,10 +120,11 @@ func (f *funnelResult) join(o *funnelResult) {
 		l.who = f.see.who.number(pair(f.see.names.number(o.see.names.list[visitor]), f.see.names.number(o.see.names.list[user])))
 		f.listed = append(f.listed, l)
 	}
-	first := len(f.times)
-	f.times = append(f.times, o.times...)
-	for _, one := range o.outcomes {
-		one.group, one.first = groups[one.group], one.first+first
-		f.outcomes = append(f.outcomes, one)
+	f.taken += o.taken
+	for _, p := range o.parts() {
+		for i, group := range p.groups {
+			p.groups[i] = groups[group]
+		}
+		f.others = append(f.others, p)
 	}
 }

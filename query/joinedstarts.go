@@ -20,7 +20,7 @@ type joinedStarts struct {
 	segments []joinedSegment
 	kinds    []touchTexts
 	blocks   []*joinedBlock // by a visitor's block; nil where it has none
-	refused  bool           // the segments' can't be joined: there are too many kinds
+	needs    int64          // bytes of the starts, where these aren't kept; 0 where they are
 }
 
 // joinedSegment is a segment, from whose first time and least position those of starts count.

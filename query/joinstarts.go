@@ -2,6 +2,7 @@ package query
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"weak"
@@ -21,43 +22,46 @@ func (w *startWalk) openJoined(segments []*sealed) (ok bool, err error) {
 	if len(segments) == 0 || len(segments) > joinedSegmentsMax || spanOf(segments) > joinedSpanMax {
 		return len(segments) == 0, nil
 	}
-	key := w.r.memoKey(segments[0], memoJoined, "")
-	if known, has := w.r.common.Memo.get(key); has {
-		joined := known.(*joinedStarts)
-		if numbers, all := joined.covers(segments); all {
-			if joined.refused {
-				return false, nil
-			}
-			if rest := restOf(segments, numbers); rowsOfAll(rest)*restShare <= rowsOfAll(segments) {
-				w.enterJoined(joined, segments, numbers)
-				return w.openRest(rest)
-			}
-			w.joined = joined // to go on from
+	key, memo := w.r.memoKey(segments[0], memoJoined, ""), w.r.common.Memo
+	var base *joinedStarts // to go on from
+	if kept, has := memo.get(key); has {
+		joined := kept.(*joinedStarts)
+		numbers, all := joined.covers(segments)
+		switch rest := restOf(segments, numbers); {
+		case !all: // it is about segments that are gone
+		case joined.needs > 0 && !memo.hasRoom(joined.needs):
+			return false, nil
+		case joined.needs > 0:
+		case rowsOfAll(rest)*restShare <= rowsOfAll(segments):
+			w.enterJoined(joined, segments, numbers)
+			return w.openRest(rest)
+		default:
+			base = joined
 		}
 	}
 	settled := settledOf(segments)
-	if !w.r.common.Memo.hasRoom(int64(joinedShare * rowsOfAll(settled))) {
-		w.joined = nil
+	if !memo.hasRoom(int64(joinedShare * rowsOfAll(settled))) {
 		return false, nil
 	}
-	joined, err := w.r.join(w.joined, settled)
+	joined, err := w.r.join(base, settled)
 	if errors.Is(err, errManyTouches) {
-		joined = refusedStarts(settled)
-	} else if err != nil {
+		memo.replace(key, refusedStarts(settled, math.MaxInt64))
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
-	w.r.common.Memo.replace(key, joined)
-	if w.joined = nil; joined.refused {
-		return false, nil
+	if !memo.replace(key, joined) {
+		memo.replace(key, refusedStarts(settled, joined.bytes()+memoOverhead))
 	}
 	numbers, _ := joined.covers(segments)
 	w.enterJoined(joined, segments, numbers)
 	return w.openRest(restOf(segments, numbers))
 }
 
-// refusedStarts say of some segments that their starts can't be joined.
-func refusedStarts(segments []*sealed) *joinedStarts {
-	j := &joinedStarts{refused: true}
+// refusedStarts say of some segments that their starts are only joined where there is room for so many bytes.
+func refusedStarts(segments []*sealed, bytes int64) *joinedStarts {
+	j := &joinedStarts{needs: bytes}
 	for _, s := range segments {
 		j.segments = append(j.segments, joinedSegment{segment: weak.Make(s.original)})
 	}
@@ -195,7 +199,8 @@ func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed
 		return nil, err
 	}
 	j.close()
-	return &j.joinedStarts, nil
+	joined := j.joinedStarts // a copy: what it was made with must not stay with it
+	return &joined, nil
 }
 
 // everything is a pass over all that a source shows.
