@@ -23,10 +23,9 @@ type reader struct {
 	decoder jsontext.Decoder
 	body    []byte
 
-	// text is the body as a string. Values without escapes are cut out of it, so that reading a
-	// request costs no allocation for each of its strings. At the first glance it shares the body's
-	// memory: of what comes of that, nothing but events outlives the request, and own.go moves what
-	// they keep. The strict walk, of which errors may quote the text, has a copy.
+	// text is the body as a string, in the body's own memory. Values without escapes are cut out of it, so that
+	// reading a request costs no allocation for each of its strings, and leaves no copy of what must not be kept.
+	// Nothing but events and errors outlives the body, and own.go moves what these keep.
 	text string
 
 	owner      owner
@@ -41,7 +40,6 @@ func (r *reader) open(body []byte) {
 
 // rewind puts the decoder at the beginning of the body.
 func (r *reader) rewind() {
-	r.text = string(r.body)
 	// Over a bytes.Buffer the decoder reads in place: it neither copies nor changes the body.
 	r.source = *bytes.NewBuffer(r.body)
 	r.decoder.Reset(&r.source)
@@ -54,8 +52,8 @@ func (r *reader) close() {
 		r.decoder.Reset(&r.source)
 	}
 	r.body, r.text = nil, ""
-	r.owner.texts.Reset()
-	r.owner.words.Reset()
+	r.owner.texts.text = nil
+	r.owner.words.text = nil
 	r.owner.name = ""
 	r.places.forget()
 }

@@ -203,10 +203,10 @@ func (p *Pipeline) read(caller Caller, body []byte, what call) (taken, error) {
 	}
 	q.restart()
 	if err := q.walk(); err != nil {
-		return taken{}, readError(err)
+		return taken{}, ownError(readError(err))
 	}
 	if err := q.form.err(); err != nil {
-		return taken{}, err
+		return taken{}, ownError(err)
 	}
 	return q.taken(), nil
 }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"bytes"
-	"strings"
 )
 
 // depthMax bounds the nesting of any value in a body, known field or not: the JSON decoder recurses
@@ -69,9 +68,9 @@ func stringEnd(text []byte, start int) int {
 	return len(text)
 }
 
-// writeCompact writes a valid JSON value without its white space; numbers and strings stay as they
+// appendCompact appends a valid JSON value without its white space; numbers and strings stay as they
 // were written.
-func writeCompact(b *strings.Builder, text string) {
+func appendCompact(to []byte, text string) []byte {
 	kept := 0 // text[:kept] is written or left out
 	inside := false
 	for i := 0; i < len(text); i++ {
@@ -81,9 +80,9 @@ func writeCompact(b *strings.Builder, text string) {
 		case c == '\\':
 			i++ // only strings hold backslashes: the next byte ends no string
 		case !inside && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
-			b.WriteString(text[kept:i])
+			to = append(to, text[kept:i]...)
 			kept = i + 1
 		}
 	}
-	b.WriteString(text[kept:])
+	return append(to, text[kept:]...)
 }

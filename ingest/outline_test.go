@@ -24,14 +24,13 @@ func FuzzOutline(f *testing.F) {
 		if err := json.Compact(&want, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		var compact strings.Builder
-		writeCompact(&compact, text)
+		compact := appendCompact(nil, text)
 		depth, members := shapeOf(t, text)
 		if depth > depthMax || members > membersMax {
 			return // the outline stops early there
 		}
-		if compact.String() != want.String() || got != (outline{want.Len(), depth, members}) {
-			t.Fatalf("%q: %+v, %q; want %d bytes, depth %d, %d members", text, got, compact.String(), want.Len(), depth, members)
+		if string(compact) != want.String() || got != (outline{want.Len(), depth, members}) {
+			t.Fatalf("%q: %+v, %q; want %d bytes, depth %d, %d members", text, got, string(compact), want.Len(), depth, members)
 		}
 	})
 }

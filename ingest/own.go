@@ -1,15 +1,19 @@
 package ingest
 
 import (
+	"errors"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"millimetric/index/event"
 )
 
-// arena is memory that the events of a request share. The zero value is ready.
+// arena is memory that the events of a request share. The zero value is ready. What was written doesn't change any
+// more. Unlike that of a strings.Builder, what isn't written yet is zero: events stay for long, and no piece of what
+// others had left there must stay with them.
 type arena struct {
-	strings.Builder
+	text []byte
 }
 
 // arenaBytes is how much an arena takes at once while the events of a batch come in. A single event
@@ -29,8 +33,8 @@ type owner struct {
 // compact properties. owned says that the texts of the event's visit lie in memory that is kept
 // anyway.
 //
-// Until then the event's strings lie in the body of the request, which is overwritten by the next
-// one, and which holds everything that the event must not keep: the address, the agent, what was
+// Until then the event's strings lie in the body of the request, which is cleared at its end, and
+// which holds everything that the event must not keep: the address, the agent, what was
 // stripped from the URLs.
 func (o *owner) own(e *event.Event, d *draft, owned bool) {
 	words := [...]*string{&e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign}
@@ -48,20 +52,20 @@ func (o *owner) own(e *event.Event, d *draft, owned bool) {
 	a.move(&e.ID)
 	a.move(&e.UserID)
 	a.move(&e.IPHash)
-	visitor := a.Len()
+	visitor := len(a.text)
 	a.move(&e.AnonymousID)
 	if e.SessionDerived {
 		// The visitor's id is the first part of the session's: both lie in the same bytes.
-		a.Write(session)
-		e.SessionID = a.String()[visitor:]
+		a.text = append(a.text, session...)
+		e.SessionID = a.from(visitor)
 	} else {
 		a.move(&e.SessionID)
 	}
 	e.Properties = "{}"
 	if d.propertiesBytes > len(e.Properties) {
-		start := a.Len()
-		writeProperties(&a.Builder, d)
-		e.Properties = a.String()[start:]
+		start := len(a.text)
+		a.text = appendProperties(a.text, d)
+		e.Properties = a.from(start)
 	}
 }
 
@@ -87,15 +91,19 @@ func (a *arena) moveAll(texts []*string) {
 
 // ready makes room for size bytes. What was written before stays where it is.
 func (a *arena) ready(size int) {
-	if a.Cap()-a.Len() >= size {
+	if cap(a.text)-len(a.text) >= size {
 		return
 	}
-	first := a.Cap() == 0
-	a.Reset()
-	if !first {
+	if a.text != nil {
 		size = max(size, arenaBytes)
 	}
-	a.Grow(size)
+	a.text = make([]byte, 0, size)
+}
+
+// from returns what was written from start on.
+func (a *arena) from(start int) string {
+	text := a.text[start:]
+	return unsafe.String(unsafe.SliceData(text), len(text))
 }
 
 // move copies a text into the arena, which has room for it.
@@ -103,15 +111,35 @@ func (a *arena) move(text *string) {
 	if *text == "" {
 		return
 	}
-	start := a.Len()
-	a.WriteString(*text)
-	*text = a.String()[start:]
+	start := len(a.text)
+	a.text = append(a.text, *text...)
+	*text = a.from(start)
 }
 
-func writeProperties(b *strings.Builder, d *draft) {
+func appendProperties(to []byte, d *draft) []byte {
 	if len(d.properties) == d.propertiesBytes {
-		b.WriteString(d.properties)
-		return
+		return append(to, d.properties...)
 	}
-	writeCompact(b, d.properties)
+	return appendCompact(to, d.properties)
+}
+
+// ownError moves what an error quotes of the body.
+func ownError(err error) error {
+	var known *event.Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	for i, note := range known.Notes {
+		known.Notes[i] = strings.Clone(note)
+	}
+	fields := make(event.FieldErrors, len(known.Fields))
+	for field, messages := range known.Fields {
+		for _, message := range messages {
+			fields.Add(strings.Clone(field), strings.Clone(message))
+		}
+	}
+	if known.Fields != nil {
+		known.Fields = fields
+	}
+	return err
 }

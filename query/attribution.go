@@ -203,7 +203,7 @@ type credited struct {
 //     is the first of its visit can't be known from later ones. See touchWalk and visitTable.
 //  3. Per actor, conversions and touches are walked side by side in their order. The touches of a
 //     conversion are a stretch of the actor's touches, and both ends of it only move forward. Conversions
-//     with the same stretch are one path, whose credit is shared out once. See pathsOf.
+//     with the same stretch are one path, whose credit is shared out once. See settlement.
 //  4. Each model shares out a path in whole parts of a whole; nothing is rounded. See ledger.
 //
 // So the work is one step per event, one per conversion, and one per touch of each distinct path.
@@ -212,12 +212,13 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	if err != nil {
 		return nil, err
 	}
-	touches, groups, err := q.touches(r, found)
+	book := newLedger(q)
+	s := newSettlement(r, q, book, found)
+	groups, err := q.touches(r, found, s)
 	if err != nil {
 		return nil, err
 	}
-	book := newLedger(q)
-	if err := q.settle(r, book, found, touches, groups); err != nil {
+	if err := s.end(); err != nil {
 		return nil, err
 	}
 	sums, err := book.close(groups)
@@ -233,17 +234,13 @@ func (q *Attribution) credit(r *run) (*credited, error) {
 	return &credited{groups: groups, book: book, sums: sums}, nil
 }
 
-// valueOf reads what a conversion is worth: nil where it has no number.
-func (q *Attribution) valueOf(find *propertyReader, e *scanRow) *exactSum {
+// valueOf reads what a conversion is worth; ok is false where it has no number.
+func (q *Attribution) valueOf(find *propertyReader, e *scanRow) (n exactNumber, ok bool) {
 	text := find.of(e)
 	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
-		return nil
+		return n, false
 	}
-	a, ok := readSum(text)
-	if !ok {
-		return nil
-	}
-	return a
+	return readNumber(text)
 }
 
 // lookbackStart is the earliest time of a touch of a conversion.

@@ -36,13 +36,19 @@ func (l *blockLists[T]) latest(visitor uint32) *T {
 	return nil
 }
 
-// of returns all of a visitor, in the order of compare. It is valid until the next call.
-func (l *blockLists[T]) of(visitor uint32, compare func(a, b T) int) []T {
+// added returns all of a visitor, in the order in which it was added. It is valid until the next call.
+func (l *blockLists[T]) added(visitor uint32) []T {
 	l.line = l.line[:0]
 	for at := l.last[visitor]; at != 0; at = l.nodes[at-1].before {
 		l.line = append(l.line, l.nodes[at-1].value)
 	}
 	slices.Reverse(l.line)
+	return l.line
+}
+
+// of returns all of a visitor, in the order of compare. It is valid until the next call.
+func (l *blockLists[T]) of(visitor uint32, compare func(a, b T) int) []T {
+	l.line = l.added(visitor)
 	// Most come in order.
 	if len(l.line) > 1 && !slices.IsSortedFunc(l.line, compare) {
 		slices.SortFunc(l.line, compare)
@@ -61,6 +67,7 @@ func (l *blockLists[T]) clear() {
 // waiting are values of live events that wait for the blocks of their visitors.
 type waiting[T any] struct {
 	list   []waitingValue[T]
+	all    []waitingValue[T] // with those that wait no more, once the list is sorted
 	sorted bool
 }
 
@@ -78,6 +85,7 @@ func (w *waiting[T]) next() uint64 {
 	if !w.sorted {
 		w.sorted = true
 		slices.SortStableFunc(w.list, func(a, b waitingValue[T]) int { return cmp.Compare(a.visitor, b.visitor) })
+		w.all = w.list
 	}
 	if len(w.list) == 0 {
 		return noVisitor
@@ -85,13 +93,33 @@ func (w *waiting[T]) next() uint64 {
 	return uint64(w.list[0].visitor)
 }
 
+// most returns the last visitor that waits, 0 if none does.
+func (w *waiting[T]) most() uint64 {
+	if w.next() == noVisitor {
+		return 0
+	}
+	return uint64(w.list[len(w.list)-1].visitor)
+}
+
+// seek lets those wait whose visitors aren't below one. It comes after next.
+func (w *waiting[T]) seek(visitor uint32) {
+	first, _ := slices.BinarySearchFunc(w.all, visitor, func(v waitingValue[T], visitor uint32) int { return cmp.Compare(v.visitor, visitor) })
+	w.list = w.all[first:]
+}
+
 // enter moves those of a block into its lists.
 func (w *waiting[T]) enter(b *block, lists *blockLists[T]) {
+	w.take(b, func(visitor uint32, value T) {
+		b.tangled.add(visitor)
+		lists.add(visitor, value)
+	})
+}
+
+// take gives those of a block, who wait no more, by their numbers in it.
+func (w *waiting[T]) take(b *block, give func(visitor uint32, value T)) {
 	n := 0
 	for ; n < len(w.list) && w.list[n].visitor-b.first < blockVisitors; n++ {
-		visitor := w.list[n].visitor - b.first
-		b.tangled.add(visitor)
-		lists.add(visitor, w.list[n].value)
+		give(w.list[n].visitor-b.first, w.list[n].value)
 	}
 	w.list = w.list[n:]
 }

@@ -58,8 +58,27 @@ type walker struct {
 // noVisitor is above all ordinals.
 const noVisitor = 1 << 32
 
+// sharedTaker is a taker of passes that helpers have a part in.
+type sharedTaker interface {
+	blockTaker
+	// seekWaiting lets those wait whose visitors aren't below one. It comes after nextWaiting.
+	seekWaiting(visitor uint32)
+	// lastWaiting returns the last visitor that waits, 0 if none does.
+	lastWaiting() uint64
+	// forHelper returns what a helper makes the pass with.
+	forHelper(r *run, p *pass) (*pass, sharedTaker)
+}
+
+// blockWalk is a pass over blocks.
+type blockWalk struct {
+	r     *run
+	p     *pass
+	taker blockTaker
+	block block
+}
+
 // eachBlock makes a pass like each, but block by block over all segments side by side; live events
-// come before all blocks, and their visitors wait.
+// come before all blocks, and their visitors wait. A taker that can share the work has helpers.
 //
 //  1. Runs rise in each segment, so those of a block are the next ones, and so are their rows.
 //  2. A view holds one chunk of its segment, which several blocks may share. As blocks rise, no chunk
@@ -72,44 +91,46 @@ func (r *run) eachBlock(p *pass, taker blockTaker) error {
 	if err := r.eachLive(p); err != nil {
 		return err
 	}
-	next := taker.nextWaiting()
 	walkers, err := r.walkers(p)
 	if err != nil {
 		return err
 	}
-	b := &block{walkers: walkers}
-	for {
-		for _, w := range walkers {
-			next = min(next, w.next())
-		}
-		if next == noVisitor {
-			return nil
-		}
-		if err := r.eachOfBlock(p, b, taker, uint32(next/blockVisitors*blockVisitors)); err != nil {
-			return err
-		}
-		next = taker.nextWaiting()
+	w := &blockWalk{r: r, p: p, taker: taker, block: block{walkers: walkers}}
+	shared, ok := taker.(sharedTaker)
+	if !ok {
+		return walkAll(byBlock{w})
 	}
+	return r.divide(w, w.load(shared), func(helper *run) blockWalker { return w.forHelper(helper, shared) })
 }
 
-// eachOfBlock makes the pass over the visitors from first on.
-func (r *run) eachOfBlock(p *pass, b *block, taker blockTaker, first uint32) error {
-	b.first, b.tangled = first, visitorBits{}
-	for _, w := range b.walkers {
-		w.turn(first)
+// next returns the first visitor that wasn't walked yet, noVisitor if there is none.
+func (w *blockWalk) next() uint64 {
+	next := w.taker.nextWaiting()
+	for _, of := range w.block.walkers {
+		next = min(next, of.next())
 	}
-	if p.ordered {
+	return next
+}
+
+// walkBlock makes the pass over the visitors from first on.
+func (w *blockWalk) walkBlock(first uint32) error {
+	b := &w.block
+	b.first, b.tangled = first, visitorBits{}
+	for _, of := range b.walkers {
+		of.turn(first)
+	}
+	if w.p.ordered {
 		if err := b.untangle(); err != nil {
 			return err
 		}
 	}
-	taker.begin(b)
-	for _, w := range b.walkers {
-		if err := r.walkBlock(p, b, w); err != nil {
+	w.taker.begin(b)
+	for _, of := range b.walkers {
+		if err := w.r.walkBlock(w.p, b, of); err != nil {
 			return err
 		}
 	}
-	return taker.end(b)
+	return w.taker.end(b)
 }
 
 // next returns the first visitor that wasn't walked yet, noVisitor if there is none.
@@ -134,7 +155,7 @@ func (w *walker) turn(first uint32) {
 
 // walkers opens the segments that may matter.
 func (r *run) walkers(p *pass) ([]*walker, error) {
-	var walkers []*walker
+	var segments []*sealed
 	for _, segment := range r.source.Segments(p.from, p.to) {
 		s := r.open(segment)
 		possible, err := r.mayMatter(p, s)
@@ -144,11 +165,22 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 		if !possible {
 			continue
 		}
-		w, err := r.walker(p, s)
-		if err != nil {
+		segments = append(segments, s)
+	}
+	walkers := make([]*walker, len(segments))
+	if p.pairs != nil {
+		if err := p.pairs(segments, walkers); err != nil {
 			return nil, err
 		}
-		walkers = append(walkers, w)
+	}
+	for i, s := range segments {
+		if walkers[i] != nil {
+			continue
+		}
+		var err error
+		if walkers[i], err = r.walker(p, s); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(walkers, func(a, b *walker) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
 	if p.ordered {
@@ -158,16 +190,6 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 }
 
 func (r *run) walker(p *pass, s *sealed) (*walker, error) {
-	if p.pairs != nil {
-		pairs, ok, err := p.pairs(s)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			s.used = true
-			return &walker{sealed: s, ordinals: pairs.ordinals, pairs: pairs}, nil
-		}
-	}
 	if err := s.openRuns(); err != nil {
 		return nil, err
 	}
@@ -239,7 +261,8 @@ func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 		if err := r.look(p); err != nil {
 			return err
 		}
-		return p.paired(b, w)
+		p.paired(b, w)
+		return nil
 	}
 	runs := w.sealed.runs
 	if !w.idle && p.among == nil {

@@ -29,6 +29,23 @@ func (r *run) sum() Cost {
 	return r.cost
 }
 
+// addCost adds what a helper's work has cost. What both have read of a segment counts once.
+func (r *run) addCost(helper *run) {
+	r.cost.Scanned += helper.cost.Scanned
+	r.cost.Matched += helper.cost.Matched
+	r.cost.RawBlocks += helper.cost.RawBlocks
+	for segment, theirs := range helper.opened {
+		ours := r.open(segment)
+		ours.used = ours.used || theirs.used
+		for id, bytes := range theirs.sections {
+			if read := at(&ours.sections, uint32(id)); *read == 0 && bytes > 0 {
+				*read = bytes
+				r.cost.BytesRead += int64(bytes)
+			}
+		}
+	}
+}
+
 func (c *Cost) appendJSON(dst []byte) []byte {
 	for i, m := range [...]struct {
 		name  string
@@ -58,8 +75,8 @@ type watched struct {
 func (w *watched) Section(id index.SectionID) ([]byte, error) {
 	section, err := w.Sections.Section(id)
 	if err == nil {
-		if read := at(&w.of.sections, uint32(id)); !*read {
-			*read = true
+		if read := at(&w.of.sections, uint32(id)); *read == 0 {
+			*read = int32(len(section))
 			w.run.cost.BytesRead += int64(len(section))
 		}
 	}

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index/event"
@@ -27,8 +26,7 @@ type counter struct {
 
 	met      blockSet // pairs of a group and a visitor of the block
 	metParts blockSet // pairs of a cell and a visitor of the block
-	waiting  []liveVisitor
-	sorted   bool // they are
+	waits    waiting[liveCell]
 	paidTest *columnTest
 	slots    bucketSlots
 	groupOf  []uint32 // of the rows at hand
@@ -44,20 +42,55 @@ type remainder struct {
 // has tells whether an event is of such a group.
 func (m *remainder) has(e *scanRow) bool { return m.marks[m.groups.number(e)] }
 
-// liveVisitor is a live event that waits for the block of its visitor.
-type liveVisitor struct {
-	visitor, group, cell uint32
-}
+// liveCell is where a live event counts, which waits for the block of its visitor.
+type liveCell struct{ group, cell uint32 }
 
 // countsVisitors tells whether visitors must be told apart.
 func (c *counter) countsVisitors() bool { return c.uniques != nil }
 
 // count makes the pass over a range that counts what it holds.
 func (c *counter) count(r *run, from, to event.Time, matches []Match, size func() int) error {
-	c.paidTest = newColumnTest(matchFilter(Match{Column: event.ColumnMedium, Value: mediumPaid}))
-	p := &pass{
-		from: from, to: to, wants: conditionsOf(matches, r.common.Filters),
-		size: func() int { return size() + len(c.waiting) + c.met.size() + c.metParts.size() },
+	c.paidTest = newPaidTest()
+	p := c.pass(r, matches)
+	p.from, p.to = from, to
+	p.size = func() int { return size() + c.size() }
+	if !r.bound(p) {
+		return nil
+	}
+	switch {
+	case !c.countsVisitors():
+		if len(c.groups.columns) == 0 && c.among == nil {
+			p.whole, p.parted = c.whole(r, p), c.parted(r, p)
+		}
+		return r.each(p)
+	case c.events == nil && len(c.groups.columns) == 0:
+		sets := &visitorSets{c: c}
+		p.size = func() int { return size() + len(c.waits.list) + sets.size() }
+		return sets.count(r, p)
+	}
+	if c.paired() {
+		p.pairs = func(segments []*sealed, walkers []*walker) error {
+			return c.openPairs(r, p, matches, segments, walkers)
+		}
+		p.paired = c.takePairs
+	}
+	t := &countTaker{counter: c, matches: matches}
+	if err := r.eachBlock(p, t); err != nil {
+		return err
+	}
+	for _, helper := range t.helpers {
+		c.join(helper)
+	}
+	if c.paid != nil && c.tellsPaid() {
+		c.paidOfGroups()
+	}
+	return nil
+}
+
+// pass is a pass over events that meet the conditions of the question.
+func (c *counter) pass(r *run, matches []Match) *pass {
+	return &pass{
+		wants: conditionsOf(matches, r.common.Filters),
 		visit: func(e *scanRow) {
 			if c.among == nil || c.among.has(e) {
 				r.cost.Matched++
@@ -70,32 +103,14 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 			c.take(v, chosen)
 		},
 	}
-	if !r.bound(p) {
-		return nil
-	}
-	switch {
-	case !c.countsVisitors():
-		if len(c.groups.columns) == 0 && c.among == nil {
-			p.whole, p.parted = c.whole(r, p), c.parted(r, p)
-		}
-		return r.each(p)
-	case c.events == nil && len(c.groups.columns) == 0:
-		sets := &visitorSets{c: c}
-		p.size = func() int { return size() + len(c.waiting) + sets.size() }
-		return sets.count(r, p)
-	}
-	if c.paired() {
-		p.pairs = func(s *sealed) (*codePairs, bool, error) { return c.pairsOf(r, p, s) }
-		p.paired = func(b *block, w *walker) error { return c.takePairs(r, b, w) }
-	}
-	if err := r.eachBlock(p, c); err != nil {
-		return err
-	}
-	if c.paid != nil && c.tellsPaid() {
-		c.paidOfGroups()
-	}
-	return nil
 }
+
+func newPaidTest() *columnTest {
+	return newColumnTest(matchFilter(Match{Column: event.ColumnMedium, Value: mediumPaid}))
+}
+
+// size counts entries of tables, but for those of groups and tallies.
+func (c *counter) size() int { return len(c.waits.list) + c.met.size() + c.metParts.size() }
 
 // tellsPaid tells whether a group is paid for as a whole, or not at all.
 func (c *counter) tellsPaid() bool {
@@ -161,45 +176,26 @@ func (c *counter) takeLive(e *scanRow) {
 	}
 	switch {
 	case c.countsVisitors():
-		c.waiting = append(c.waiting, liveVisitor{visitor: e.visitor, group: group, cell: cell})
+		c.waits.add(e.visitor, liveCell{group: group, cell: cell})
 	case c.buckets != nil:
 		c.parts.bump(cell)
 	}
 }
 
-// nextWaiting returns the first visitor that waits, noVisitor if none does.
-func (c *counter) nextWaiting() uint64 {
-	if !c.sorted {
-		c.sortWaiting()
-		c.sorted = true
-	}
-	if len(c.waiting) == 0 {
-		return noVisitor
-	}
-	return uint64(c.waiting[0].visitor)
-}
-
-// sortWaiting brings the live visitors into the order of blocks.
-func (c *counter) sortWaiting() {
-	slices.SortFunc(c.waiting, func(a, b liveVisitor) int { return cmp.Compare(a.visitor, b.visitor) })
-}
+func (c *counter) nextWaiting() uint64 { return c.waits.next() }
 
 // begin begins a block with the live visitors in it.
 func (c *counter) begin(b *block) {
-	first := b.first
 	c.met.clear()
 	c.metParts.clear()
-	n := 0
-	for ; n < len(c.waiting) && c.waiting[n].visitor-first < blockVisitors; n++ {
-		w := &c.waiting[n]
-		if c.met.add(w.group, w.visitor-first) {
+	c.waits.take(b, func(visitor uint32, w liveCell) {
+		if c.met.add(w.group, visitor) {
 			c.uniques.bump(w.group)
 		}
-		if c.buckets != nil && c.metParts.add(w.cell, w.visitor-first) {
+		if c.buckets != nil && c.metParts.add(w.cell, visitor) {
 			c.parts.bump(w.cell)
 		}
-	}
-	c.waiting = c.waiting[n:]
+	})
 }
 
 // end is part of blockTaker.

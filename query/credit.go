@@ -8,15 +8,17 @@ import "math/big"
 type ledger struct {
 	models []CreditModel
 	valued bool // conversions are worth a property; else each is worth 1
-	cells  []map[uint64]*cell
+	cells  []*cellTable
 	dens   *numbering[int64] // whole denominators; number 0 stands for shareUnit
+	quick  [quickDens]uint32 // of small denominators: their number, or 0 where it isn't known
 	decay  *decay            // nil where no model asks for it
 	chain  *chain            // nil where no model asks for it
+	shared bool              // some model asks how often a path has each group
 
 	counts  []int64  // touches of the path at hand, per group; all 0 between paths
 	present []uint32 // the groups of the path at hand
 
-	times, product big.Int // of the share at hand: their memory is used again
+	room productRoom // of the share at hand
 
 	total, unattributed, attributed worth
 	missing                         int
@@ -24,18 +26,20 @@ type ledger struct {
 
 // cell is what one group got in shares of one denominator.
 type cell struct {
-	conversions big.Int
+	conversions bigSum
 	value       exactSum
 }
 
 func newLedger(q *Attribution) *ledger {
-	b := &ledger{models: q.Models, valued: q.Value != "", cells: make([]map[uint64]*cell, len(q.Models)), dens: newNumbering[int64]()}
+	b := &ledger{models: q.Models, valued: q.Value != "", cells: make([]*cellTable, len(q.Models)), dens: newNumbering[int64]()}
 	b.dens.number(0)
 	for i, m := range q.Models {
-		b.cells[i] = map[uint64]*cell{}
+		b.cells[i] = &cellTable{others: map[uint64]*cell{}}
 		switch m {
+		case ModelLinear, ModelPosition, ModelParticipation:
+			b.shared = true
 		case ModelTimeDecay:
-			b.decay = newDecay(q.HalfLife)
+			b.shared, b.decay = true, newDecay(q.HalfLife)
 		case ModelDataDriven:
 			b.chain = newChain()
 		}
@@ -49,7 +53,7 @@ func newLedger(q *Attribution) *ledger {
 func (b *ledger) size() int {
 	n := 0
 	for _, cells := range b.cells {
-		n += 4 * len(cells)
+		n += 4 * cells.count
 	}
 	if b.chain != nil {
 		n += len(b.chain.moves)
@@ -61,34 +65,32 @@ func (b *ledger) size() int {
 var bigOne = big.NewInt(1)
 
 // enter counts a conversion and adds it to its path.
-func (b *ledger) enter(p *path, c conversion) {
-	worths := []*worth{&b.total, &b.attributed}
-	if len(p.touches) == 0 {
-		worths[1] = &b.unattributed
-	}
-	for _, w := range worths {
-		w.conversions++
-		if c.value != nil {
-			w.sum.add(c.value, bigOne)
-		}
-	}
+func (b *ledger) enter(p *path, c *conversion) {
 	p.conversions++
-	if c.value != nil {
-		p.value.add(c.value, bigOne)
-	}
-	if b.valued && c.value == nil {
+	switch {
+	case c.valued:
+		p.value.addNumber(&c.value)
+	case b.valued:
 		b.missing++
+	}
+}
+
+// enterPath takes in what the conversions of a path are worth together.
+func (b *ledger) enterPath(p *path) {
+	side := &b.attributed
+	if len(p.touches) == 0 {
+		side = &b.unattributed
+	}
+	for _, w := range []*worth{&b.total, side} {
+		w.conversions += p.conversions
+		w.sum.addTimes(&p.value, 1)
 	}
 }
 
 // pay shares out the credit of a path among its groups, by every model.
 func (b *ledger) pay(p *path) {
-	for i := range p.touches {
-		g := p.touches[i].group
-		if b.counts[g] == 0 {
-			b.present = append(b.present, g)
-		}
-		b.counts[g]++
+	if b.shared {
+		b.countGroups(p)
 	}
 	n := int64(len(p.touches))
 	first, last := p.touches[0].group, p.touches[n-1].group
@@ -120,6 +122,17 @@ func (b *ledger) pay(p *path) {
 		b.counts[g] = 0
 	}
 	b.present = b.present[:0]
+}
+
+// countGroups counts the touches of each group of a path.
+func (b *ledger) countGroups(p *path) {
+	for i := range p.touches {
+		count := at(&b.counts, p.touches[i].group)
+		if *count == 0 {
+			b.present = append(b.present, p.touches[i].group)
+		}
+		*count++
+	}
 }
 
 func lastNonDirect(touches []actorTouch) uint32 {
@@ -163,27 +176,42 @@ func (b *ledger) payDecay(model int, p *path) {
 	}
 	newest := p.touches[len(p.touches)-1].group
 	for i, share := range b.decay.shares(p, b.present, newest) {
-		b.giveBig(model, p, pair(b.present[i], 0), share)
+		b.giveBig(model, p, b.present[i], share)
 	}
 }
 
+// give gives a group num/den of a path.
 func (b *ledger) give(model int, p *path, group uint32, num, den int64) {
-	times := bigOne
-	if num != 1 {
-		times = b.times.SetInt64(num)
+	c := b.cells[model].of(group, b.denNumber(den))
+	if num < timesMax && p.conversions < timesMax {
+		c.conversions.add(num * p.conversions)
+	} else {
+		c.conversions.addBig(new(big.Int).Mul(big.NewInt(num), big.NewInt(p.conversions)))
 	}
-	b.giveBig(model, p, pair(group, b.dens.number(den)), times)
+	if b.valued {
+		c.value.addTimes(&p.value, num)
+	}
 }
 
-func (b *ledger) giveBig(model int, p *path, key uint64, num *big.Int) {
-	c := b.cells[model][key]
-	if c == nil {
-		c = &cell{}
-		b.cells[model][key] = c
-	}
-	t := &b.product
-	c.conversions.Add(&c.conversions, t.Mul(num, t.SetInt64(p.conversions)))
+// giveBig gives a group so many parts of shareUnit of a path.
+func (b *ledger) giveBig(model int, p *path, group uint32, num *big.Int) {
+	c := b.cells[model].of(group, 0)
+	c.conversions.addBig(b.room.times(&bigSum{quick: p.conversions}, num))
 	if b.valued {
-		c.value.add(&p.value, num)
+		c.value.addIn(&b.room, &p.value, num)
 	}
+}
+
+// quickDens is how many denominators have their numbers at hand.
+const quickDens = 64
+
+// denNumber returns the number of a denominator, which isn't 0.
+func (b *ledger) denNumber(den int64) uint32 {
+	if den >= quickDens {
+		return b.dens.number(den)
+	}
+	if b.quick[den] == 0 {
+		b.quick[den] = b.dens.number(den)
+	}
+	return b.quick[den]
 }

@@ -15,7 +15,7 @@ func (b *ledger) close(groups *grouping) ([]*modelSum, error) {
 			}
 			s.den = shareUnit()
 			for group, share := range shares {
-				s.groups[group].conversions.Mul(share, big.NewInt(b.attributed.conversions))
+				s.groups[group].conversions.addBig(new(big.Int).Mul(share, big.NewInt(b.attributed.conversions)))
 				s.groups[group].value.add(&b.attributed.sum, share)
 			}
 		} else {
@@ -27,31 +27,31 @@ func (b *ledger) close(groups *grouping) ([]*modelSum, error) {
 }
 
 // sumUp finds the least common denominator of all cells and adds them up in it.
-func (b *ledger) sumUp(s *modelSum, cells map[uint64]*cell) {
-	dens := map[uint32]*big.Int{}
-	for key := range cells {
-		_, number := unpair(key)
-		if dens[number] != nil {
-			continue
+func (b *ledger) sumUp(s *modelSum, cells *cellTable) {
+	factors := make([]*big.Int, len(b.dens.list)) // by number of the denominator
+	cells.each(func(_, number uint32, _ *cell) {
+		if factors[number] != nil {
+			return
 		}
 		den := big.NewInt(b.dens.list[number])
 		if number == 0 {
 			den = shareUnit()
 		}
-		dens[number] = den
+		factors[number] = den
 		var common big.Int
 		s.den.Mul(s.den, new(big.Int).Quo(den, common.GCD(nil, nil, s.den, den)))
+	})
+	for number, den := range factors {
+		if den != nil {
+			factors[number] = new(big.Int).Quo(s.den, den)
+		}
 	}
-	for number, den := range dens {
-		dens[number] = new(big.Int).Quo(s.den, den)
-	}
-	var t big.Int
-	for key, c := range cells {
-		group, number := unpair(key)
+	var room productRoom
+	cells.each(func(group, number uint32, c *cell) {
 		to := &s.groups[group]
-		to.conversions.Add(&to.conversions, t.Mul(&c.conversions, dens[number]))
-		to.value.add(&c.value, dens[number])
-	}
+		to.conversions.addBig(room.times(&c.conversions, factors[number]))
+		to.value.addIn(&room, &c.value, factors[number])
+	})
 }
 
 // modelSum is what each group got by one model, over one denominator.
@@ -63,7 +63,7 @@ type modelSum struct {
 
 func (s *modelSum) of(group uint32) credit {
 	c := &s.groups[group]
-	conversions := new(big.Rat).SetFrac(&c.conversions, s.den)
+	conversions := new(big.Rat).SetFrac(c.conversions.whole(), s.den)
 	if !s.valued {
 		return credit{conversions, conversions}
 	}
@@ -75,7 +75,7 @@ func (s *modelSum) equals(w *worth) bool {
 	var conversions big.Int
 	var value exactSum
 	for i := range s.groups {
-		conversions.Add(&conversions, &s.groups[i].conversions)
+		conversions.Add(&conversions, s.groups[i].conversions.whole())
 		value.add(&s.groups[i].value, bigOne)
 	}
 	want := new(big.Int).Mul(big.NewInt(w.conversions), s.den)

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"math/big"
 	"math/rand/v2"
 	"testing"
@@ -103,22 +104,55 @@ func TestAmountsAreSummedInAnyOrder(t *testing.T) {
 		var sum exactSum
 		want := new(big.Rat)
 		for range r.IntN(6) {
-			text, times := randomNumber(r), big.NewInt(int64(r.IntN(5)))
-			a, ok := readSum(text)
+			text, times := randomNumber(r), int64(r.IntN(5))
+			if r.IntN(4) == 0 {
+				times += timesMax - 2
+			}
+			a, ok := readNumber(text)
 			if !ok {
 				t.Fatalf("%s can't be read", text)
 			}
-			sum.add(a, times)
-			want.Add(want, new(big.Rat).Mul(rational(text), new(big.Rat).SetInt(times)))
+			own := exactSum{}
+			own.addNumber(&a)
+			switch r.IntN(3) {
+			case 0:
+				sum.add(&own, big.NewInt(times))
+			case 1:
+				sum.addTimes(&own, times)
+			default:
+				times = 1
+				sum.addNumber(&a)
+			}
+			want.Add(want, new(big.Rat).Mul(rational(text), new(big.Rat).SetInt64(times)))
 		}
 		if got := sum.over(bigOne); got.Cmp(want) != 0 {
 			t.Fatalf("seed %d: got %s, want %s", seed, got, want)
 		}
 	}
 	for _, text := range []string{"1e1001", "1e-1002", "1e999999999999"} {
-		if _, ok := readSum(text); ok {
+		if _, ok := readNumber(text); ok {
 			t.Errorf("%s was read", text)
 		}
+	}
+}
+
+func TestSumsGoBeyondAMachineWord(t *testing.T) {
+	var sum bigSum
+	want := new(big.Int)
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 10_000 {
+		n := r.Int64() - r.Int64()
+		sum.add(n)
+		want.Add(want, big.NewInt(n))
+		if r.IntN(50) == 0 && sum.whole().Cmp(want) != 0 {
+			t.Fatalf("got %s, want %s", sum.whole(), want)
+		}
+	}
+	sum.add(math.MinInt64)
+	sum.add(math.MinInt64)
+	want.Sub(want, new(big.Int).Lsh(bigOne, 64))
+	if sum.whole().Cmp(want) != 0 {
+		t.Fatalf("got %s, want %s", sum.whole(), want)
 	}
 }
 

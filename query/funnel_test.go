@@ -137,9 +137,12 @@ func TestRanksAreThoseOfSortedValues(t *testing.T) {
 			values[i] = r.Int64N(most)
 		}
 		sorted := slices.Sorted(slices.Values(values))
-		percent := 1 + r.IntN(100)
-		if got, want := nearestRank(values, percent), sorted[(len(sorted)*percent+99)/100-1]; got != want {
-			t.Fatalf("seed %d: rank %d of %v is %d, not %d", seed, percent, sorted, got, want)
+		rank := nearestRank(len(values), 1+r.IntN(100))
+		if got, want := ranked(values, rank), sorted[rank]; got != want || values[rank] != want {
+			t.Fatalf("seed %d: rank %d of %v is %d, not %d", seed, rank, sorted, got, want)
+		}
+		if slices.Max(values[:rank+1]) > values[rank] || slices.Min(values[rank:]) < values[rank] {
+			t.Fatalf("seed %d: rank %d of %v parts them as %v", seed, rank, sorted, values)
 		}
 	}
 }

@@ -68,7 +68,14 @@ func (f *funnelBlocks) count() error {
 	if ok, err := f.countTracks(p); ok || err != nil {
 		return err
 	}
-	return f.r.eachBlock(p, f)
+	t := &funnelTaker{funnelBlocks: f}
+	if err := f.r.eachBlock(p, t); err != nil {
+		return err
+	}
+	for _, helper := range t.helpers {
+		f.result.join(helper.result)
+	}
+	return nil
 }
 
 func (f *funnelBlocks) nextWaiting() uint64 { return f.waits.next() }

@@ -42,6 +42,7 @@ type flow struct {
 	marks  []funnelMark
 	places []attempt // by depth
 	nodes  []flowNode
+	taken  []int32 // the marks of the best attempt
 	reach  attempt // the best attempt so far
 	depth  int     // and its depth
 }
@@ -225,7 +226,8 @@ func (f *flow) trail() []int32 {
 	if f.depth == 0 {
 		return nil
 	}
-	trail := make([]int32, f.depth)
+	trail := slices.Grow(f.taken[:0], f.depth)[:f.depth]
+	f.taken = trail
 	for at, i := f.reach.last, f.depth-1; i >= 0; i-- {
 		trail[i], at = f.nodes[at].mark, f.nodes[at].parent
 	}

@@ -16,6 +16,7 @@ type funnelResult struct {
 	ones     []int64      // by group: the actors of depth 1, of whom nothing else is asked
 	times    []event.Time // of the events of all outcomes, one after the other
 	listed   []listed
+	line     []event.Time // of the attempt at hand
 }
 
 // outcome is how far one actor came.
@@ -36,26 +37,36 @@ func newFunnelResult(q *Funnel, see *sight) *funnelResult { return &funnelResult
 
 // add takes the reported attempt of one actor. touch is the actor's first touch, nil for none.
 func (f *funnelResult) add(marks []funnelMark, trail []int32, touch *funnelMark) {
-	first := &marks[trail[0]]
-	o := outcome{group: first.group, depth: int32(len(trail)), first: len(f.times)}
-	if f.see.touched {
-		o.group = f.see.untouched
-		if touch != nil && !first.isBefore(touch) {
-			o.group = touch.group
-		}
+	f.line = f.line[:0]
+	for _, i := range trail {
+		f.line = append(f.line, marks[i].time)
 	}
-	if o.depth == 1 {
-		*at(&f.ones, o.group)++
-	} else {
-		f.outcomes = append(f.outcomes, o)
-		for _, i := range trail {
-			f.times = append(f.times, marks[i].time)
-		}
-	}
+	f.enter(f.groupOf(&marks[trail[0]], touch), f.line)
 	if list := f.q.List; list != nil && len(trail) >= list.Step && (!list.Dropped || len(trail) == list.Step) {
 		m := &marks[trail[list.Step-1]]
 		f.listed = append(f.listed, listed{time: m.time, seq: m.seq, who: m.who})
 	}
+}
+
+// groupOf returns the group of an attempt by its first event.
+func (f *funnelResult) groupOf(first, touch *funnelMark) uint32 {
+	switch {
+	case !f.see.touched:
+		return first.group
+	case touch == nil || first.isBefore(touch):
+		return f.see.untouched
+	}
+	return touch.group
+}
+
+// enter takes the reported attempt of one actor, by the times of its steps.
+func (f *funnelResult) enter(group uint32, times []event.Time) {
+	if len(times) == 1 {
+		*at(&f.ones, group)++
+		return
+	}
+	f.outcomes = append(f.outcomes, outcome{group: group, depth: int32(len(times)), first: len(f.times)})
+	f.times = append(f.times, times...)
 }
 
 // addOnes takes so many actors who came no further than depth 1, where nothing tells them apart.
@@ -166,19 +177,25 @@ func (f *funnelResult) numbers(of *crowd) [][]Member {
 			{"conversion", RoundedRatio(reached[depth], reached[1])}, {"step_conversion", RoundedRatio(reached[depth], before)},
 			{"drop_off", Int(drop)},
 		}
-		if i > 0 {
-			numbers[i] = append(numbers[i], Member{"from_previous", f.spans(outcomes, i-1, i)}, Member{"from_start", f.spans(outcomes, 0, i)})
+		if i == 0 {
+			continue
 		}
+		start := f.spans(outcomes, 0, i, reached[depth])
+		previous := start
+		if i > 1 {
+			previous = f.spans(outcomes, i-1, i, reached[depth])
+		}
+		numbers[i] = append(numbers[i], Member{"from_previous", previous}, Member{"from_start", start})
 	}
 	return numbers
 }
 
-// spans sums up the times between two events of the attempts that have both.
-func (f *funnelResult) spans(outcomes []outcome, from, to int) Value {
-	var spans []int64
+// spans sums up the times between two events of the attempts that have both, which are so many.
+func (f *funnelResult) spans(outcomes []outcome, from, to int, reached int64) Value {
+	spans := make([]int64, 0, reached)
 	var sum int64 // as many times as a budget has entries, each ten years, are less than 2^63
-	for _, o := range outcomes {
-		if int(o.depth) > to {
+	for i := range outcomes {
+		if o := &outcomes[i]; int(o.depth) > to {
 			span := int64(f.times[o.first+to] - f.times[o.first+from])
 			spans = append(spans, span)
 			sum += span
@@ -186,17 +203,20 @@ func (f *funnelResult) spans(outcomes []outcome, from, to int) Value {
 	}
 	var median, p90, mean Value
 	if n := len(spans); n > 0 {
-		median = Seconds(big.NewInt(nearestRank(spans, 50)), 1)
-		p90 = Seconds(big.NewInt(nearestRank(spans, 90)), 1)
+		half := nearestRank(n, 50)
+		median = Seconds(big.NewInt(ranked(spans, half)), 1)
+		p90 = Seconds(big.NewInt(ranked(spans[half:], nearestRank(n, 90)-half)), 1) // none before is greater
 		mean = Seconds(big.NewInt(sum), int64(n))
 	}
 	return Object(Member{"median_s", median}, Member{"p90_s", p90}, Member{"mean_s", mean})
 }
 
-// nearestRank is the least of the values that at least so many of a hundred don't exceed. It changes their
-// order.
-func nearestRank(values []int64, percent int) int64 {
-	rank := (len(values)*percent+99)/100 - 1
+// nearestRank is the rank, from 0 on, of the least of so many values that at least so many of a hundred don't exceed.
+func nearestRank(n, percent int) int { return (n*percent+99)/100 - 1 }
+
+// ranked returns the value of a rank. It changes the order of values: those before the rank are no greater then, and
+// those after it no less.
+func ranked(values []int64, rank int) int64 {
 	// The pivot of three keeps most lists from being halved badly; what remains long after some tries is sorted.
 	for range 64 {
 		if len(values) < 16 {

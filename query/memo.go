@@ -3,6 +3,7 @@ package query
 import (
 	"container/list"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"weak"
@@ -58,17 +59,27 @@ const (
 	memoUsers                         // the rows of users
 	memoTexts                         // texts of a piece
 	memoStartsAmong                   // where visits of some visitors begin
+	memoSoldTogether                  // what memoSales is, of several segments, of which the key has the first
+	memoUnion                         // the visitors with an event of a name in several segments, of which the key has the first
+	memoJoined                        // where visits begin in several segments, of which the key has the first
 	memoSifted                        // the visitors with rows that filters want, and the rows
 )
 
 // memoValue is what was found out. It isn't changed any more.
 type memoValue interface{ bytes() int64 }
 
+// memoOfSeveral is a value about several segments. It goes with the first of them that goes.
+type memoOfSeveral interface {
+	memoValue
+	about() []weak.Pointer[index.Segment]
+}
+
 type memoEntry struct {
 	key   memoKey
 	value memoValue
 	size  int64
 	last  uint64 // question that used it
+	about []weak.Pointer[index.Segment]
 }
 
 // counted are visitors of a segment, and how many rows there are of them that count.
@@ -140,6 +151,9 @@ func (m *Memo) put(key memoKey, value memoValue) {
 		return
 	}
 	entry := &memoEntry{key: key, value: value, size: value.bytes() + int64(len(key.name)) + memoOverhead}
+	if several, ok := value.(memoOfSeveral); ok {
+		entry.about = several.about()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.kept[key] != nil || !m.makeRoom(entry.size) {
@@ -149,6 +163,9 @@ func (m *Memo) put(key memoKey, value memoValue) {
 	m.kept[key] = m.order.PushFront(entry)
 	m.used += entry.size
 	m.watch(key.segment)
+	for _, segment := range entry.about {
+		m.watch(segment)
+	}
 }
 
 // replace is put, in the place of what was kept under the key before.
@@ -176,7 +193,7 @@ func (m *Memo) forget(segment weak.Pointer[index.Segment]) {
 	delete(m.segments, segment)
 	for at := m.order.Front(); at != nil; {
 		next := at.Next()
-		if at.Value.(*memoEntry).key.segment == segment {
+		if entry := at.Value.(*memoEntry); entry.key.segment == segment || slices.Contains(entry.about, segment) {
 			m.remove(at)
 		}
 		at = next

@@ -42,6 +42,66 @@ func (c *counter) paired() bool {
 // pairBytes is about what pairs take for each row of a segment.
 const pairBytes = 4
 
+// rowsPerCode is how many rows of a segment stand for the work with one of its codes, about.
+const rowsPerCode = 8
+
+// openPairs makes walkers of the segments of which pairs stand for the rows, and counts their events.
+func (c *counter) openPairs(r *run, p *pass, matches []Match, segments []*sealed, walkers []*walker) error {
+	rows := 0
+	for _, s := range segments {
+		rows += s.segment.Rows() / rowsPerCode
+	}
+	var helpers []*counter
+	by := make([]*counter, len(segments)) // whose numbers the groups of a walker are
+	err := r.lookAt(len(segments), rows, func(worker *run) func(int) error {
+		own, ownPass := c, p
+		if worker != r {
+			own = c.forHelper()
+			helpers = append(helpers, own)
+			ownPass = &pass{from: p.from, to: p.to, wants: conditionsOf(matches, r.common.Filters), size: own.helperSize}
+		}
+		return func(i int) (err error) {
+			by[i] = own
+			walkers[i], err = own.pairWalker(worker, ownPass, segments[i])
+			return err
+		}
+	})
+	if err != nil {
+		return err
+	}
+	numbers := map[*counter][]uint32{}
+	for _, helper := range helpers {
+		numbers[helper] = c.join(helper)
+	}
+	for i, w := range walkers {
+		if w != nil {
+			segments[i].used = true
+			w.renumber(numbers[by[i]])
+		}
+	}
+	return nil
+}
+
+// pairWalker makes a walker of a segment, nil where its rows must be walked.
+func (c *counter) pairWalker(r *run, p *pass, s *sealed) (*walker, error) {
+	own := s.openedBy(r)
+	pairs, ok, err := c.pairsOf(r, p, own)
+	if err != nil || !ok {
+		return nil, err
+	}
+	groups, err := c.groupsOf(r, own, pairs)
+	return &walker{sealed: s, ordinals: pairs.ordinals, pairs: pairs, groups: groups}, err
+}
+
+// renumber replaces the numbers of groups, unless there are no others.
+func (w *walker) renumber(numbers []uint32) {
+	for code, group := range w.groups {
+		if numbers != nil && group != 0 {
+			w.groups[code] = numbers[group-1] + 1
+		}
+	}
+}
+
 // pairsOf returns the pairs of a segment; ok is false where the pass doesn't want all of its rows, or where
 // there is no room to keep them.
 func (c *counter) pairsOf(r *run, p *pass, s *sealed) (pairs *codePairs, ok bool, err error) {
@@ -102,12 +162,7 @@ func (c *codePairs) take(v *view, chosen []int32, codes, metBy []uint32) []uint3
 }
 
 // takePairs counts the visitors of a block in a segment.
-func (c *counter) takePairs(r *run, b *block, w *walker) error {
-	if w.groups == nil {
-		if err := c.beginPairs(r, w); err != nil {
-			return err
-		}
-	}
+func (c *counter) takePairs(b *block, w *walker) {
 	for run := w.from; run < w.run; run++ {
 		visitor := w.ordinals[run] - b.first
 		for _, code := range w.pairs.of(run) {
@@ -116,31 +171,30 @@ func (c *counter) takePairs(r *run, b *block, w *walker) error {
 			}
 		}
 	}
-	return nil
 }
 
-// beginPairs finds the groups of a segment's codes, and counts its events.
-func (c *counter) beginPairs(r *run, w *walker) error {
-	numberOf := func(code uint32) (uint32, error) { return c.groups.numberOfTouch(w.sealed, code) }
+// groupsOf finds the groups of a segment's codes, plus one, and counts its events.
+func (c *counter) groupsOf(r *run, s *sealed, pairs *codePairs) ([]uint32, error) {
+	numberOf := func(code uint32) (uint32, error) { return c.groups.numberOfTouch(s, code) }
 	if !c.groups.byTouches() {
-		numberOf = func(code uint32) (uint32, error) { return c.groups.numberOfCode(w.sealed, code) }
+		numberOf = func(code uint32) (uint32, error) { return c.groups.numberOfCode(s, code) }
 	}
-	r.keepsTexts = r.common.Memo != nil && !w.sealed.segment.Hides()
+	r.keepsTexts = r.common.Memo != nil && !s.segment.Hides()
 	defer func() { r.keepsTexts = false }()
-	w.groups = make([]uint32, len(w.pairs.rows))
-	for code, rows := range w.pairs.rows {
+	groups := make([]uint32, len(pairs.rows))
+	for code, rows := range pairs.rows {
 		if rows == 0 {
 			continue
 		}
 		group, err := numberOf(uint32(code))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		w.groups[code] = group + 1
+		groups[code] = group + 1
 		r.cost.Matched += int(rows)
 		if c.events != nil {
 			*at(&c.events.counts, group) += int64(rows)
 		}
 	}
-	return nil
+	return groups, nil
 }

@@ -1,8 +1,10 @@
 package query
 
 import (
+	"math"
 	"slices"
-	"sort"
+
+	"millimetric/index/event"
 )
 
 // path is the touches of one or more conversions, in order.
@@ -13,75 +15,138 @@ type path struct {
 	value       exactSum // of these conversions together
 }
 
-// settle walks conversions and touches side by side, and pays each path's credit into the book.
-func (q *Attribution) settle(r *run, book *ledger, found *conversions, touches []actorTouch, groups *grouping) error {
-	r.cost.Matched += len(touches)
-	book.counts = make([]int64, len(groups.whole.list))
-	var work int
-	pay := func(p *path) error {
-		if len(p.touches) == 0 {
-			return nil
-		}
-		book.pay(p)
-		// One look at the budgets per million of touches takes nothing and comes often enough.
-		if work += len(p.touches) + 1; work > 1<<20 {
-			work = 0
-			return r.overBudget(book.size() + 4*len(touches) + 4*len(found.list))
-		}
-		return nil
+// settlement walks conversions and touches side by side, actor by actor, and pays each path's credit into the book.
+type settlement struct {
+	r    *run
+	q    *Attribution
+	book *ledger
+	size int          // of what is held beside
+	left []conversion // of the actors that weren't walked yet
+	work int
+	path path // at hand
+
+	first bool // only the first touch of each actor matters
+}
+
+func newSettlement(r *run, q *Attribution, book *ledger, found *conversions) *settlement {
+	onlyFirst := len(q.Models) == 1 && q.Models[0] == ModelFirst && q.Lookback == 0
+	return &settlement{r: r, q: q, book: book, size: 2 * len(found.list), left: found.list, first: onlyFirst}
+}
+
+// span tells which of the touches of an actor before to matter: those from from on, and before until.
+func (s *settlement) span(actor uint32, to event.Time) (from, until event.Time, err error) {
+	if err := s.upTo(actor); err != nil {
+		return 0, 0, err
 	}
-	for from, to := range stretches(len(found.list), func(i int) uint32 { return found.list[i].actor }) {
-		if err := q.pathsOf(book, found.list[from:to], touchesOf(touches, found.list[from].actor), pay); err != nil {
+	own := s.next()
+	if len(own) == 0 || own[0].actor != actor {
+		return s.q.From, min(to, s.q.To), nil // as of an actor without conversions
+	}
+	return s.q.lookbackStart(own[0].at.time), min(to, own[len(own)-1].at.time+1), nil
+}
+
+// take takes the touches of an actor, in order; they are the settlement's from then on. Actors rise, and those without
+// touches are left out.
+func (s *settlement) take(actor uint32, touches []actorTouch) error {
+	if err := s.upTo(actor); err != nil {
+		return err
+	}
+	s.r.cost.Matched += len(touches)
+	own := s.next()
+	switch {
+	case len(own) > 0 && own[0].actor == actor:
+		s.left = s.left[len(own):]
+		return s.settle(own, touches)
+	case s.book.chain != nil:
+		s.book.chain.add(slices.DeleteFunc(touches, func(t actorTouch) bool { return t.at.time < s.q.From || t.at.time >= s.q.To }), 1, false)
+		return s.worked(len(touches))
+	}
+	return nil
+}
+
+// upTo enters the conversions of actors before one: they have no touches.
+func (s *settlement) upTo(actor uint32) error {
+	for len(s.left) > 0 && s.left[0].actor < actor {
+		own := s.next()
+		s.left = s.left[len(own):]
+		if err := s.settle(own, nil); err != nil {
 			return err
-		}
-	}
-	if book.chain == nil {
-		return nil
-	}
-	for from, to := range stretches(len(touches), func(i int) uint32 { return touches[i].actor }) {
-		if !found.has(touches[from].actor) {
-			inRange := slices.DeleteFunc(slices.Clone(touches[from:to]), func(t actorTouch) bool { return t.at.time < q.From || t.at.time >= q.To })
-			book.chain.add(inRange, 1, false)
 		}
 	}
 	return nil
 }
 
-// pathsOf gives the paths of one actor's conversions to pay. The touches of a conversion are those
-// from lo up to hi: later conversions never need earlier touches.
-func (q *Attribution) pathsOf(book *ledger, list []conversion, touches []actorTouch, pay func(*path) error) error {
-	var p path
-	lo, hi := 0, 0
-	if book.decay != nil {
-		book.decay.begin(len(touches))
+// next returns the conversions of the next actor.
+func (s *settlement) next() []conversion {
+	n := 0
+	for n < len(s.left) && s.left[n].actor == s.left[0].actor {
+		n++
 	}
-	for _, c := range list {
+	return s.left[:n]
+}
+
+// end enters what is left.
+func (s *settlement) end() error {
+	if err := s.upTo(math.MaxUint32); err != nil || len(s.left) == 0 {
+		return err
+	}
+	return s.settle(s.left, nil)
+}
+
+func (s *settlement) pay(p *path) error {
+	if p.conversions == 0 {
+		return nil
+	}
+	s.book.enterPath(p)
+	if len(p.touches) == 0 {
+		return nil
+	}
+	s.book.pay(p)
+	return s.worked(len(p.touches) + 1)
+}
+
+// worked looks at the budgets once per million of touches: that takes nothing and comes often enough.
+func (s *settlement) worked(touches int) error {
+	if s.work += touches; s.work <= 1<<20 {
+		return nil
+	}
+	s.work = 0
+	return s.r.overBudget(s.book.size() + s.size)
+}
+
+// settle pays the paths of one actor's conversions. The touches of a conversion are those from lo up to hi: later
+// conversions never need earlier touches.
+func (s *settlement) settle(list []conversion, touches []actorTouch) error {
+	p := &s.path
+	p.begin(nil, 0)
+	lo, hi := 0, 0
+	if s.book.decay != nil {
+		s.book.decay.begin(len(touches))
+	}
+	for i := range list {
+		c := &list[i]
 		start, end := lo, hi
 		for hi < len(touches) && touches[hi].at.compare(c.at) <= 0 {
 			hi++
 		}
-		for earliest := q.lookbackStart(c.at.time); lo < hi && touches[lo].at.time < earliest; {
+		for earliest := s.q.lookbackStart(c.at.time); lo < hi && touches[lo].at.time < earliest; {
 			lo++
 		}
 		if lo != start || hi != end {
-			if err := pay(&p); err != nil {
+			if err := s.pay(p); err != nil {
 				return err
 			}
-			p = path{touches: touches[lo:hi], from: lo}
+			p.begin(touches[lo:hi], lo)
 		}
-		book.enter(&p, c)
+		s.book.enter(p, c)
 	}
-	return pay(&p)
+	return s.pay(p)
 }
 
-// touchesOf finds the touches of an actor.
-func touchesOf(all []actorTouch, actor uint32) []actorTouch {
-	from := sort.Search(len(all), func(i int) bool { return all[i].actor >= actor })
-	to := from
-	for to < len(all) && all[to].actor == actor {
-		to++
-	}
-	return all[from:to]
+// begin makes it an empty path with these touches.
+func (p *path) begin(touches []actorTouch, from int) {
+	p.touches, p.from, p.conversions = touches, from, 0
+	p.value.clear()
 }
 
 // stretches walks the stretches of a list in which key is the same.

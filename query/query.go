@@ -6,7 +6,9 @@
 // carries. The slow twin in querytest answers the same questions in the plainest way and must always
 // agree.
 //
-// The package starts no goroutines and writes nothing to disk. There is one file per question.
+// The goroutine that asks does the work. A pass over many visitors has helpers beside it where Workers has some to
+// spare (see team), all of which are gone when Run returns. The package starts no others, and writes nothing to
+// disk. There is one file per question.
 package query
 
 import (
@@ -42,6 +44,7 @@ type Common struct {
 	Now         event.Time // the clock, for the questions that look at it; set by who asks
 	Memo        *Memo      // what other questions found out; nil for nothing
 	Allowance   *Allowance // the memory that all questions share; nil for no bound but that of one question
+	Workers     *Workers   // on which all questions work; nil for none but the goroutine that asks
 	K           int        // visitors that a number must be about to be shown; 0 shows all
 
 	filtersText string // the filters as they were sent, for the settings of an explained answer
@@ -130,6 +133,8 @@ type run struct {
 	work   int // since the last look at the budgets
 	held   int // entries that an earlier part of the question keeps
 	share  share
+	team   *team // that makes a pass, nil where nobody helps
+	seat   int   // in the team; 0 is the question's own goroutine
 
 	keepsTexts bool // what is taken apart now the memo is to keep
 
@@ -180,11 +185,22 @@ func leavesOf(filters []Filter) (leaves, properties int) {
 
 // overBudget tells whether the question may go on with so many entries in its tables.
 func (r *run) overBudget(size int) error {
-	if err := r.ctx.Err(); err != nil {
-		if !errors.Is(err, context.DeadlineExceeded) {
+	if r.seat == 0 {
+		if err := r.late(); err != nil {
 			return err
 		}
-		return &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Took too long: narrow from and to, or filter more"}}
+	}
+	if r.team != nil {
+		return r.team.cover(r, size+r.held)
 	}
 	return r.share.cover(size + r.held)
+}
+
+// late tells whether the time for the question is over.
+func (r *run) late() error {
+	err := r.ctx.Err()
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &event.Error{Kind: event.ErrLimit, Code: codeTooLarge, Notes: []string{"Took too long: narrow from and to, or filter more"}}
 }

@@ -1,8 +1,11 @@
 package query
 
 import (
+	"slices"
 	"strconv"
+	"weak"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -16,8 +19,8 @@ type sales struct {
 // salesMin is how many conversions of a segment are few, whatever part of it they are.
 const salesMin = 256
 
-// saleBytes is about what a conversion takes that is worth something.
-const saleBytes = 128
+// saleBytes is about what a conversion takes.
+const saleBytes = 64
 
 func (s *sales) bytes() int64 { return int64(saleBytes * cap(s.list)) }
 
@@ -32,17 +35,15 @@ func (q *Attribution) sold(r *run, p *pass, s *sealed, c *conversions) (taken bo
 	if _, greatest := s.segment.SeqRange(); r.common.Memo == nil || first < p.from || last >= p.to || greatest > r.asOf || s.segment.Hides() {
 		return false, nil
 	}
-	// The length of the first tells where the second begins.
-	name := strconv.Itoa(len(q.Conversion.Event)) + " " + q.Conversion.Event + q.Value
-	found, _, err := remembered(r, s, memoSales, name, func() (*sales, bool, error) {
+	found, _, err := remembered(r, s, memoSales, q.saleName(), func() (*sales, bool, error) {
 		found, err := q.findSales(r, p, s, c)
 		return found, true, err
 	})
 	if err != nil || found.many {
 		return false, err
 	}
-	for _, one := range found.list {
-		c.enter(one)
+	if len(found.list) > 0 {
+		c.sold = append(c.sold, soldIn{s, found})
 	}
 	return true, nil
 }
@@ -64,4 +65,62 @@ func (q *Attribution) findSales(r *run, p *pass, s *sealed, c *conversions) (*sa
 	own := &sales{list: append([]conversion(nil), c.list[before:]...)}
 	c.list = c.list[:before]
 	return own, err
+}
+
+// saleName says what the conversions are that the memo keeps.
+func (q *Attribution) saleName() string {
+	// The length of the first tells where the second begins.
+	return strconv.Itoa(len(q.Conversion.Event)) + " " + q.Conversion.Event + q.Value
+}
+
+// soldIn are the conversions of a segment.
+type soldIn struct {
+	in    *sealed
+	sales *sales
+}
+
+// joinedSales are the conversions of several segments, by actor and in order.
+type joinedSales struct {
+	segments []weak.Pointer[index.Segment]
+	list     []conversion
+}
+
+func (s *joinedSales) bytes() int64 { return int64(saleBytes*cap(s.list) + 8*cap(s.segments)) }
+
+func (s *joinedSales) about() []weak.Pointer[index.Segment] { return s.segments }
+
+// joinSold takes the conversions of whole segments into the list. Those of the same segments together the memo keeps,
+// so the list is not to be changed after.
+func (c *conversions) joinSold(r *run, q *Attribution) {
+	if len(c.sold) == 0 {
+		return
+	}
+	joined := c.soldTogether(r, q)
+	if len(c.list) == 0 {
+		c.list = joined
+		return
+	}
+	c.list = append(c.list, joined...)
+	slices.SortFunc(c.list, compareConversions)
+}
+
+func (c *conversions) soldTogether(r *run, q *Attribution) []conversion {
+	if len(c.sold) == 1 {
+		return c.sold[0].sales.list
+	}
+	own := &joinedSales{}
+	for _, of := range c.sold {
+		own.segments = append(own.segments, weak.Make(of.in.original))
+	}
+	key := r.memoKey(c.sold[0].in, memoSoldTogether, q.saleName())
+	key.number = len(c.sold) // as there may be several ranges that end alike
+	if known, ok := r.common.Memo.get(key); ok && slices.Equal(known.(*joinedSales).segments, own.segments) {
+		return known.(*joinedSales).list
+	}
+	for _, of := range c.sold {
+		own.list = append(own.list, of.sales.list...)
+	}
+	slices.SortFunc(own.list, compareConversions)
+	r.common.Memo.replace(key, own)
+	return own.list
 }

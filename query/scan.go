@@ -20,14 +20,15 @@ type pass struct {
 	whole   func(s *sealed) (taken bool, err error)
 	parted  func(s *sealed) (taken bool, err error) // the same by buckets of time, where whole doesn't go
 	done    func()
-	one     *one                                    // whom the pass is about; nil if many
-	skip    func(*index.Segment) bool               // says that a segment isn't needed, after what was visited so far; may be nil
-	tooOld  func(event.Time) bool                   // says that rows of a time and before aren't needed, likewise; may be nil
-	among   func(visitor uint32) bool               // block by block: says whose rows are taken; nil for all
-	ordered bool                                    // block by block: the taker asks who is tangled
-	pairs   func(*sealed) (*codePairs, bool, error) // block by block: what stands for the rows of a segment; may be nil
-	paired  func(b *block, w *walker) error         // takes these
-	idle    func(*index.Segment) bool               // block by block: says that only tangled visitors matter in a segment; may be nil
+	one     *one                      // whom the pass is about; nil if many
+	skip    func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
+	tooOld  func(event.Time) bool     // says that rows of a time and before aren't needed, likewise; may be nil
+	among   func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
+	ordered bool                      // block by block: the taker asks who is tangled
+	paired  func(b *block, w *walker) // block by block: takes what stands for the rows of a segment
+	idle    func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
+	// pairs makes, block by block, walkers of the segments of which something stands for the rows; it may be nil.
+	pairs func(segments []*sealed, walkers []*walker) error
 }
 
 // scan visits the events that the question is about. size tells how many table entries the visits

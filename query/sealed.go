@@ -16,8 +16,18 @@ type sealed struct {
 	sessions  *index.SessionIDs
 	ids       *index.EventIDs
 	reader    *index.Reader
-	restPiece int    // that was read last; -1 before
-	sections  []bool // those that were read, by id
+	restPiece int     // that was read last; -1 before
+	sections  []int32 // the bytes of those that were read, by id
+}
+
+// openedBy returns the segment as a worker reads it: to a helper, with what doesn't change of what was opened here.
+func (s *sealed) openedBy(r *run) *sealed {
+	own := r.open(s.original)
+	if own == s {
+		return s
+	}
+	own.runs, own.tables = s.runs, s.tables
+	return own
 }
 
 // texts are the texts of a column by code, as far as they were asked for.

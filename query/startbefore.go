@@ -7,7 +7,7 @@ import (
 	"millimetric/index/event"
 )
 
-// Whether a visitor was there shortly before a start, elsewhere than in its segment.
+// Whether a visitor was there shortly before a start, elsewhere than where it is known that he wasn't.
 
 // wasThere tells whether another segment or a live event has the visitor less than half an hour before.
 func (w *startWalk) wasThere(k *knownStart, hits []startHit, live []metEvent) (bool, error) {
@@ -18,6 +18,12 @@ func (w *startWalk) wasThere(k *knownStart, hits []startHit, live []metEvent) (b
 	}
 	since := k.at.time - halfHour
 	for _, h := range hits {
+		if h.of == nil {
+			if was, err := w.wasJoined(k, uint32(h.at)); was || err != nil {
+				return was, err
+			}
+			continue
+		}
 		first, last := h.of.time+event.Time(h.of.first[h.at]), h.of.time+event.Time(h.of.last[h.at])
 		switch {
 		case h.of == k.of || first > k.at.time || last <= since:
@@ -32,28 +38,56 @@ func (w *startWalk) wasThere(k *knownStart, hits []startHit, live []metEvent) (b
 	return false, nil
 }
 
-// rowBefore looks for it in the rows of a visitor.
-func (w *startWalk) rowBefore(s *sealed, before place) (bool, error) {
-	if err := s.openRuns(); err != nil {
-		return false, err
+// wasJoined tells whether the joined segments have the visitor at hand less than half an hour before.
+func (w *startWalk) wasJoined(k *knownStart, visitor uint32) (bool, error) {
+	since := k.at.time - halfHour
+	if last, _ := w.joined.lastBefore(w.at, visitor); k.joined || last <= since {
+		return false, nil // of those that are joined it is known
 	}
-	run, _ := slices.BinarySearch(s.runs.Ordinals, w.ordinal)
+	for _, of := range w.origins {
+		if first, last := of.sealed.segment.TimeRange(); first > k.at.time || last <= since {
+			continue
+		}
+		if was, err := w.rowBefore(of.sealed, k.at); was || err != nil {
+			return was, err
+		}
+	}
+	return false, nil
+}
+
+// rowBefore looks for it in the rows of a visitor.
+func (w *startWalk) rowBefore(s *sealed, before place) (was bool, err error) {
+	err = w.eachRow(s, w.ordinal, func(v *view, at int) bool {
+		time := v.timesOf()[at]
+		if time > before.time {
+			return false
+		}
+		if before.time-time >= halfHour || !w.r.common.IncludeBots && len(w.r.people.choose(v, []int32{int32(at)})) == 0 {
+			return true
+		}
+		was = (place{time: time, seq: v.seq(at)}).before(before)
+		return !was
+	})
+	return was, err
+}
+
+// eachRow shows the rows of a visitor in a segment, if he has some, until yield returns false.
+func (w *startWalk) eachRow(s *sealed, ordinal uint32, yield func(v *view, at int) bool) error {
+	if err := s.openRuns(); err != nil {
+		return err
+	}
+	run, has := slices.BinarySearch(s.runs.Ordinals, ordinal)
+	if !has {
+		return nil
+	}
 	v := w.r.viewOf()
 	for row := s.runs.Starts[run]; row < s.runs.Starts[run+1]; row++ {
 		if chunk := int(row) / index.ChunkRows; v.sealed != s || v.chunk != chunk {
 			v.turn(s, chunk)
 		}
-		at := int(row) - v.first
-		time := v.timesOf()[at]
-		if time > before.time || v.err != nil {
-			break
-		}
-		if before.time-time >= halfHour || !w.r.common.IncludeBots && len(w.r.people.choose(v, []int32{int32(at)})) == 0 {
-			continue
-		}
-		if (place{time: time, seq: v.seq(at)}).before(before) {
-			return true, v.err
+		if !yield(v, int(row)-v.first) || v.err != nil {
+			return v.err
 		}
 	}
-	return false, v.err
+	return nil
 }

@@ -1,6 +1,10 @@
 package query
 
-import "millimetric/index/bitmap"
+import (
+	"errors"
+
+	"millimetric/index/bitmap"
+)
 
 // startsAmong are where visits of some visitors of a segment begin: those who had conversions, where there is no
 // room to keep the starts of all. Most questions about credit are about the same ones again, and a few that came
@@ -19,33 +23,39 @@ const amongShare = 16
 // set makes a set of the actors who have conversions, where these are visitors.
 func (c *conversions) set() bitmap.Set {
 	var ordinals []uint32
-	for ordinal, has := range c.actors {
-		if has {
-			ordinals = append(ordinals, uint32(ordinal))
+	for i := range c.list {
+		if i == 0 || c.list[i].actor != c.list[i-1].actor {
+			ordinals = append(ordinals, c.list[i].actor)
 		}
 	}
 	return bitmap.Of(ordinals)
 }
 
 // openAmong finds the starts of some visitors in all segments; ok is false where that isn't worth it.
-func (w *startWalk) openAmong(p *pass) (ok bool, err error) {
+func (w *startWalk) openAmong(segments []*sealed, whom bitmap.Set) (ok bool, err error) {
 	visitors := 0
-	for _, of := range w.segments {
-		visitors += of.sealed.segment.Visitors()
+	for _, s := range segments {
+		visitors += s.segment.Visitors()
 	}
-	if n := w.whom.Count(); n == 0 || n > visitors/amongShare {
+	if n := whom.Count(); n == 0 || n > visitors/amongShare {
 		return false, nil
 	}
-	for _, of := range w.segments {
-		if of.visitStarts, err = w.startsAmong(p, of.sealed); err != nil {
+	for _, s := range segments {
+		starts, err := w.startsAmong(s, whom)
+		if errors.Is(err, errManyTouches) {
+			w.segments = nil
+			return false, nil
+		}
+		if err != nil {
 			return false, err
 		}
+		w.segments = append(w.segments, &startSegment{visitStarts: starts, sealed: s})
 	}
 	return true, nil
 }
 
-func (w *startWalk) startsAmong(p *pass, s *sealed) (*visitStarts, error) {
-	memo, key, whom := w.r.common.Memo, w.r.memoKey(s, memoStartsAmong, ""), w.whom
+func (w *startWalk) startsAmong(s *sealed, whom bitmap.Set) (*visitStarts, error) {
+	memo, key := w.r.common.Memo, w.r.memoKey(s, memoStartsAmong, "")
 	if value, ok := memo.get(key); ok {
 		known := value.(*startsAmong)
 		enough, err := s.lacksAll(whom.Without(known.whom))
@@ -54,7 +64,7 @@ func (w *startWalk) startsAmong(p *pass, s *sealed) (*visitStarts, error) {
 		}
 		whom = whom.Or(known.whom)
 	}
-	starts, err := w.r.findStarts(p, s, &membership{of: whom})
+	starts, err := w.r.findStarts(everything(), s, &membership{of: whom})
 	if err == nil {
 		memo.replace(key, &startsAmong{starts, whom})
 	}

@@ -26,9 +26,9 @@ func (w *startWalk) dropRepeats() error {
 	kept := w.known[:0]
 	for i := range w.known {
 		k := &w.known[i]
-		sum, repeats := k.sum(), false
+		sum, repeats := k.sum, false
 		for j := w.lastOf(kept, sum, len(w.known)); j >= 0 && !repeats; j = kept[j].before {
-			if kept[j].sum() != sum {
+			if kept[j].sum != sum {
 				continue
 			}
 			var err error
@@ -69,13 +69,6 @@ func (w *startWalk) sameVisit(a, b *knownStart) (bool, error) {
 	return keyA == keyB, err
 }
 
-func (k *knownStart) sum() uint32 {
-	if k.of == nil {
-		return k.live.visit.sum()
-	}
-	return k.start.sum
-}
-
 // key makes the key of a start's visit.
 func (w *startWalk) key(k *knownStart) (visitKey, error) {
 	if k.of == nil {
@@ -87,7 +80,11 @@ func (w *startWalk) key(k *knownStart) (visitKey, error) {
 	if s.sessions == nil {
 		s.sessions = s.segment.SessionIDs()
 	}
-	id, sent, err := s.sessions.Sent(k.start.session)
+	session, err := w.sessionOf(k)
+	if err != nil {
+		return visitKey{}, err
+	}
+	id, sent, err := s.sessions.Sent(session)
 	if err != nil {
 		return visitKey{}, err
 	}
@@ -109,4 +106,23 @@ func (w *startWalk) key(k *knownStart) (visitKey, error) {
 		return visitKey{made: true, half: half}, err
 	}
 	return visitKey{id: id}, err
+}
+
+// sessionOf returns the number of a start's session in its segment. Of one that is known from the joined starts the
+// row tells, which its position finds.
+func (w *startWalk) sessionOf(k *knownStart) (uint32, error) {
+	if !k.joined {
+		return k.session, nil
+	}
+	session, found := uint32(0), false
+	err := w.eachRow(k.of.sealed, w.ordinal, func(v *view, at int) bool {
+		if found = v.timesOf()[at] == k.at.time && v.seq(at) == k.at.seq; found {
+			session = v.session(at)
+		}
+		return !found
+	})
+	if err == nil && !found {
+		panic("query: a start that was joined is in no row of its segment")
+	}
+	return session, err
 }

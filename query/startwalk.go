@@ -2,9 +2,12 @@ package query
 
 import (
 	"cmp"
+	"math"
+	"math/bits"
 	"slices"
 
 	"millimetric/index/bitmap"
+	"millimetric/index/event"
 )
 
 // startWalk finds the touches of visitors from where the visits of each segment begin, which the memo keeps.
@@ -15,16 +18,30 @@ import (
 //  2. A touch that the half-hour cut may have made needs to know whether the visitor was there shortly
 //     before. Mostly that was in the same segment, which knows. Else the visitor's first and last times in
 //     the others tell; only where the moment lies between these are rows looked at.
+//  3. Most segments are joined: they are one segment to the others and to live events. Who comes in none of these
+//     has his touches there in a row, and no more is looked at.
 type startWalk struct {
 	*touchWalk
-	segments []*startSegment // by their first events
+	segments []*startSegment // that aren't joined, by their first events
 	hits     blockLists[startHit]
 	ordinal  uint32         // of the visitor at hand
 	known    []knownStart   // his, in order
 	bySum    map[uint32]int // of the starts that are kept: the last with that sum
-	whom     bitmap.Set     // who alone matters, where that is known beforehand
 
-	firsts func(*actorTouch, *knownStart) // takes the first touch of each visitor; nil where all are wanted
+	joined       *joinedStarts   // nil for none
+	origins      []*startSegment // the segments that are joined, by their numbers
+	joinedGroups []uint32        // by kind: its group plus one, or 0 where that isn't known
+	at           *joinedBlock    // of the block at hand
+	others       visitorBits     // of the block: who comes elsewhere
+	visitors     []uint32        // of the block, who matter
+	spans        []startSpan     // and their starts in the joined segments
+	near         uint32          // of no meaning, see list
+
+	wants  func(first uint32, who *visitorBits) // enters who of a block matters; nil for all
+	wanted visitorBits
+
+	firsts  func(t *actorTouch, of *sealed, index uint32) // takes the first touch of each visitor; nil where all are wanted
+	joining *joining                                      // takes the starts instead, where it isn't nil
 }
 
 // startSegment is a segment, and how far it was walked.
@@ -35,29 +52,24 @@ type startSegment struct {
 	groups []uint32 // by touch: its group plus one, or 0 where that isn't known
 }
 
-// startHit is a visitor in a segment.
+// startHit is a visitor in a segment; where of is nil, in those that are joined.
 type startHit struct {
 	of *startSegment
 	at int
 }
 
-// knownStart is a start of the visitor at hand, in a segment or, where of is nil, of a live event.
-type knownStart struct {
-	at     place
-	of     *startSegment
-	start  *visitStart
-	live   *metEvent
-	before int // of those that are kept: the one before that may be of the same visit, -1 if none
-}
-
 func newStartWalk(t *touchWalk) *startWalk {
 	t.block = &block{}
-	return &startWalk{touchWalk: t, bySum: map[uint32]int{}}
+	w := &startWalk{touchWalk: t, bySum: map[uint32]int{}}
+	for i := range w.wanted {
+		w.wanted[i] = math.MaxUint64
+	}
+	return w
 }
 
 // walkStarts makes the pass of walk, where it goes this way; ok is false where it doesn't. Where only some
-// visitors matter, whom are these.
-func (t *touchWalk) walkStarts(p *pass, whom func() bitmap.Set) (ok bool, err error) {
+// visitors matter, they are those with conversions.
+func (t *touchWalk) walkStarts(p *pass, found *conversions) (ok bool, err error) {
 	if t.r.common.Memo == nil || len(t.q.TouchFilters) > 0 || slices.ContainsFunc(t.groups.dims, func(d Dimension) bool { return d.coded() < colSource }) {
 		return false, nil
 	}
@@ -66,9 +78,9 @@ func (t *touchWalk) walkStarts(p *pass, whom func() bitmap.Set) (ok bool, err er
 	}
 	w := newStartWalk(t)
 	if p.among != nil {
-		w.whom = whom()
+		w.wants = found.bits
 	}
-	if ok, err := w.open(p); !ok || err != nil {
+	if ok, err := w.open(p, found.set); !ok || err != nil {
 		return false, err
 	}
 	if err := t.r.eachLive(p); err != nil {
@@ -77,65 +89,67 @@ func (t *touchWalk) walkStarts(p *pass, whom func() bitmap.Set) (ok bool, err er
 	return true, w.walk(p)
 }
 
-// open finds the starts of all segments. Where there is no room to keep them, that isn't worth it.
-func (w *startWalk) open(p *pass) (ok bool, err error) {
-	missing := int64(0)
-	for _, segment := range w.r.source.Segments(p.from, p.to) {
-		s := w.r.open(segment)
-		possible, err := w.r.mayMatter(p, s)
-		if err != nil {
-			return false, err
-		}
-		if !possible {
-			continue
-		}
-		if ok, err := w.r.fitStarts(p, s); !ok || err != nil {
-			return false, err
-		}
-		if _, known := w.r.common.Memo.get(w.r.memoKey(s, memoStarts, "")); !known {
-			missing += int64(startsShare * segment.Rows())
-		}
-		w.segments = append(w.segments, &startSegment{sealed: s})
+// open finds the starts of all segments. Where there is no room to keep them, that isn't worth it, but for some
+// visitors, if whom tells who alone matters.
+func (w *startWalk) open(p *pass, whom func() bitmap.Set) (ok bool, err error) {
+	segments, all, fit := w.fitting(p)
+	if !fit {
+		return false, nil
 	}
-	if missing > 0 && !w.r.common.Memo.hasRoom(missing) {
-		ok, err = w.openAmong(p)
-	} else {
-		ok, err = w.openAll(p)
+	if all {
+		ok, err = w.openJoined(segments)
 	}
-	for _, of := range w.segments {
-		of.sealed.used = of.sealed.used || ok
+	if err == nil && !ok {
+		w.joined, w.segments = nil, nil
+		if whom != nil && w.wants != nil {
+			ok, err = w.openAmong(segments, whom())
+		}
 	}
-	if !ok || err != nil {
-		return false, err
+	for _, s := range segments {
+		s.used = s.used || ok && s.firstTime() < p.to
 	}
-	slices.SortStableFunc(w.segments, func(a, b *startSegment) int { return cmp.Compare(a.time, b.time) })
-	return true, nil
+	return ok, err
 }
 
-// openAll finds the starts of all visitors in all segments.
-func (w *startWalk) openAll(p *pass) (ok bool, err error) {
-	for _, of := range w.segments {
-		if of.visitStarts, err = w.r.startsOf(p, of.sealed); err != nil {
-			return false, err
+// fitting returns the segments that the source shows, in the order of their first events; fit is false where starts
+// of some can't be told, and all where a replay doesn't see all of them.
+func (w *startWalk) fitting(p *pass) (segments []*sealed, all, fit bool) {
+	all = true
+	for _, segment := range w.r.source.Segments(p.from, event.TimeMax+1) {
+		if lastOf(segment) < p.from {
+			continue
 		}
+		if least, _ := segment.SeqRange(); least > w.r.asOf {
+			all = false
+			continue
+		}
+		s := w.r.open(segment)
+		if !w.r.fitStarts(p, s) {
+			return nil, all, false
+		}
+		segments = append(segments, s)
 	}
-	return true, nil
+	slices.SortStableFunc(segments, func(a, b *sealed) int { return cmp.Compare(a.firstTime(), b.firstTime()) })
+	return segments, all, true
 }
 
 // walk goes over all visitors who matter, a block of them at a time.
 func (w *startWalk) walk(p *pass) error {
-	for {
-		next := w.nextVisitor()
-		if next == noVisitor {
-			return nil
+	for first := uint64(0); ; first += blockVisitors {
+		if next := w.nextVisitor(); next >= first+blockVisitors && (w.joined == nil || first >= uint64(len(w.joined.blocks))*blockVisitors) {
+			if next == noVisitor {
+				return nil
+			}
+			first = next / blockVisitors * blockVisitors
 		}
-		if err := w.walkBlock(p, uint32(next/blockVisitors*blockVisitors)); err != nil {
+		if err := w.walkBlock(p, uint32(first)); err != nil {
 			return err
 		}
 	}
 }
 
-// nextVisitor returns the first visitor who wasn't walked yet, noVisitor if there is none.
+// nextVisitor returns the first visitor who wasn't walked yet, those aside who come in the joined segments alone;
+// noVisitor if there is none.
 func (w *startWalk) nextVisitor() uint64 {
 	next := w.waits.next()
 	for _, of := range w.segments {
@@ -146,147 +160,89 @@ func (w *startWalk) nextVisitor() uint64 {
 	return next
 }
 
+// walkBlock walks the visitors from first on. Blocks must rise.
 func (w *startWalk) walkBlock(p *pass, first uint32) error {
-	w.hits.clear()
-	w.lists.clear()
-	w.block.first = first
-	w.waits.enter(w.block, &w.lists)
-	for _, visitor := range w.lists.met {
-		w.hits.add(visitor, startHit{}) // so that it is met; live events stand for themselves
+	w.at = w.joined.block(first)
+	if w.wants != nil {
+		w.wants(first, &w.wanted)
 	}
-	for _, of := range w.segments {
-		for ; of.next < len(of.ordinals) && of.ordinals[of.next]-first < blockVisitors; of.next++ {
-			if ordinal := of.ordinals[of.next]; p.among == nil || p.among(ordinal) {
-				w.hits.add(ordinal-first, startHit{of, of.next})
-			}
+	w.meet(first)
+	w.list()
+	w.r.work += 1 + len(w.hits.nodes) + len(w.visitors)
+	for i, visitor := range w.visitors {
+		var err error
+		switch {
+		case w.others.has(visitor):
+			err = w.visitor(p, visitor, first+visitor)
+		case w.joining != nil:
+			w.copyJoined(visitor)
+		default:
+			own := w.spans[i]
+			w.r.work += int(own.to - own.from)
+			err = w.alone(p, first+visitor, w.at.list[own.from:own.to])
 		}
-	}
-	slices.Sort(w.hits.met)
-	for _, visitor := range w.hits.met {
-		if err := w.visitor(p, visitor, first+visitor); err != nil {
+		if err != nil {
 			return err
 		}
 	}
-	w.r.work += 1 + len(w.hits.nodes)
+	if w.joining != nil && w.joining.drain && w.at != nil {
+		w.joined.blocks[first/blockVisitors] = nil
+	}
 	return w.r.look(p)
 }
 
-// visitor finds the touches of a visitor.
-func (w *startWalk) visitor(p *pass, number, ordinal uint32) error {
-	w.ordinal = ordinal
-	hits := w.hits.of(number, func(a, b startHit) int { return 0 })
-	var live []metEvent
-	if hits[0].of == nil {
-		hits, live = hits[1:], w.lists.of(number, compareMet)
-	}
-	if w.firsts != nil {
-		if found, err := w.beginning(p, hits, live); found || err != nil {
-			return err
+// startSpan is which starts of a block are a visitor's.
+type startSpan struct{ from, to uint32 }
+
+// list lists the visitors of the block who matter, with their starts in the joined segments. These lie far apart
+// where few matter; looked up one right after the other, they come from memory at the same time.
+func (w *startWalk) list() {
+	w.visitors, w.spans = w.visitors[:0], w.spans[:0]
+	for at, word := range w.wanted {
+		if w.at == nil {
+			word &= w.others[at]
+		}
+		for ; word != 0; word &= word - 1 {
+			visitor := uint32(64*at + bits.TrailingZeros64(word))
+			own := startSpan{}
+			if w.at != nil {
+				own = w.at.spanOf(visitor)
+			}
+			if own.from == own.to && w.joining == nil && !w.others.has(visitor) {
+				continue
+			}
+			w.visitors, w.spans = append(w.visitors, visitor), append(w.spans, own)
 		}
 	}
-	w.known = w.known[:0]
-	for _, h := range hits {
-		for i := range h.of.of(h.at) {
-			start := &h.of.of(h.at)[i]
-			w.known = append(w.known, knownStart{at: h.of.place(start), of: h.of, start: start})
+	for _, own := range w.spans {
+		if own.from < own.to {
+			w.near += w.at.list[own.from].time
 		}
 	}
-	for i := range live {
-		if live[i].address {
-			w.known = append(w.known, knownStart{at: live[i].at, live: &live[i]})
-		}
-	}
-	if len(hits) > 1 || len(live) > 0 {
-		if err := w.order(); err != nil {
-			return err
-		}
-	}
-	for i := range w.known {
-		k := &w.known[i]
-		if k.at.time >= p.to {
-			return nil
-		}
-		found := len(w.found)
-		if err := w.touch(k, hits, live); err != nil {
-			return err
-		}
-		if w.firsts != nil && len(w.found) > found {
-			w.found = w.found[:found]
-			return nil
-		}
-	}
-	return nil
 }
 
-// beginning tells whether the very first start of the visitor at hand is a touch: mostly it is.
-func (w *startWalk) beginning(p *pass, hits []startHit, live []metEvent) (found bool, err error) {
-	var first knownStart
-	note := func(k knownStart) {
-		if first.start == nil && first.live == nil || k.at.before(first.at) {
-			first = k
+// meet finds who of a block comes elsewhere than in the joined segments.
+func (w *startWalk) meet(first uint32) {
+	w.hits.clear()
+	w.lists.clear()
+	w.others = visitorBits{}
+	w.block.first = first
+	if w.waits.next() < uint64(first) {
+		w.waits.seek(first)
+	}
+	w.waits.enter(w.block, &w.lists)
+	for _, visitor := range w.lists.met {
+		w.others.add(visitor)
+	}
+	for _, of := range w.segments {
+		for of.next < len(of.ordinals) && of.ordinals[of.next] < first {
+			of.next++
+		}
+		for ; of.next < len(of.ordinals) && of.ordinals[of.next]-first < blockVisitors; of.next++ {
+			if visitor := of.ordinals[of.next] - first; w.wanted.has(visitor) {
+				w.others.add(visitor)
+				w.hits.add(visitor, startHit{of, of.next})
+			}
 		}
 	}
-	for _, h := range hits {
-		if of := h.of.of(h.at); len(of) > 0 {
-			note(knownStart{at: h.of.place(&of[0]), of: h.of, start: &of[0]})
-		}
-	}
-	for i := range live {
-		if live[i].address {
-			note(knownStart{at: live[i].at, live: &live[i]})
-		}
-	}
-	if first.start == nil && first.live == nil || first.at.time >= p.to {
-		return false, nil
-	}
-	before := len(w.found)
-	err = w.touch(&first, hits, live)
-	found, w.found = len(w.found) > before, w.found[:before]
-	return found, err
-}
-
-// touch enters a start as a touch, if it is one.
-func (w *startWalk) touch(k *knownStart, hits []startHit, live []metEvent) error {
-	found := actorTouch{actor: w.ordinal, touch: touch{at: k.at}}
-	cut := false
-	switch {
-	case k.of == nil:
-		if k.live.drop == dropAll {
-			return nil
-		}
-		cut, found.direct = k.live.drop == dropIfCut, k.live.direct
-		found.group = w.groups.number(k.live.fields, "", "")
-	case k.start.flags&startDropped != 0 || k.start.flags&(startCut|startSoon) == startCut|startSoon:
-		return nil
-	default:
-		cut, found.direct = k.start.flags&startCut != 0, k.start.flags&startDirect != 0
-		group, err := w.groupOf(k.of, uint32(k.start.touch))
-		if err != nil {
-			return err
-		}
-		found.group = group
-	}
-	if cut {
-		if before, err := w.wasThere(k, hits, live); before || err != nil {
-			return err
-		}
-	}
-	w.found = append(w.found, found)
-	if w.firsts != nil {
-		w.firsts(&found, k)
-	}
-	return nil
-}
-
-// groupOf returns the group of a touch of a segment.
-func (w *startWalk) groupOf(of *startSegment, touch uint32) (uint32, error) {
-	slot := at(&of.groups, touch)
-	if *slot == 0 {
-		fields, err := w.groups.fields.numberOfTouch(of.sealed, touch)
-		if err != nil {
-			return 0, err
-		}
-		*slot = w.groups.number(fields, "", "") + 1
-	}
-	return *slot - 1, nil
 }

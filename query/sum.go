@@ -7,58 +7,160 @@ import "math/big"
 // out; such a number counts as no number.
 const sumPointMax = 1000
 
-// exactSum is a sum of decimal numbers, exact whatever is added and in whatever order: n divided by
+// bigSum is a sum of whole numbers, of any size. Most are small, and those are added up in a machine word first.
+type bigSum struct {
+	n     big.Int
+	quick int64 // what is to be added to n
+}
+
+func (s *bigSum) add(n int64) {
+	sum := s.quick + n
+	if (s.quick^sum)&(n^sum) < 0 { // it doesn't fit
+		s.whole()
+		sum = n
+	}
+	s.quick = sum
+}
+
+func (s *bigSum) addBig(n *big.Int) { s.n.Add(&s.n, n) }
+
+// small returns the sum where it fits into a machine word and was never larger.
+func (s *bigSum) small() (n int64, ok bool) { return s.quick, s.n.Sign() == 0 }
+
+// whole returns the sum. It is valid until something is added.
+func (s *bigSum) whole() *big.Int {
+	if s.quick != 0 {
+		var n big.Int
+		s.n.Add(&s.n, n.SetInt64(s.quick))
+		s.quick = 0
+	}
+	return &s.n
+}
+
+// exactSum is a sum of decimal numbers, exact whatever is added and in whatever order: a whole number divided by
 // ten to the power of scale. The zero exactSum is 0.
 type exactSum struct {
-	n     big.Int
+	bigSum
 	scale int // never negative
 }
 
-// readSum reads a JSON number; ok is false where it is too large or too small to be summed.
-func readSum(number string) (a *exactSum, ok bool) {
+// clear makes it 0, and keeps its memory.
+func (a *exactSum) clear() {
+	a.n.SetInt64(0)
+	a.quick, a.scale = 0, 0
+}
+
+// exactNumber is a decimal number, which isn't changed any more: n divided by ten to the power of scale, or, where
+// it doesn't fit into a machine word, wide.
+type exactNumber struct {
+	n     int64
+	wide  *big.Int
+	scale int32
+}
+
+// readNumber reads a JSON number; ok is false where it is too large or too small to be summed.
+func readNumber(number string) (a exactNumber, ok bool) {
 	var d decimal
 	d.read(number)
 	if d.point > sumPointMax || d.point < -sumPointMax {
-		return nil, false
+		return a, false
 	}
-	a = &exactSum{}
 	if len(d.digits) == 0 {
 		return a, true
 	}
-	a.n.SetString(string(d.digits), 10)
-	a.scale = len(d.digits) - int(d.point)
-	if a.scale < 0 {
-		a.n.Mul(&a.n, power10(-a.scale))
-		a.scale = 0
+	n := new(big.Int)
+	n.SetString(string(d.digits), 10)
+	scale := len(d.digits) - int(d.point)
+	if scale < 0 {
+		n.Mul(n, power10(-scale))
+		scale = 0
 	}
 	if d.negative {
-		a.n.Neg(&a.n)
+		n.Neg(n)
+	}
+	if a.scale = int32(scale); n.IsInt64() {
+		a.n = n.Int64()
+	} else {
+		a.wide = n
 	}
 	return a, true
 }
 
+// addNumber adds a number.
+func (a *exactSum) addNumber(b *exactNumber) {
+	if b.wide == nil && a.addQuick(b.n, int(b.scale)) {
+		return
+	}
+	sum := exactSum{scale: int(b.scale)}
+	if sum.quick = b.n; b.wide != nil {
+		sum.n.Set(b.wide)
+	}
+	a.add(&sum, bigOne)
+}
+
+// addQuick adds a small number, if its scale allows it.
+func (a *exactSum) addQuick(n int64, scale int) bool {
+	if n == 0 {
+		return true
+	}
+	if a.scale != scale {
+		if a.quick != 0 || a.n.Sign() != 0 {
+			return false
+		}
+		a.scale = scale
+	}
+	a.bigSum.add(n)
+	return true
+}
+
+// timesMax and quickMax bound factors whose product fits into a machine word.
+const (
+	timesMax = 1 << 24
+	quickMax = 1 << 38
+)
+
+// addTimes adds b, so many times.
+func (a *exactSum) addTimes(b *exactSum, times int64) {
+	if n, small := b.small(); small && -quickMax < n && n < quickMax && -timesMax < times && times < timesMax && a.addQuick(n*times, b.scale) {
+		return
+	}
+	a.add(b, big.NewInt(times))
+}
+
 // add adds b, times times.
 func (a *exactSum) add(b *exactSum, times *big.Int) {
-	if b.n.Sign() == 0 {
+	var room productRoom
+	a.addIn(&room, b, times)
+}
+
+// addIn does so in memory that is used again.
+func (a *exactSum) addIn(room *productRoom, b *exactSum, times *big.Int) {
+	t := room.times(&b.bigSum, times)
+	if t.Sign() == 0 {
 		return
 	}
-	if times == bigOne && a.scale == b.scale {
-		a.n.Add(&a.n, &b.n)
-		return
-	}
-	var t big.Int
-	t.Mul(&b.n, times)
-	switch {
+	switch own := a.whole(); {
 	case b.scale > a.scale:
-		a.n.Mul(&a.n, power10(b.scale-a.scale))
+		own.Mul(own, power10(b.scale-a.scale))
 		a.scale = b.scale
 	case b.scale < a.scale:
-		t.Mul(&t, power10(a.scale-b.scale))
+		t.Mul(t, power10(a.scale-b.scale))
 	}
-	a.n.Add(&a.n, &t)
+	a.addBig(t)
+}
+
+// productRoom is memory for products.
+type productRoom struct{ small, product big.Int }
+
+// times returns a sum, times times. It is valid until the next call, and may be changed.
+func (r *productRoom) times(s *bigSum, times *big.Int) *big.Int {
+	if n, small := s.small(); small {
+		return r.product.Mul(r.small.SetInt64(n), times)
+	}
+	return r.product.Mul(s.whole(), times)
 }
 
 // over is the amount divided by den.
 func (a *exactSum) over(den *big.Int) *big.Rat {
-	return new(big.Rat).SetFrac(&a.n, new(big.Int).Mul(power10(a.scale), den))
+	return new(big.Rat).SetFrac(a.whole(), new(big.Int).Mul(power10(a.scale), den))
 }

@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"millimetric/index/event"
 )
@@ -18,27 +19,39 @@ const halfHour event.Time = 30 * 60 * 1000
 
 // conversion is one event to be credited.
 type conversion struct {
-	actor uint32
-	at    place
-	value *exactSum // nil where it has none
+	actor  uint32
+	valued bool
+	at     place
+	value  exactNumber // if it is valued
 }
 
 // conversions are those in the range, by actor and in order.
 type conversions struct {
-	who    *actors
-	list   []conversion
-	actors []bool // by number: has a conversion, whether or not that one counts
+	who  *actors
+	list []conversion
+	sold []soldIn // what is known of whole segments, until it is joined with the list
+
+	actors []bool // by number, for has; nil before
 }
 
-func (c *conversions) has(actor uint32) bool { return int(actor) < len(c.actors) && c.actors[actor] }
-
-// enter takes in one.
-func (c *conversions) enter(one conversion) {
-	for int(one.actor) >= len(c.actors) {
-		c.actors = append(c.actors, false)
+// has tells whether an actor has a conversion, whether or not that one counts.
+func (c *conversions) has(actor uint32) bool {
+	if n := len(c.list); c.actors == nil && n > 0 {
+		c.actors = make([]bool, c.list[n-1].actor+1)
+		for i := range c.list {
+			c.actors[c.list[i].actor] = true
+		}
 	}
-	c.actors[one.actor] = true
-	c.list = append(c.list, one)
+	return int(actor) < len(c.actors) && c.actors[actor]
+}
+
+// bits enters who of a block has conversions.
+func (c *conversions) bits(first uint32, has *visitorBits) {
+	*has = visitorBits{}
+	at := sort.Search(len(c.list), func(i int) bool { return c.list[i].actor >= first })
+	for ; at < len(c.list) && c.list[at].actor-first < blockVisitors; at++ {
+		has.add(c.list[at].actor - first)
+	}
 }
 
 func (q *Attribution) conversions(r *run) (*conversions, error) {
@@ -54,7 +67,7 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 	}
 	p := &pass{
 		from: q.From, to: q.To, wants: conditionsOf(nil, append(slices.Clone(q.Filters), q.Conversion.namesFilter())),
-		size: func() int { return 4*len(c.list) + c.who.size() },
+		size: func() int { return 2*len(c.list) + c.who.size() },
 	}
 	p.visit = func(e *scanRow) {
 		if !isConversion(e) {
@@ -63,9 +76,9 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 		if actor, ok := c.who.number(e); ok {
 			one := conversion{actor: actor, at: e.place()}
 			if find != nil {
-				one.value = q.valueOf(find, e)
+				one.value, one.valued = q.valueOf(find, e)
 			}
-			c.enter(one)
+			c.list = append(c.list, one)
 		}
 	}
 	if q.soldPlainly() {
@@ -75,18 +88,25 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 		return nil, err
 	}
 	r.cost.Matched = len(c.list)
-	slices.SortFunc(c.list, func(a, b conversion) int {
-		return cmp.Or(cmp.Compare(a.actor, b.actor), a.at.compare(b.at))
-	})
+	for _, of := range c.sold {
+		r.cost.Matched += len(of.sales.list)
+	}
+	slices.SortFunc(c.list, compareConversions)
+	c.joinSold(r, q)
 	switch q.Count {
 	case CountFirst:
-		c.list = slices.CompactFunc(c.list, func(a, b conversion) bool { return a.actor == b.actor })
+		c.list = slices.CompactFunc(slices.Clone(c.list), func(a, b conversion) bool { return a.actor == b.actor })
 	case CountLast:
+		c.list = slices.Clone(c.list)
 		slices.Reverse(c.list)
 		c.list = slices.CompactFunc(c.list, func(a, b conversion) bool { return a.actor == b.actor })
 		slices.Reverse(c.list)
 	}
 	return c, nil
+}
+
+func compareConversions(a, b conversion) int {
+	return cmp.Or(cmp.Compare(a.actor, b.actor), a.at.compare(b.at))
 }
 
 func (p place) compare(o place) int {
@@ -142,19 +162,24 @@ type half struct {
 	last  event.Time
 }
 
-// touches finds the touches that count, by actor and in order, in the history up to the range's end.
-func (q *Attribution) touches(r *run, found *conversions) ([]actorTouch, *grouping, error) {
+// touches finds the touches that count, actor by actor. If data_driven is asked for, those of all actors.
+func (q *Attribution) touches(r *run, found *conversions, settlement *settlement) (*grouping, error) {
 	everyone := slices.Contains(q.Models, ModelDataDriven)
-	if q.Actor != ActorVisitor || newGrouping(q.GroupBy).has(DimensionEntryPath) {
-		t, err := q.visits(r, found, everyone)
-		if err != nil {
-			return nil, nil, err
-		}
-		return t.sorted(), t.groups, nil
+	if q.Actor == ActorVisitor && !newGrouping(q.GroupBy).has(DimensionEntryPath) {
+		t := newTouchWalk(r, q)
+		return t.groups, t.walk(found, everyone, settlement)
 	}
-	t := newTouchWalk(r, q)
-	err := t.walk(found, everyone)
-	return t.found, t.groups, err
+	t, err := q.visits(r, found, everyone)
+	if err != nil {
+		return nil, err
+	}
+	list := t.sorted()
+	for from, to := range stretches(len(list), func(i int) uint32 { return list[i].actor }) {
+		if err := settlement.take(list[from].actor, list[from:to]); err != nil {
+			return nil, err
+		}
+	}
+	return t.groups, nil
 }
 
 // visits reads the history up to the range's end, and beyond it for entry pages alone.

@@ -18,14 +18,15 @@ type touchWalk struct {
 	groups *grouping
 	kinds  touchKinds
 
-	block   *block
-	lists   blockLists[metEvent]   // of tangled visitors
-	touches blockLists[actorTouch] // of the others
-	waits   waiting[metEvent]
-	before  [blockVisitors]event.Time // by visitor: of the event met last
-	began   visitorBits               // some event was met
-	visits  map[visitKey]struct{}     // that had their first address
-	found   []actorTouch
+	block      *block
+	lists      blockLists[metEvent]   // of tangled visitors
+	touches    blockLists[actorTouch] // of the others
+	waits      waiting[metEvent]
+	before     [blockVisitors]event.Time // by visitor: of the event met last
+	began      visitorBits               // some event was met
+	visits     map[visitKey]struct{}     // that had their first address
+	found      []actorTouch              // of the visitor at hand
+	settlement *settlement               // takes the touches of each visitor
 }
 
 // metEvent is what an event is to the touches of its visitor.
@@ -47,20 +48,23 @@ func newTouchWalk(r *run, q *Attribution) *touchWalk {
 }
 
 // walk makes the pass. Only visitors with conversions matter, unless everyone does.
-func (t *touchWalk) walk(conversions *conversions, everyone bool) error {
+func (t *touchWalk) walk(conversions *conversions, everyone bool, settlement *settlement) error {
+	t.settlement = settlement
 	p := &pass{from: event.TimeMin, to: t.q.To, wants: conditionsOf(nil, nil), ordered: true}
 	p.size = func() int {
-		return 4*len(t.found) + 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + 2*len(t.visits) + t.groups.size()
+		return 2*len(t.lists.nodes) + 3*len(t.touches.nodes) + 2*len(t.waits.list) + 2*len(t.visits) + t.groups.size()
 	}
+	has := func(uint32) bool { return true }
 	if !everyone {
-		p.among = conversions.has
+		has = conversions.has
+		p.among = has
 	}
 	p.visit = func(e *scanRow) {
-		if everyone || conversions.has(e.visitor) {
+		if has(e.visitor) {
 			t.waits.add(e.visitor, t.met(e, e.visitor%blockVisitors))
 		}
 	}
-	if ok, err := t.walkStarts(p, conversions.set); ok || err != nil {
+	if ok, err := t.walkStarts(p, conversions); ok || err != nil {
 		return err
 	}
 	p.take = t.take
@@ -158,9 +162,11 @@ func (t *touchWalk) end(b *block) error {
 	}
 	slices.Sort(t.touches.met)
 	for _, visitor := range t.touches.met {
-		t.found = append(t.found, t.touches.of(visitor, compareTouches)...)
+		if err := t.settlement.take(b.first+visitor, t.touches.of(visitor, compareTouches)); err != nil {
+			return err
+		}
 	}
-	return t.r.overBudget(4*len(t.found) + t.groups.size())
+	return nil
 }
 
 func compareTouches(a, b actorTouch) int {

@@ -10,43 +10,54 @@ import (
 
 // What comes of the visitors of a block, once all of their events were taken.
 
-// settle finds how far the visitors of a block came.
+// settle adds up how far the visitors of a block came.
 func (w *trackWalk) settle(b *block) error {
-	one := make([]funnelMark, 1)
-	for at, word := range w.begun {
-		if w.starts == nil {
-			w.result.addOnes(bits.OnesCount64(word &^ w.listed[at]))
-			continue
+	if w.starts == nil {
+		for _, word := range w.begun {
+			w.result.addOnes(bits.OnesCount64(word))
 		}
-		for word &^= w.listed[at]; word != 0; word &= word - 1 {
-			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			one[0], w.one[0] = w.first[visitor].mark(), 0
-			if err := w.report(b, visitor, one, w.one[:]); err != nil {
-				return err
-			}
-		}
+	} else if err := w.settleTouched(b); err != nil {
+		return err
 	}
-	for _, visitor := range w.lists.met {
-		marks := w.lists.of(visitor, compareMarks)
-		if b.tangled.has(visitor) && tied(marks) {
-			var err error
-			if marks, err = w.exactly(b.first+visitor, marks); err != nil {
-				return err
-			}
-		}
-		if trail := w.best(marks); trail != nil {
-			if err := w.report(b, visitor, w.flow.marks, trail); err != nil {
-				return err
-			}
-		}
-	}
-	return w.r.overBudget(w.see.size() + w.result.size() + len(w.lists.nodes))
+	return w.r.overBudget(w.see.size() + w.result.size() + len(w.lists.nodes) + len(w.hits.nodes)/4)
 }
 
-func (w *trackWalk) report(b *block, visitor uint32, marks []funnelMark, trail []int32) error {
-	touch, err := w.touchOf(b, visitor, &marks[trail[0]])
-	w.result.add(marks, trail, touch)
-	return err
+// settleTouched does so once the first touches of those who began an attempt are found.
+func (w *trackWalk) settleTouched(b *block) error {
+	more := visitorBits{}
+	for i := range w.reached {
+		more.add(w.reached[i].visitor)
+	}
+	if err := w.starts.walkBlock(w.touchPass, b.first); err != nil {
+		return err
+	}
+	for at, word := range w.begun {
+		for word &^= more[at]; word != 0; word &= word - 1 {
+			visitor := uint32(64*at + bits.TrailingZeros64(word))
+			w.opening = w.first[visitor].mark()
+			w.alone[0] = w.opening.time
+			if err := w.report(b, visitor, &w.opening, w.alone[:]); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range w.reached {
+		one := &w.reached[i]
+		if err := w.report(b, one.visitor, &one.first, w.times[one.from:one.to]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// report enters the attempt of a visitor in the group of his first touch.
+func (w *trackWalk) report(b *block, visitor uint32, first *funnelMark, times []event.Time) error {
+	touch, err := w.touchOf(b, visitor, first)
+	if err != nil {
+		return err
+	}
+	w.result.enter(w.result.groupOf(first, touch), times)
+	return nil
 }
 
 // tied tells whether two segments have marks of one moment.
@@ -103,14 +114,10 @@ func (w *trackWalk) seqOf(s *sealed, ordinal uint32, of *trackSegment, i int) (e
 	panic("query: a track has more events than its segment has rows")
 }
 
-// takeTouch takes the first touch of a visitor.
-func (w *trackWalk) takeTouch(t *actorTouch, k *knownStart) {
+// takeTouch takes the first touch of a visitor, an event of a segment if of isn't nil.
+func (w *trackWalk) takeTouch(t *actorTouch, of *sealed, index uint32) {
 	visitor := t.actor % blockVisitors
-	found := &w.found[visitor]
-	*found = firstTouch{at: t.at, group: w.starts.groups.whole.list[t.group].fields}
-	if k.of != nil {
-		found.of, found.index = k.of.sealed, k.start.index
-	}
+	w.found[visitor] = firstTouch{at: t.at, group: w.starts.groups.whole.list[t.group].fields, of: of, index: index}
 	w.touched.add(visitor)
 }
 

@@ -34,13 +34,11 @@ func (t *eventTracks) of(k int) (from, to int) {
 	return from, int(t.ends[k])
 }
 
-// fitTracks tells whether tracks of a segment can be told in so few bits, whether a replay sees all of it, and
-// whether there is room to keep them.
+// fitTracks tells whether tracks of a segment can be told in so few bits, and whether a replay sees all of it.
 func (r *run) fitTracks(s *sealed) bool {
 	first, last := s.segment.TimeRange()
 	_, greatest := s.segment.SeqRange()
-	fits := greatest <= r.asOf && !s.segment.Hides() && last-first <= math.MaxUint32 && s.column(colName).dict.Len() <= math.MaxUint8+1
-	return fits && r.keeps(s, memoTracks, "", trackBytes)
+	return greatest <= r.asOf && !s.segment.Hides() && last-first <= math.MaxUint32 && s.column(colName).dict.Len() <= math.MaxUint8+1
 }
 
 // tracksOf returns the tracks of a segment that fits.

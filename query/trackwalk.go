@@ -11,15 +11,14 @@ import (
 // trackWalk walks visitors through a funnel of which names say all, by the tracks of segments and, where
 // the funnel is broken down by first touch, by where visits begin. Both the memo keeps.
 //
-//  1. Most visitors do nothing but begin attempts. Of them only the first event matters, so they are counted
-//     by the bits of a set.
-//  2. Of several events in a row that can only begin an attempt, the first and the last matter, and the last
-//     only once something follows (see funnelBlocks).
-//  3. Who has no event of a name that could be more is never looked at beyond his first event: which visitors
-//     have which names segments know.
-//  4. All else needs events in order. Of visitors whose events of two segments interleave, and of those with live
-//     ones, all events are gathered and sorted. Positions aren't kept: where two segments have events of one
-//     moment, the rows are looked at.
+//  1. Most visitors do nothing but begin attempts, as they have no event of a name that could be more: which visitors
+//     have which names segments know. Of them only the first beginning matters, and of most only that there is one.
+//  2. Of the others it is noted where their events are, segment by segment, and each is followed at once. Of several
+//     events in a row that can only begin an attempt, the first and the last matter, and the last only once something
+//     follows (see funnelBlocks).
+//  3. Where events of segments interleave, and where some are live, all events of a visitor that matter are gathered
+//     and sorted. Positions aren't kept: where two segments have events of one moment, the rows are looked at.
+//  4. First touches are only looked for once it is known who began an attempt.
 type trackWalk struct {
 	*funnelBlocks
 	pass      *pass
@@ -29,18 +28,22 @@ type trackWalk struct {
 	starts    *startWalk // nil where the breakdown isn't by first touch
 
 	further   bitmap.Set  // visitors who may do more than begin attempts, live ones aside
-	anyone    bool        // that may be anyone, or it matters when attempts began
+	anyone    bool        // that may be anyone
 	goFurther visitorBits // of the block: who may do more
 	numbers   []uint32
 	room      block
-	listed    visitorBits               // of the block: who has marks
-	waiting   visitorBits               // who has begun again since his last mark
-	first     [blockVisitors]trackBegin // by visitor who began an attempt
-	pending   [blockVisitors]trackBegin // by visitor who is waiting: the last time
+	hits      blockLists[trackHit]      // of the visitors of the block who may do more
+	first     [blockVisitors]trackBegin // by visitor who does no more than begin attempts: his first
+	line      []funnelMark              // of the visitor at hand
+	waiting   trackBegin                // of his: he began an attempt again since the last mark; of is 0 for none
+	times     []event.Time              // of steps that were taken
+	reached   []reachedStep             // how far visitors of the block came, where that must wait for first touches
 	touched   visitorBits               // who has a first touch
 	found     [blockVisitors]firstTouch // his
 	again     []funnelMark
 	touch     funnelMark
+	opening   funnelMark
+	alone     [1]event.Time
 }
 
 // trackKind says what events of a name can do.
@@ -52,10 +55,20 @@ const (
 	trackAny
 )
 
+// trackHit is a visitor in a segment, by his place there; it is nobody where of is 0.
+type trackHit struct{ of, at uint32 }
+
 // trackBegin is an event that can only begin an attempt.
 type trackBegin struct {
 	time      event.Time
 	of, index uint32 // its segment, and its place there
+}
+
+// reachedStep is how far a visitor came: the times of his steps are some of those of the block.
+type reachedStep struct {
+	visitor  uint32
+	first    funnelMark
+	from, to int
 }
 
 // firstTouch is the first touch of a visitor: in a segment, or of a live event where of is nil.
@@ -69,12 +82,12 @@ type firstTouch struct {
 // trackSegment is a segment, and how far it was walked.
 type trackSegment struct {
 	*eventTracks
-	sealed    *sealed
-	number    uint32         // of the segment, from 1 on
-	marks     []nameMark     // by code of a name
-	kinds     [256]trackKind // likewise, in short
-	inside    bool           // all events matter, and attempts can begin at each
-	next, run int            // the visitors of the block
+	sealed *sealed
+	number uint32         // of the segment, from 1 on
+	marks  []nameMark     // by code of a name
+	kinds  [256]trackKind // likewise, in short
+	inside bool           // all events matter, and attempts can begin at each
+	run    int            // the first visitor who wasn't walked yet
 }
 
 // tracked tells whether the funnel can go this way.
@@ -109,23 +122,28 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	if err := f.r.eachLive(&own); err != nil {
 		return true, err
 	}
-	return true, w.walk()
+	return true, w.divide()
 }
 
 // openStarts prepares to look for first touches.
 func (w *trackWalk) openStarts() (ok bool, err error) {
+	w.prepareStarts()
+	return w.starts.open(w.touchPass, nil)
+}
+
+func (w *trackWalk) prepareStarts() {
 	q := &Attribution{Common: Common{To: w.see.q.To}}
 	touches := &touchWalk{r: w.r, q: q, wanted: compile(nil), groups: &grouping{fields: w.see.by, whole: newNumbering[wholeGroup]()}, visits: map[visitKey]struct{}{}}
 	touches.block = &block{}
 	w.starts = newStartWalk(touches)
-	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: w.pass.wants, size: w.pass.size}
-	p.among = func(ordinal uint32) bool { return w.begun.has(ordinal % blockVisitors) }
+	p := &pass{from: w.pass.from, to: min(w.pass.to, q.To), wants: conditionsOf(nil, nil), size: w.pass.size}
+	w.starts.wants = func(_ uint32, who *visitorBits) { *who = w.begun }
 	w.touchPass, w.starts.firsts = p, w.takeTouch
-	return w.starts.open(p)
 }
 
 // open finds the tracks of all segments.
 func (w *trackWalk) open() (ok bool, err error) {
+	missing, rows := int64(0), 0 // of those that aren't known yet
 	for _, segment := range w.r.source.Segments(w.from, w.pass.to) {
 		s := w.r.open(segment)
 		possible, err := w.r.mayMatter(w.pass, s)
@@ -138,21 +156,38 @@ func (w *trackWalk) open() (ok bool, err error) {
 		if !w.r.fitTracks(s) {
 			return false, nil
 		}
-		of := &trackSegment{sealed: s}
-		if of.eventTracks, err = w.r.tracksOf(w.pass, s); err != nil {
-			return false, err
+		if _, known := w.r.common.Memo.get(w.r.memoKey(s, memoTracks, "")); !known {
+			missing, rows = missing+int64(trackBytes*segment.Rows()), rows+segment.Rows()
 		}
-		if err := w.tell(of); err != nil {
-			return false, err
-		}
-		s.used = true
-		w.segments = append(w.segments, of)
+		w.segments = append(w.segments, &trackSegment{sealed: s})
+	}
+	if missing > 0 && !w.r.common.Memo.hasRoom(missing) {
+		return false, nil
+	}
+	if err := w.openTracks(rows); err != nil {
+		return false, err
 	}
 	slices.SortStableFunc(w.segments, func(a, b *trackSegment) int { return cmp.Compare(a.time, b.time) })
 	for i, of := range w.segments {
 		of.number = uint32(i + 1)
 	}
 	return true, nil
+}
+
+func (w *trackWalk) openTracks(rows int) error {
+	err := w.r.lookAt(len(w.segments), rows, func(r *run) func(int) error {
+		p := w.pass.forHelper(r)
+		return func(i int) (err error) {
+			of := w.segments[i]
+			of.eventTracks, err = r.tracksOf(p, of.sealed.openedBy(r))
+			return err
+		}
+	})
+	for i := 0; err == nil && i < len(w.segments); i++ {
+		w.segments[i].sealed.used = true
+		err = w.tell(w.segments[i])
+	}
+	return err
 }
 
 // tell finds what the names of a segment are to the steps.
@@ -178,10 +213,8 @@ func (w *trackWalk) tell(of *trackSegment) error {
 }
 
 // findFurther finds who may do more than begin attempts, by the sets of visitors that segments have of each name.
-// Of all others it doesn't matter in which order their events came, unless the first touch is asked for. It counts
-// what the segments hold that matter as a whole.
+// It counts what the segments hold that matter as a whole.
 func (w *trackWalk) findFurther() error {
-	w.anyone = w.starts != nil
 	var all union
 	for _, of := range w.segments {
 		for code, kind := range of.kinds[:len(of.marks)] {
@@ -223,100 +256,52 @@ func (w *trackWalk) live(e *scanRow) {
 	}
 }
 
-// walk goes over all visitors, a block of them at a time.
-func (w *trackWalk) walk() error {
-	for {
-		next := w.waits.next()
-		for _, of := range w.segments {
-			if of.run < len(of.ordinals) {
-				next = min(next, uint64(of.ordinals[of.run]))
-			}
-		}
-		if w.starts != nil {
-			next = min(next, w.starts.nextVisitor())
-		}
-		if next == noVisitor {
-			return nil
-		}
-		if err := w.walkBlock(uint32(next / blockVisitors * blockVisitors)); err != nil {
-			return err
+// next returns the first visitor who wasn't walked yet, noVisitor if there is none.
+func (w *trackWalk) next() uint64 {
+	next := w.waits.next()
+	for _, of := range w.segments {
+		if of.run < len(of.ordinals) {
+			next = min(next, uint64(of.ordinals[of.run]))
 		}
 	}
+	if w.starts != nil {
+		next = min(next, w.starts.nextVisitor())
+	}
+	return next
 }
 
+// walkBlock walks the visitors of a block.
 func (w *trackWalk) walkBlock(first uint32) error {
 	b := &w.room
-	*b = block{first: first}
+	b.first, b.tangled = first, visitorBits{}
 	w.begin(b)
-	w.listed, w.waiting, w.touched, w.goFurther = visitorBits{}, visitorBits{}, visitorBits{}, visitorBits{}
+	w.hits.clear()
+	w.reached, w.touched, w.goFurther = w.reached[:0], visitorBits{}, visitorBits{}
+	w.times = w.times[:0]
 	w.numbers = w.further.Between(w.numbers[:0], first, first+blockVisitors)
 	for _, ordinal := range w.numbers {
 		w.goFurther.add(ordinal - first)
 	}
 	for _, visitor := range w.lists.met { // who has live events
-		w.listed.add(visitor)
 		w.goFurther.add(visitor)
+		w.hits.add(visitor, trackHit{}) // so that he is met
 	}
 	events := 0
 	for _, of := range w.segments {
-		of.next = of.run
-		for of.run < len(of.ordinals) && of.ordinals[of.run]-first < blockVisitors {
-			of.run++
+		n, err := w.take(first, of)
+		if err != nil {
+			return err
 		}
-		w.untangle(b, of)
-		if of.next < of.run {
-			from, _ := of.of(of.next)
-			events += int(of.ends[of.run-1]) - from
-		}
-	}
-	for _, of := range w.segments {
-		w.takeTracks(b, of)
+		events += n
 	}
 	w.r.work += 1 + events/rowsPerWork
 	if err := w.r.look(w.pass); err != nil {
 		return err
 	}
-	if w.starts != nil {
-		for _, visitor := range w.lists.met { // marks of live events, too
-			w.begun.add(visitor)
-		}
-		if err := w.starts.walkBlock(w.touchPass, first); err != nil {
+	for _, visitor := range w.hits.met {
+		if err := w.follow(first, visitor); err != nil {
 			return err
 		}
 	}
 	return w.settle(b)
-}
-
-// matters tells whether an event may be a mark.
-func (w *trackWalk) matters(of *trackSegment, i int) bool {
-	if of.kinds[of.names[i]] == trackNothing {
-		return false
-	}
-	t := of.time + event.Time(of.times[i])
-	return of.inside || t >= w.from && t < w.pass.to
-}
-
-// untangle finds the visitors whose marks of a segment don't come behind those of the segments before.
-func (w *trackWalk) untangle(b *block, of *trackSegment) {
-	for k := of.next; k < of.run; k++ {
-		if w.onlyBegins(of.ordinals[k] - b.first) {
-			continue
-		}
-		from, to := of.of(k)
-		for from < to && !w.matters(of, from) {
-			from++
-		}
-		if from == to {
-			continue
-		}
-		for !w.matters(of, to-1) {
-			to--
-		}
-		visitor := of.ordinals[k] - b.first
-		last := &b.last[visitor]
-		if *last > of.time+event.Time(of.times[from]) {
-			b.tangled.add(visitor)
-		}
-		*last = max(*last, of.time+event.Time(of.times[to-1])+1)
-	}
 }

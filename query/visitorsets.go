@@ -79,15 +79,15 @@ func (s *visitorSets) wantsAll() bool { return s.c.buckets == nil || s.c.among !
 
 // takeLive makes sets of the live visitors that wait. Their cells are pairs of group 0 and a bucket.
 func (s *visitorSets) takeLive() {
-	s.c.sortWaiting()
-	for _, w := range s.c.waiting {
+	s.c.waits.next() // which sorts them
+	for _, w := range s.c.waits.list {
 		bucket := uint32(0)
 		if s.c.buckets != nil {
-			_, bucket = unpair(s.c.cells.list[w.cell])
+			_, bucket = unpair(s.c.cells.list[w.value.cell])
 		}
 		s.meet(bucket, w.visitor)
 	}
-	s.c.waiting = nil
+	s.c.waits = waiting[liveCell]{}
 	s.settle()
 }
 

@@ -73,7 +73,7 @@ func prove(out io.Writer, packages []string, which string) error {
 
 // run runs the proofs of one package. keep is told what each has found, nothing where it has failed.
 func run(out io.Writer, name, which, figures string, keep func(test string, found []line) error) error {
-	tests := exec.Command("go", "test", "-count", "1", "-v", "-timeout", "12h", "-run", "^TestProof.*"+which, name)
+	tests := exec.Command("go", "test", "-count", "1", "-v", "-timeout", "12h", "-run", "^TestProof.*("+which+")", name)
 	tests.Env = append(os.Environ(), "MILLIMETRIC_PROOF="+figures)
 	tests.Stderr = os.Stderr
 	said, err := tests.StdoutPipe()

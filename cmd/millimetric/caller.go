@@ -29,7 +29,7 @@ func (s *server) caller(ctx *fasthttp.RequestCtx, grant auth.Grant) (caller inge
 	}
 	if !caller.Server {
 		caller.Addr = s.clientAddr(ctx)
-		caller.Agent = string(ctx.UserAgent())
+		caller.Agent = textOf(ctx.UserAgent())
 		caller.Private = asksForPrivacy(&ctx.Request.Header, &grant.Project.Settings)
 		return caller, false, nil
 	}
@@ -99,7 +99,7 @@ func (s *server) clientAddr(ctx *fasthttp.RequestCtx) netip.Addr {
 	}
 	var hops []string
 	for _, header := range ctx.Request.Header.PeekAll("X-Forwarded-For") {
-		hops = append(hops, strings.Split(string(header), ",")...)
+		hops = append(hops, strings.Split(textOf(header), ",")...)
 	}
 	if len(hops) == 0 {
 		return netip.Addr{}

@@ -114,7 +114,7 @@ func (s *server) boundBody(header *fasthttp.RequestHeader) fasthttp.RequestConfi
 // sender finds who sends a request, by its headers alone.
 func (s *server) sender(header *fasthttp.RequestHeader) (auth.Grant, route, error) {
 	path, _, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
-	found, _ := s.routes.find(string(path))
+	found, _ := s.routes.find(textOf(path))
 	for _, r := range found {
 		if slices.Contains(r.methods, string(header.Method())) && r.kinds != nil {
 			grant, err := s.check(header, r)
@@ -188,6 +188,7 @@ func (s *server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 	s.allowUnread(ctx)
 	s.writeError(ctx, e)
 	lingerOn(ctx.Conn())
+	wipe(ctx)
 }
 
 // unreadUnderAudit notes a refusal where every call is noted: a large body must not hide an attempt.
@@ -201,7 +202,7 @@ func (s *server) unreadUnderAudit(ctx *fasthttp.RequestCtx, e *event.Error) *eve
 // allowUnread lets a page's script read why its request was refused, where the headers are known.
 func (s *server) allowUnread(ctx *fasthttp.RequestCtx) {
 	path, _, _ := bytes.Cut(ctx.Request.Header.RequestURI(), []byte{'?'})
-	routes, _ := s.routes.find(string(path))
+	routes, _ := s.routes.find(textOf(path))
 	if len(routes) == 0 || !routes[0].browser {
 		return
 	}

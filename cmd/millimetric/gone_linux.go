@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"net"
 	"syscall"
 
@@ -12,9 +11,7 @@ import (
 // may be the next request. With TLS, the last that came is a farewell rather than nothing, so the
 // connection itself is looked at and not what it carries.
 func isGone(c net.Conn) bool {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
-	}
+	c = below(c)
 	if counted, ok := c.(*countedConn); ok {
 		c = counted.Conn
 	}

@@ -124,9 +124,7 @@ func (l *leaking) send(t *testing.T, seed uint64, requests int) map[int]int {
 }
 
 // Addresses, keys, whole agents and mail addresses of requests, good ones and malformed ones, are in nothing that the
-// server has printed, in none of its files, and in no event. What its heap holds once the last connection rests is
-// told and not judged: freed memory isn't cleared, and pieces of it show, at times, in the unused ends of buffers
-// that took its place. TestNoAddressAndNoAgentOfAnImportIsLeftAnywhere judges it after fewer requests.
+// server has printed, in none of its files, in no event, and, five seconds after the last request, nowhere in its heap.
 func TestProofNothingThatOnlyCameAlongIsLeft(t *testing.T) {
 	seed, requests := enginetest.Seed(t), enginetest.Figure(t, 400, 4000, 100_000)
 	heap, data := heapDumped(t), filepath.Join(t.TempDir(), "data")
@@ -148,12 +146,12 @@ func TestProofNothingThatOnlyCameAlongIsLeft(t *testing.T) {
 		})
 	}
 	all.Wait()
-	time.Sleep(21 * time.Second) // goroutines that served connections rest for ten, with what they held last
+	time.Sleep(5 * time.Second)
 	dump := d.heapDump(t, heap)
 	_ = d.Process.Signal(syscall.SIGTERM)
 	_ = d.Wait()
 	secrets := []string{leakV4, leakV6, leakMapped, leakMail, leakAgent, leakKey, keys.SK, keys.PK, keys.RK}
-	hits, heapHits := 0, 0
+	hits := 0
 	search := func(place string, text []byte) {
 		for _, secret := range secrets {
 			if at := bytes.Index(text, []byte(secret)); at >= 0 {
@@ -162,9 +160,7 @@ func TestProofNothingThatOnlyCameAlongIsLeft(t *testing.T) {
 			}
 		}
 	}
-	for _, secret := range secrets {
-		heapHits += bytes.Count(dump, []byte(secret))
-	}
+	search("the heap", dump)
 	search("the server's output", []byte(d.out.String()+d.errs.String()))
 	stored := storedText(t, data)
 	search("the stored events", stored)
@@ -179,7 +175,7 @@ func TestProofNothingThatOnlyCameAlongIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enginetest.Say(t, "P7", "seed=%d requests=%d statuses=%v stored_bytes=%d hits=%d heap_bytes=%d heap_hits=%d", seed, requests, statuses, len(stored), hits, len(dump), heapHits)
+	enginetest.Say(t, "P7", "seed=%d requests=%d statuses=%v stored_bytes=%d hits=%d heap_bytes=%d", seed, requests, statuses, len(stored), hits, len(dump))
 	if statuses[202] < requests/4 || statuses[400] == 0 || statuses[401] == 0 || statuses[0] == 0 || !bytes.Contains(dump, []byte("shop.example")) {
 		t.Errorf("seed=%d: too little came to prove anything: %v", seed, statuses)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -116,10 +115,7 @@ func (c *countedConn) Close() error {
 
 // lingerOn has a connection read on for a moment when it is closed.
 func lingerOn(c net.Conn) {
-	if secure, ok := c.(*tls.Conn); ok {
-		c = secure.NetConn()
-	}
-	if counted, ok := c.(*countedConn); ok {
+	if counted, ok := below(c).(*countedConn); ok {
 		counted.linger.Store(true)
 	}
 }

@@ -168,7 +168,9 @@ func newServer(f *folder, proxies []netip.Prefix, log *slog.Logger, now func() t
 			Snapshot: func(p event.Project) query.Source { return f.snapshot(p) }, Now: now, Zone: f.book.Zone, Gone: isGone,
 			// Half of the processors are enough for questions, and leave the other half to what comes in.
 			Turns: api.NewTurns(runtime.GOMAXPROCS(0)/2, now),
-			Memo:  query.NewMemo(memoBytes),
+			// Who asks alone may have the other half, too, while nothing else needs it.
+			Workers: query.NewWorkers(runtime.GOMAXPROCS(0), query.WorkerRows),
+			Memo:    query.NewMemo(memoBytes),
 		},
 		ready:   f.engine.Ready,
 		oldest:  f.engine.Oldest,

@@ -79,6 +79,9 @@ const (
 	readBufferBytes = 8192 // of a request's line and headers together
 	requestsPerConn = 10_000
 	stopTimeout     = 7 * time.Second // of the ten seconds that supervisors allow
+	// idleWorkerTimeout is how long the stack of a connection that ended is kept for the next one, with what it
+	// held last.
+	idleWorkerTimeout = time.Second
 
 	// readingMax is how many questions may be under way. Each may use a core and memory of its own;
 	// more of them at once would only make all of them late, and events with them.
@@ -107,12 +110,11 @@ func (s *server) prepare() {
 		MaxRequestBodySize:           bodyFree, // more is for boundBody to say
 		MaxRequestsPerConn:           requestsPerConn,
 		DisablePreParseMultipartForm: true,
-		// A connection that rests keeps no buffer: it would hold what its last request said of a visitor.
-		ReduceMemoryUsage:     true,
-		NoDefaultServerHeader: true,
-		NoDefaultContentType:  true,
-		SecureErrorLogMessage: true,
-		CloseOnShutdown:       true,
+		MaxIdleWorkerDuration:        idleWorkerTimeout,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		SecureErrorLogMessage:        true,
+		CloseOnShutdown:              true,
 	}
 	s.fit(max(s.memory, memoryLeast))
 }
@@ -132,7 +134,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener, secure certificates
 		ln = tls.NewListener(ln, secure.config())
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(ln) }()
+	go func() { failed <- s.http.Serve(wipingListener{ln}) }()
 	select {
 	case err := <-failed:
 		return err
@@ -153,6 +155,8 @@ func (s *server) serve(ctx context.Context, ln net.Listener, secure certificates
 // serveRequest answers one request. A panic in here ends this request only: what must end the
 // process, such as a store that can't go on, panics or exits on goroutines of its own.
 func (s *server) serveRequest(ctx *fasthttp.RequestCtx) {
+	defer wipe(ctx)
+	defer wipeLast(ctx)
 	defer func() {
 		if r := recover(); r != nil {
 			s.logPanic(ctx, r)
@@ -182,7 +186,7 @@ func (s *server) logPanic(ctx *fasthttp.RequestCtx, r any) {
 		what = err.Error()
 	}
 	path := "unknown"
-	if found, _ := s.routes.find(string(ctx.URI().PathOriginal())); found != nil {
+	if found, _ := s.routes.find(textOf(ctx.URI().PathOriginal())); found != nil {
 		path = found[0].path
 	}
 	s.log.Error("request failed", "panic", what, "path", path, "stack", string(debug.Stack()))
@@ -203,13 +207,13 @@ func (s *server) answer(ctx *fasthttp.RequestCtx) error {
 		ctx.SetConnectionClose()
 		return err
 	}
-	path := string(ctx.URI().PathOriginal())
+	path := textOf(ctx.URI().PathOriginal())
 	routes, named := s.routes.find(path)
 	if routes == nil {
 		return unknownPath(path)
 	}
 	for name, value := range named {
-		ctx.SetUserValue(name, value)
+		ctx.SetUserValue(name, strings.Clone(value))
 	}
 	r, err := pick(ctx, routes)
 	ctx.SetUserValue(userRoute, s.figures[r.name])
@@ -269,7 +273,7 @@ func pick(ctx *fasthttp.RequestCtx, routes []route) (route, error) {
 
 // check finds the request's key and turns it into a grant.
 func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, error) {
-	sent := string(header.Peek("Authorization"))
+	sent := textOf(header.Peek("Authorization"))
 	key, err := auth.Bearer(sent)
 	if sent == "" && r.beacon {
 		if query := keyOfQuery(header); strings.HasPrefix(query, "pk_") {
@@ -294,6 +298,11 @@ func (s *server) check(header *fasthttp.RequestHeader, r route) (auth.Grant, err
 func keyOfQuery(header *fasthttp.RequestHeader) string {
 	_, query, _ := bytes.Cut(header.RequestURI(), []byte{'?'})
 	query, _, _ = bytes.Cut(query, []byte{'#'})
+	for pair := range bytes.SplitSeq(query, []byte{'&'}) {
+		if key, ok := bytes.CutPrefix(pair, []byte("key=")); ok && !bytes.ContainsAny(key, "%+") {
+			return textOf(key)
+		}
+	}
 	var args fasthttp.Args
 	args.ParseBytes(query)
 	return string(args.Peek("key"))

@@ -52,11 +52,22 @@ func Body(ctx *fasthttp.RequestCtx) ([]byte, error) {
 	case len(body) > event.BodyBytesMax:
 		return nil, tooLarge()
 	}
+	if coding != codingIdentity {
+		ctx.SetUserValue(unpackedKey{}, body)
+	}
 	return body, nil
 }
 
-// unpackedKey is under which Unpack leaves the body for Body.
+// unpackedKey is under which Body leaves what it decompressed, for the next time and for Wipe.
 type unpackedKey struct{}
+
+// Wipe clears the body and what it was decompressed to. It is the last that is done with them.
+func Wipe(ctx *fasthttp.RequestCtx) {
+	clear(ctx.Request.Body())
+	if body, ok := ctx.UserValue(unpackedKey{}).([]byte); ok {
+		clear(body)
+	}
+}
 
 // IsPacked tells whether a body is compressed, by what its request says or by how it begins.
 func IsPacked(ctx *fasthttp.RequestCtx) bool {
@@ -67,9 +78,6 @@ func IsPacked(ctx *fasthttp.RequestCtx) bool {
 // Unpack decompresses a body ahead of Body, for servers that count what it becomes, and returns its size.
 func Unpack(ctx *fasthttp.RequestCtx) (size int, err error) {
 	body, err := Body(ctx)
-	if err == nil {
-		ctx.SetUserValue(unpackedKey{}, body)
-	}
 	return len(body), err
 }
 

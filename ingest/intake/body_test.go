@@ -103,6 +103,21 @@ func TestBodiesComeDecompressed(t *testing.T) {
 	}
 }
 
+func TestWipeClearsWhatCameAndWhatItWasDecompressedTo(t *testing.T) {
+	said := []byte(`{"user_id":"ann"}`)
+	for name, code := range coders {
+		ctx := request(headerOf(name), code(said))
+		body, err := Body(ctx)
+		if err != nil || !bytes.Equal(body, said) {
+			t.Fatalf("%s: %q, %v", name, body, err)
+		}
+		Wipe(ctx)
+		if left := bytes.Trim(body, "\x00"); len(left) > 0 || len(bytes.Trim(ctx.Request.Body(), "\x00")) > 0 {
+			t.Errorf("%s: %q is left, from %q", name, left, ctx.Request.Body())
+		}
+	}
+}
+
 func TestGzipIsKnownByItsFirstBytes(t *testing.T) {
 	want := []byte(`{"event":"a"}`)
 	for _, header := range []string{"", "identity"} {

@@ -2,7 +2,7 @@
 // a project's snapshot, and writes the answer as JSON, as CSV or as a picture. It knows no question of its own and decides no
 // access: who may ask was settled before, and errors go back to the server, which writes them.
 //
-// The package starts no goroutines and writes nothing to disk.
+// The package starts no goroutines, but questions may (see query), and writes nothing to disk.
 package api
 
 import (
@@ -53,6 +53,8 @@ type Door struct {
 	Memo *query.Memo
 	// Allowance is the memory that all questions share; nil bounds each question alone.
 	Allowance *query.Allowance
+	// Workers are those of all questions; nil lets each work on its own goroutine only.
+	Workers *query.Workers
 	// Gone reports whether the client of a connection has hung up; nil for never. It is asked while a
 	// question is under way, and mustn't wait.
 	Gone func(net.Conn) bool
@@ -178,6 +180,7 @@ func (d *Door) Ask(ctx context.Context, project event.Project, name string, form
 	question.Settings().Memo = d.Memo
 	question.Settings().K = d.least
 	question.Settings().Allowance = d.Allowance
+	question.Settings().Workers = d.Workers
 	var answer *query.Answer
 	took, err := d.during(ctx, project, began, func(ctx context.Context, source query.Source) (err error) {
 		answer, err = query.Run(ctx, source, question)
@@ -214,6 +217,8 @@ func (d *Door) during(ctx context.Context, project event.Project, began time.Tim
 	if d.to > 0 {
 		source = query.Within(source, d.from, d.to)
 	}
+	d.Workers.Begin() // who waits for a turn comes before helpers of others
+	defer d.Workers.End()
 	if d.Turns != nil {
 		turn, err := d.Turns.begin(bounded)
 		if err != nil {

@@ -61,7 +61,7 @@ func sameAgain(t *testing.T, source query.Source, question string, memo *query.M
 
 func rowsWith(t *testing.T, source query.Source, q query.Question, memo *query.Memo) string {
 	t.Helper()
-	q.Settings().Memo = memo
+	q.Settings().Memo, q.Settings().Workers = memo, workers
 	a, err := query.Run(t.Context(), source, q)
 	if err != nil {
 		t.Fatal(err)

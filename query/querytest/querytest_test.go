@@ -72,10 +72,13 @@ func TestTheQueriesAnswerTheCorpusFromSegments(t *testing.T) {
 // memo is what all questions of the tests share: too small to keep all.
 var memo = query.NewMemo(64 << 10)
 
+// workers let each question have two helpers, however few rows it is about.
+var workers = query.NewWorkers(3, 1)
+
 // answer asks some questions three times: some things are kept from the second time on. Which ones the first
 // answer tells, so that it is the same ones each time.
 func answer(source query.Source, q query.Question) (text string) {
-	q.Settings().Memo = memo
+	q.Settings().Memo, q.Settings().Workers = memo, workers
 	for times := 1; times > 0; times-- {
 		a, err := query.Run(context.Background(), source, q)
 		if err != nil {

@@ -60,7 +60,12 @@ func agree(t *testing.T, rounds int, ask func(*rand.Rand, int) string, says func
 			}
 		}
 	}
-	if all := rounds * questions; answered < all/3 {
+	all := rounds * questions
+	least := all / 3
+	if testing.Short() {
+		least = 1 // chance decides about few
+	}
+	if answered < least {
 		t.Errorf("seed %d: only %d of %d answers are about anything", seed, answered, all)
 	}
 }

@@ -21,6 +21,9 @@ type Sealed struct {
 	last     event.Seq
 }
 
+// manyVisitors is a number of visitors that questions look at in several blocks.
+const manyVisitors = 40_000
+
 // NewSealed cuts events at random into up to six segments and a live rest. Mostly an event lies with
 // those that came before and after it, or with those of its day; late ones lie elsewhere. The seed decides
 // all of it.
@@ -29,8 +32,12 @@ func NewSealed(events []event.Event, seed uint64) *Sealed {
 	s := &Sealed{Slice: events, Least: event.TimeMin, ordinals: ordinalsOf(events), last: Slice(events).AsOf()}
 	// The numbers have another order than those of Slice: none may show.
 	numbers := r.Perm(len(s.ordinals))
+	apart := uint32(1)
+	if seed%4 == 0 { // some blocks of visitors apart, so that several workers share them
+		apart = uint32(manyVisitors/(len(numbers)+1)) + 1
+	}
 	for id, ordinal := range s.ordinals {
-		s.ordinals[id] = uint32(numbers[ordinal])
+		s.ordinals[id] = uint32(numbers[ordinal]) * apart
 	}
 	places := 1 + r.IntN(7)
 	byDay, strays := r.IntN(2) == 0, r.IntN(3)
@@ -144,6 +151,14 @@ func (s *Sealed) AsOf() event.Seq { return s.last }
 
 // Floor returns Least.
 func (s *Sealed) Floor() event.Time { return s.Least }
+
+// Visitors returns a number above all ordinals.
+func (s *Sealed) Visitors() (bound uint32) {
+	for _, ordinal := range s.ordinals {
+		bound = max(bound, ordinal+1)
+	}
+	return bound
+}
 
 // Segments returns all segments: a source may return more than is asked for.
 func (s *Sealed) Segments(_, _ event.Time) []*index.Segment { return s.segments }

@@ -1,0 +1,62 @@
+package query
+
+// cellTable is what groups got by one model. The cells of most groups and denominators lie in lists, which are
+// quicker than a map.
+type cellTable struct {
+	lists  [cellDens][]*cell // by number of the denominator, by group
+	others map[uint64]*cell  // by pair of group and number of the denominator
+	count  int
+	room   []cell // for more
+}
+
+// Above these, cells lie in the map: lists of all groups for each denominator would be mostly empty.
+const (
+	cellDens   = 32
+	cellGroups = 1024
+)
+
+// cellsAtOnce is how many cells get their memory together.
+const cellsAtOnce = 64
+
+// of returns a cell.
+func (t *cellTable) of(group, den uint32) *cell {
+	if den < cellDens && group < cellGroups {
+		slot := at(&t.lists[den], group)
+		if *slot == nil {
+			*slot = t.add()
+		}
+		return *slot
+	}
+	key := pair(group, den)
+	c := t.others[key]
+	if c == nil {
+		c = t.add()
+		t.others[key] = c
+	}
+	return c
+}
+
+func (t *cellTable) add() *cell {
+	if len(t.room) == 0 {
+		t.room = make([]cell, cellsAtOnce)
+	}
+	c := &t.room[0]
+	t.room = t.room[1:]
+	t.count++
+	return c
+}
+
+// each shows all cells.
+func (t *cellTable) each(show func(group, den uint32, c *cell)) {
+	for den, list := range t.lists {
+		for group, c := range list {
+			if c != nil {
+				show(uint32(group), uint32(den), c)
+			}
+		}
+	}
+	for key, c := range t.others {
+		group, den := unpair(key)
+		show(group, den, c)
+	}
+}

@@ -1,0 +1,146 @@
+package query
+
+import (
+	"math"
+	"slices"
+	"weak"
+
+	"millimetric/index"
+	"millimetric/index/event"
+)
+
+// joinedStarts are where the visits of all visitors begin, over many segments, as if these were one: each visit
+// once, each visitor's in order. Whether a visitor was there shortly before is found out too, as far as these
+// segments know. So the touches of a visitor are a stretch of a list, whatever segments he comes in.
+//
+// The memo keeps them, until one of the segments is gone. New segments and live events are held against them as
+// against one segment more, and from time to time are joined to them: see startWalk.
+type joinedStarts struct {
+	time     event.Time // of the first event, from which the last of visitors count
+	segments []joinedSegment
+	kinds    []touchTexts
+	blocks   []*joinedBlock // by a visitor's block; nil where it has none
+	refused  bool           // the segments' can't be joined: there are too many kinds
+}
+
+// joinedSegment is a segment, from whose first time and least position those of starts count.
+type joinedSegment struct {
+	segment weak.Pointer[index.Segment]
+	time    event.Time
+	seq     event.Seq
+}
+
+// touchTexts are what the columns from colSource on say together.
+type touchTexts [columnCount - colSource]string
+
+// joinedBlock are the visitors of a block.
+type joinedBlock struct {
+	ends [blockVisitors]uint32 // by visitor: how many starts there are up to his last
+	last [blockVisitors]uint32 // by visitor: the seconds to the end of the one in which his last event lies; 0 for none
+	list []joinedStart
+}
+
+// joinedStart is the first event with an address of a visit.
+type joinedStart struct {
+	time, seq uint32 // in its segment
+	index     uint32 // of the event among those of the segment that count
+	sum       uint32 // of the visit's key, as visitStart has it
+	kind      uint16
+	where     uint16 // its segment, and the flags above
+}
+
+const (
+	joinedStartBytes = 20
+	joinedBlockBytes = 8 * blockVisitors
+	// joinedShare is about how many bytes joined starts take for each row of the segments.
+	joinedShare = 8
+
+	// startFlagBits is how many bits flags of a start take above the number of its segment.
+	startFlagBits     = 4
+	joinedSegmentsMax = 1 << (16 - startFlagBits)
+	joinedKindsMax    = 1 << 16
+	joinedSpanMax     = math.MaxUint32 * event.Time(1000) // a little less than 136 years
+)
+
+func (s *joinedStart) segment() uint16   { return s.where % joinedSegmentsMax }
+func (s *joinedStart) flags() startFlags { return startFlags(s.where / joinedSegmentsMax) }
+
+// noTouch tells whether a start is no touch, whatever else there is of its visitor.
+func (f startFlags) noTouch() bool {
+	return f&startDropped != 0 || f&(startCut|startSoon) == startCut|startSoon
+}
+
+// of returns the starts of a visitor of the block.
+func (b *joinedBlock) of(visitor uint32) []joinedStart {
+	own := b.spanOf(visitor)
+	return b.list[own.from:own.to]
+}
+
+func (b *joinedBlock) spanOf(visitor uint32) startSpan {
+	if visitor == 0 {
+		return startSpan{0, b.ends[0]}
+	}
+	return startSpan{b.ends[visitor-1], b.ends[visitor]}
+}
+
+func (j *joinedStarts) bytes() int64 {
+	bytes := 64 * int64(len(j.segments))
+	for i := range j.kinds {
+		for _, text := range j.kinds[i] {
+			bytes += 16 + int64(len(text))
+		}
+	}
+	for _, b := range j.blocks {
+		if b != nil {
+			bytes += joinedBlockBytes + int64(joinedStartBytes*cap(b.list))
+		}
+	}
+	return bytes
+}
+
+// about lists the segments, for the memo.
+func (j *joinedStarts) about() []weak.Pointer[index.Segment] {
+	list := make([]weak.Pointer[index.Segment], len(j.segments))
+	for i := range j.segments {
+		list[i] = j.segments[i].segment
+	}
+	return list
+}
+
+// block returns the block of visitors that begins with one of them, nil where nothing is known of any.
+func (j *joinedStarts) block(first uint32) *joinedBlock {
+	if at := int(first / blockVisitors); j != nil && at < len(j.blocks) {
+		return j.blocks[at]
+	}
+	return nil
+}
+
+func (j *joinedStarts) place(s *joinedStart) place {
+	of := &j.segments[s.segment()]
+	return place{time: of.time + event.Time(s.time), seq: of.seq + event.Seq(s.seq)}
+}
+
+// lastBefore is a time that all events of a visitor come before, by a second at most; ok is false where he has none.
+func (j *joinedStarts) lastBefore(b *joinedBlock, visitor uint32) (t event.Time, ok bool) {
+	return j.time + 1000*event.Time(b.last[visitor]), b.last[visitor] > 0
+}
+
+// covers tells which of the segments of a source are joined, and whether all that are joined are among them.
+func (j *joinedStarts) covers(segments []*sealed) (numbers []int, all bool) {
+	number := make(map[weak.Pointer[index.Segment]]int, len(j.segments))
+	for i := range j.segments {
+		number[j.segments[i].segment] = i
+	}
+	found := 0
+	numbers = slices.Grow(numbers, len(segments))
+	for _, s := range segments {
+		at, ok := number[weak.Make(s.original)]
+		if !ok {
+			at = -1
+		} else {
+			found++
+		}
+		numbers = append(numbers, at)
+	}
+	return numbers, found == len(j.segments)
+}
