@@ -17,7 +17,7 @@ type numberer struct {
 	texts  []string // by number
 	last   uint32   // the number given last
 	near   []nearNumber
-	copies bool     // the texts given may be parts of greater ones, which mustn't stay: copies are kept
+	copies bool // the texts given may be parts of greater ones, which mustn't stay: copies are kept
 }
 
 // number returns the number of text.
