@@ -6,7 +6,13 @@ type blockSet struct {
 	words []uint64 // a bit for each visitor of each number below denseNumbers, as far as they were met
 	table []uint64 // of the others: pairs plus one, by their hash; 0 is free
 	used  int      // of the table
+	// sparse says that few pairs are expected of this block: the table of them is smaller than the words that they
+	// lie in.
+	sparse bool
 }
+
+// sparseMost is how many pairs are few.
+const sparseMost = 8 << 10
 
 // denseNumbers is how many numbers have a bit for each visitor: two megabytes of them, the second-level
 // cache.
@@ -19,7 +25,7 @@ const wordsOfNumber = blockVisitors / 64
 
 // add puts a pair into the set, and reports whether it is new.
 func (s *blockSet) add(number, visitor uint32) bool {
-	if number >= denseNumbers {
+	if s.sparse || number >= denseNumbers {
 		return s.addToTable(pair(number, visitor) + 1)
 	}
 	at := int(number)*wordsOfNumber + int(visitor/64)

@@ -188,6 +188,7 @@ func (c *counter) nextWaiting() uint64 { return c.waits.next() }
 func (c *counter) begin(b *block) {
 	c.met.clear()
 	c.metParts.clear()
+	c.met.sparse = b.pairsMost() <= sparseMost
 	c.waits.take(b, func(visitor uint32, w liveCell) {
 		if c.met.add(w.group, visitor) {
 			c.uniques.bump(w.group)

@@ -246,7 +246,7 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 		return nil, err
 	}
 	if !q.Compare {
-		return now.answer(r, nil), nil
+		return now.answer(r, nil)
 	}
 	past := *q
 	past.From, past.To = q.Previous()
@@ -259,7 +259,7 @@ func (q *Funnel) answer(r *run) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return now.answer(r, before), nil
+	return now.answer(r, before)
 }
 
 // measure finds out how far actors got whose attempts began in the question's range.

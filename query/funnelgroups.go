@@ -28,6 +28,7 @@ func (c *crowd) add(o *crowd) {
 type funnelGroup struct {
 	text      string
 	now, then crowd
+	steps     Value // once they are reckoned
 }
 
 // whole is all actors.
@@ -42,28 +43,54 @@ func (f *funnelResult) whole() crowd {
 	return all
 }
 
-// groups shows the groups of most actors; those still to come together are one more funnel.
-func (f *funnelResult) groups(r *run, before *funnelResult, answer *Answer) (members []Member, cut bool) {
-	groups := f.joined(before)
+// shownGroups are groups of which an answer shows those from start to end, and what is still to come as one.
+type shownGroups struct {
+	all        []*funnelGroup
+	start, end int
+	other      *funnelGroup // nil where nothing is still to come
+}
+
+// groups orders the groups, those of most actors first. There are none where none were asked for.
+func (f *funnelResult) groups(before *funnelResult) *shownGroups {
+	if f.q.Breakdown == nil {
+		return &shownGroups{}
+	}
+	s := &shownGroups{all: f.joined(before)}
 	by := *f.q.Breakdown
-	slices.SortFunc(groups, func(a, b *funnelGroup) int {
+	slices.SortFunc(s.all, func(a, b *funnelGroup) int {
 		return cmp.Or(cmp.Compare(b.now.size(), a.now.size()), by.compare(a.text, b.text))
 	})
-	start := min(f.q.Page.Skip, len(groups))
-	end := min(start+f.q.Limit, len(groups))
-	var values []Value
-	for _, g := range groups[start:end] {
-		values = append(values, Object(Member{"group", by.value(g.text)}, Member{"steps", f.steps(before, g)}))
-	}
-	if end < len(groups) {
-		other := &funnelGroup{}
-		for _, g := range groups[end:] {
-			other.now.add(&g.now)
-			other.then.add(&g.then)
+	s.start = min(f.q.Page.Skip, len(s.all))
+	s.end = min(s.start+f.q.Limit, len(s.all))
+	if s.end < len(s.all) {
+		s.other = &funnelGroup{}
+		for _, g := range s.all[s.end:] {
+			s.other.now.add(&g.now)
+			s.other.then.add(&g.then)
 		}
-		answer.Cut = r.cutAt(end, len(groups), Object(Member{"steps", f.steps(before, other)}))
 	}
-	return []Member{{"groups", List(values)}}, end < len(groups)
+	return s
+}
+
+// reckoned are the groups whose funnels are asked for.
+func (s *shownGroups) reckoned() []*funnelGroup {
+	shown := s.all[s.start:s.end:s.end]
+	if s.other != nil {
+		shown = append(shown, s.other)
+	}
+	return shown
+}
+
+// members shows the groups; nothing where none were asked for.
+func (s *shownGroups) members(q *Funnel) []Member {
+	if q.Breakdown == nil {
+		return nil
+	}
+	var values []Value
+	for _, g := range s.all[s.start:s.end] {
+		values = append(values, Object(Member{"group", q.Breakdown.value(g.text)}, Member{"steps", g.steps}))
+	}
+	return []Member{{"groups", List(values)}}
 }
 
 // joined lists the groups of both periods. The periods number their values apart, so groups meet by text.

@@ -91,25 +91,41 @@ func (f *funnelResult) size() int {
 }
 
 // answer makes the answer; before is what was in the previous period, nil where that wasn't asked for.
-func (f *funnelResult) answer(r *run, before *funnelResult) *Answer {
+func (f *funnelResult) answer(r *run, before *funnelResult) (*Answer, error) {
 	all := &funnelGroup{now: f.whole()}
 	if before != nil {
 		all.then = before.whole()
 	}
-	answer := &Answer{Head: []Member{{"steps", f.steps(before, all)}}}
-	cutGroups, cutActors := false, false
-	var groups, actors []Member
-	if f.q.Breakdown != nil {
-		groups, cutGroups = f.groups(r, before, answer)
+	groups := f.groups(before)
+	if err := f.reckon(r, before, append([]*funnelGroup{all}, groups.reckoned()...)); err != nil {
+		return nil, err
+	}
+	answer := &Answer{Head: append([]Member{{"steps", all.steps}}, groups.members(f.q)...)}
+	if groups.other != nil {
+		answer.Cut = r.cutAt(groups.end, len(groups.all), Object(Member{"steps", groups.other.steps}))
 	}
 	if f.q.List != nil {
-		actors, cutActors = f.actors()
+		actors, cut := f.actors()
+		answer.Head = append(answer.Head, actors...)
+		if cut && groups.other == nil {
+			answer.Cut = []Member{{"next", Text(f.q.Cursor(r.asOf, Page{Skip: f.q.Page.Skip + f.q.Limit}))}}
+		}
 	}
-	answer.Head = slices.Concat(answer.Head, groups, actors)
-	if cutActors && !cutGroups {
-		answer.Cut = []Member{{"next", Text(f.q.Cursor(r.asOf, Page{Skip: f.q.Page.Skip + f.q.Limit}))}}
+	return answer, nil
+}
+
+// reckon finds the funnels of some groups.
+func (f *funnelResult) reckon(r *run, before *funnelResult, groups []*funnelGroup) error {
+	actors := 0
+	for _, g := range groups {
+		actors += int(g.now.size() + g.then.size())
 	}
-	return answer
+	return r.lookAt(len(groups), actors, func(worker *run) func(int) error {
+		return func(i int) error {
+			groups[i].steps = f.steps(before, groups[i])
+			return worker.overBudget(0)
+		}
+	})
 }
 
 // actors lists who reached the step, or dropped out there, the latest first.

@@ -91,7 +91,7 @@ func (f *funnelResult) spans(of *crowd, from, to, reached int) Value {
 		if reached <= spansFew {
 			half, most, sum = of.fewRanks(from, to, reached)
 		} else {
-			half, most, sum = of.manyRanks(from, to, reached, f.q.Window.Milliseconds())
+			half, most, sum = of.manyRanks(from, to, reached)
 		}
 		median, p90 = Seconds(big.NewInt(half), 1), Seconds(big.NewInt(most), 1)
 		mean = Seconds(big.NewInt(sum), int64(reached))
@@ -113,17 +113,14 @@ func (c *crowd) fewRanks(from, to, count int) (median, p90, sum int64) {
 	return median, ranked(all[half:], nearestRank(count, 90)-half), sum // none before is greater
 }
 
-// spanParts is the number of parts of a window in which spans are counted, as a power of two.
-const spanParts = 12
-
-// manyRanks does so where there are many, none of which exceeds a bound.
-func (c *crowd) manyRanks(from, to, count int, bound int64) (median, p90, sum int64) {
-	shift := max(bits.Len64(uint64(bound))-spanParts, 0)
-	var counts [1 << spanParts]int
+// manyRanks does so where there are many: those of each part are counted first, and only those of the two parts
+// that have the ranks are kept.
+func (c *crowd) manyRanks(from, to, count int) (median, p90, sum int64) {
+	var counts [spanParts]int
 	c.eachSpan(from, to, func(spans []int64) {
 		for _, s := range spans {
 			sum += s
-			counts[s>>shift]++
+			counts[spanPart(s)]++
 		}
 	})
 	half, halfRank := partOf(counts[:], nearestRank(count, 50))
@@ -131,7 +128,7 @@ func (c *crowd) manyRanks(from, to, count int, bound int64) (median, p90, sum in
 	inHalf, inMost := make([]int64, 0, counts[half]), make([]int64, 0, counts[most])
 	c.eachSpan(from, to, func(spans []int64) {
 		for _, s := range spans {
-			if part := s >> shift; part == half {
+			if part := spanPart(s); part == half {
 				inHalf = append(inHalf, s)
 			} else if part == most {
 				inMost = append(inMost, s)
@@ -145,8 +142,20 @@ func (c *crowd) manyRanks(from, to, count int, bound int64) (median, p90, sum in
 	return median, ranked(inMost, mostRank), sum
 }
 
+// spanBits is how many bits of a span, from its first on, tell its part: the parts of longer spans are wider.
+const (
+	spanBits  = 7
+	spanParts = (64 - spanBits + 2) << (spanBits - 1)
+)
+
+// spanPart returns the part of a span. Parts rise with spans.
+func spanPart(span int64) int {
+	more := max(bits.Len64(uint64(span))-spanBits, 0)
+	return more<<(spanBits-1) + int(span>>more)
+}
+
 // partOf returns the part that a rank lies in, and the rank there.
-func partOf(counts []int, rank int) (part int64, within int) {
+func partOf(counts []int, rank int) (part, within int) {
 	for rank >= counts[part] {
 		rank -= counts[part]
 		part++

@@ -47,7 +47,7 @@ func TestSpansOfManyAreReckonedAsThoseOfFew(t *testing.T) {
 				if len(all) == 0 {
 					continue
 				}
-				median, p90, sum := crowds[i].manyRanks(steps[0], steps[1], len(all), bound)
+				median, p90, sum := crowds[i].manyRanks(steps[0], steps[1], len(all))
 				fewMedian, fewP90, fewSum := crowds[i].fewRanks(steps[0], steps[1], len(all))
 				slices.Sort(all)
 				if want := all[nearestRank(len(all), 50)]; median != want || fewMedian != want {

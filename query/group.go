@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index/event"
@@ -293,7 +292,10 @@ func (g *groups) ranked(total func(group uint32) amount) []group {
 		all[i] = group{number: number, total: total(number), values: g.valuesOf(number)}
 	}
 	slices.SortFunc(all, func(a, b group) int {
-		return cmp.Or(b.total.compare(a.total), g.compare(a.values, b.values))
+		if order := b.total.compare(a.total); order != 0 {
+			return order
+		}
+		return g.compare(a.values, b.values) // texts, which are seldom needed
 	})
 	return all
 }

@@ -1,6 +1,9 @@
 package query
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // codePairs are, of the rows of a segment that are wanted, which codes of a column each visitor has, and how many
 // rows each code has. The memo keeps them: they stand for these rows where groups of visitors are counted.
@@ -159,6 +162,24 @@ func (c *codePairs) take(v *view, chosen []int32, codes, metBy []uint32) []uint3
 		}
 	}
 	return metBy
+}
+
+// pairsMost returns how many pairs there are of the visitors of a block; a great number where rows are walked.
+func (b *block) pairsMost() int {
+	n := 0
+	for _, w := range b.walkers {
+		switch {
+		case w.from == w.run:
+		case w.pairs == nil:
+			return math.MaxInt
+		default:
+			n += int(w.pairs.ends[w.run-1])
+			if w.from > 0 {
+				n -= int(w.pairs.ends[w.from-1])
+			}
+		}
+	}
+	return n
 }
 
 // takePairs counts the visitors of a block in a segment.

@@ -14,8 +14,8 @@ import (
 // helpers.
 //
 //  1. Blocks are given out in stripes of those that follow each other: large ones first, so that each worker goes
-//     through segments in long stretches, and ever smaller ones, so that all end at about the same time. Segments
-//     likewise. Which worker has which stripe is left to chance. It mustn't show: what the workers have found is
+//     through segments in long stretches, and ever smaller ones, so that all end at about the same time; segments
+//     and the like one by one. Which worker has which stripe is left to chance. It mustn't show: what the workers have found is
 //     added up.
 //  2. Each worker has a run of its own, with segments as it has opened them, views, and cost. They share what
 //     doesn't change, or is safe for concurrent use: the source, the memo, and what was found out before.
@@ -26,7 +26,8 @@ import (
 type team struct {
 	workers *Workers
 	share   *share
-	size    int // workers, at most
+	size    int  // workers, at most
+	single  bool // units are given out one by one
 	stopped atomic.Bool
 	gone    chan struct{} // each helper sends when it is gone
 	helpers []*run        // of the question's goroutine only, as what follows
@@ -80,17 +81,17 @@ var errStopped = errors.New("query: the question is over")
 // whole where divide returns no error.
 func (r *run) divide(own blockWalker, load workload, hire func(*run) blockWalker) error {
 	blocks := uint32(min(load.visitor, noVisitor-1)/blockVisitors) + 1
-	return r.divideUnits(byBlock{own}, load.rows, blocks, func(r *run) unitWalker { return byBlock{hire(r)} })
+	return r.divideUnits(byBlock{own}, load.rows, blocks, false, func(r *run) unitWalker { return byBlock{hire(r)} })
 }
 
-// divideUnits does so for other units.
-func (r *run) divideUnits(own unitWalker, rows int, units uint32, hire func(*run) unitWalker) error {
+// divideUnits does so for other units, which may be given out one by one.
+func (r *run) divideUnits(own unitWalker, rows int, units uint32, single bool, hire func(*run) unitWalker) error {
 	helpers := min(r.common.Workers.wanted(rows), int(units)-1)
 	if helpers <= 0 || r.team != nil {
 		return walkAll(own)
 	}
 	t := &team{
-		workers: r.common.Workers, share: &r.share, size: helpers + 1,
+		workers: r.common.Workers, share: &r.share, size: helpers + 1, single: single,
 		left: []stripe{{0, units}}, sizes: make([]int, helpers+1), gone: make(chan struct{}, helpers),
 	}
 	r.team = t
@@ -230,7 +231,10 @@ func (t *team) take() (s stripe, ok bool) {
 		return s, false
 	}
 	last := &t.left[len(t.left)-1]
-	s = stripe{last.from, last.from + max(1, (last.to-last.from)/uint32(2*t.size))}
+	s = stripe{last.from, last.from + 1}
+	if !t.single {
+		s.to = max(s.to, s.from+(last.to-last.from)/uint32(2*t.size))
+	}
 	if last.from = s.to; last.from == last.to {
 		t.left = t.left[:len(t.left)-1]
 	}
