@@ -335,7 +335,7 @@ func (j *joining) turn(first, visitor uint32) {
 	if at := int(first / blockVisitors); len(j.blocks) <= at {
 		j.close()
 		j.blocks = append(j.blocks, make([]*joinedBlock, at+1-len(j.blocks))...)
-		j.at, j.filled = &joinedBlock{}, 0
+		j.at, j.filled = &joinedBlock{ends: make([]uint32, blockVisitors), last: make([]uint32, blockVisitors)}, 0
 		j.blocks[at] = j.at
 	}
 	j.fill(visitor)
@@ -352,8 +352,8 @@ func (j *joining) fill(visitor uint32) {
 // close ends a block.
 func (j *joining) close() {
 	if j.at != nil {
-		j.fill(blockVisitors)
-		j.at.list = slices.Clip(slices.Clone(j.at.list))
+		j.at.ends, j.at.last = slices.Clone(j.at.ends[:j.filled]), slices.Clone(j.at.last[:j.filled])
+		j.at.list = slices.Clone(j.at.list)
 	}
 }
 
