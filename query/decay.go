@@ -144,16 +144,17 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 	for i, g := range groups {
 		sum := d.sums[g]
 		d.sums[g] = fixed{}
+		if g == newest { // it gets what the others leave
+			rest = i
+			continue
+		}
 		d.nearest(shares[i], sum)
 		if shares[i].Sign() == 0 {
 			shares[i].SetInt64(1)
 		}
 		left.Sub(left, shares[i])
-		if g == newest {
-			rest = i
-		}
 	}
-	shares[rest].Add(shares[rest], left)
+	shares[rest].Set(left)
 	return shares
 }
 
