@@ -101,6 +101,7 @@ func newStretch(room int) *stretch { return &stretch{events: make([]event.Event,
 
 // add appends those of events that aren't repeats and whose senders weren't erased, and makes parts of g of what fills a stretch.
 func (p *project) add(r *request, words *encode.Words, g *group, number uint64, erased func(*project, *event.Event) bool) {
+	each := int64(r.bytes / len(r.events)) // about: to count the bytes of each again would cost as much as to append it
 	for i := range r.events {
 		ev := &r.events[i]
 		if ev.Time < p.erasedBefore && erased(p, ev) {
@@ -114,16 +115,16 @@ func (p *project) add(r *request, words *encode.Words, g *group, number uint64, 
 		}
 		ev.Seq = p.last + 1
 		words.OwnWords(ev)
-		if p.append(ev, number) {
+		if p.append(ev, number, each) {
 			p.endPart(g)
 			p.endStretch()
 		}
 	}
 }
 
-// append puts ev, whose position is set, at the end of the list; number is its group's. It reports
-// whether the open stretch is full now; the next event needs endStretch first.
-func (p *project) append(ev *event.Event, number uint64) (full bool) {
+// append puts ev, whose position is set, at the end of the list; number is its group's, bytes is about what it
+// takes in memory. It reports whether the open stretch is full now; the next event needs endStretch first.
+func (p *project) append(ev *event.Event, number uint64, bytes int64) (full bool) {
 	s := p.open
 	if ev.Seq != p.last+1 || len(s.events) == cap(s.events) {
 		panic(fmt.Sprintf("engine: event %d after %d in a stretch of %d", ev.Seq, p.last, len(s.events)))
@@ -133,7 +134,6 @@ func (p *project) append(ev *event.Event, number uint64) (full bool) {
 	}
 	p.last = ev.Seq
 	s.events = append(s.events, *ev)
-	bytes := eventBytes + int64(encode.Bytes(ev))
 	s.bytes, p.added = s.bytes+bytes, p.added+bytes
 	return len(s.events) == cap(s.events)
 }

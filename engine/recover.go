@@ -182,7 +182,7 @@ func (e *Engine) replay(part *encode.Part, group uint64, committed event.Time) (
 			return live, fmt.Errorf("event %d of project %d has the id of an earlier one", ev.Seq, part.Project)
 		}
 		live++
-		if p.append(ev, group) {
+		if p.append(ev, group, eventBytes+int64(encode.Bytes(ev))) {
 			p.endStretch()
 		}
 	}

@@ -213,7 +213,7 @@ func (b *builder) number(i int, e *event.Event) {
 	for c, text := range [len(columnSpecs)]string{
 		e.Name, e.UserID, e.Path, site, rest, e.Referrer, e.Country, e.Device, e.Browser, e.OS, e.Bot, e.IPHash,
 	} {
-		b.columns[c].codes[i] = b.columns[c].number(text)
+		b.columns[c].codes[i] = b.columns[c].numberInPlace(text)
 	}
 }
 

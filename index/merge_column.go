@@ -101,12 +101,13 @@ func (m *merger) writeFlags(kind string, column func(s *Segment) *codeColumn) er
 func (m *merger) writeIDs() error {
 	const kind = "event ids"
 	same, first, begun := true, "", false
-	err := m.eachID(func(id string) bool {
+	err := m.eachID(func(d *Dict, at uint32) (bool, error) {
+		id, err := d.At(at)
 		if !begun {
 			first, begun = id, true
 		}
 		same = id == first
-		return same
+		return same, err
 	})
 	if err != nil {
 		return err
@@ -116,25 +117,21 @@ func (m *merger) writeIDs() error {
 		return nil
 	}
 	list := lister{packer: m.head.packer, kind: kind, ids: true}
-	if err := m.eachID(func(id string) bool { list.add(id); return true }); err != nil {
+	if err := m.eachID(func(d *Dict, at uint32) (bool, error) { return true, d.addTo(&list, at) }); err != nil {
 		return err
 	}
 	list.write(&m.head)
 	return nil
 }
 
-// eachID calls yield with the event id of each row, until it returns false.
-func (m *merger) eachID(yield func(id string) bool) error {
+// eachID calls yield with where the event id of each row is, until it returns false or an error.
+func (m *merger) eachID(yield func(d *Dict, at uint32) (bool, error)) error {
 	dicts := m.dicts(func(s *Segment) *textStore { return &s.ids })
 	for _, part := range m.stretches {
 		d := dicts[part.source]
 		for row := part.from; row < part.to; row++ {
-			id, err := d.At(rowOf(d, row))
-			if err != nil {
+			if more, err := yield(d, rowOf(d, row)); err != nil || !more {
 				return err
-			}
-			if !yield(id) {
-				return nil
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // numberer numbers distinct texts in the order in which they come. A map from texts to numbers does
@@ -15,7 +16,8 @@ type numberer struct {
 	hashes []uint32 // by number
 	texts  []string // by number
 	last   uint32   // the number given last
-	copies bool     // the texts given may be parts of greater ones, which mustn't stay: copies are kept
+	near   []nearNumber
+	copies bool // the texts given may be parts of greater ones, which mustn't stay: copies are kept
 }
 
 // number returns the number of text.
@@ -34,6 +36,37 @@ func (n *numberer) number(text string) uint32 {
 	}
 	n.last = number - 1
 	return n.last
+}
+
+// nearNumber is a text by where it lies, and its number.
+type nearNumber struct {
+	place  *byte
+	length uint32
+	number uint32
+}
+
+// nearBits: so many texts are known by where they lie. Equal words of events mostly lie in one place, and then
+// neither a hash is needed nor the text, which lies far away.
+const nearBits = 10
+
+// numberInPlace is number for a text that stays where it is until forget is called.
+func (n *numberer) numberInPlace(text string) uint32 {
+	if text == "" {
+		return n.number(text)
+	}
+	if n.near == nil {
+		n.near = make([]nearNumber, 1<<nearBits)
+	}
+	place := unsafe.StringData(text)
+	// Places are mostly multiples of sixteen; the product spreads them over its upper bits.
+	near := &n.near[uint64(uintptr(unsafe.Pointer(place)))*0x9e3779b97f4a7c15>>(64-nearBits)]
+	if near.place == place && int(near.length) == len(text) {
+		n.last = near.number
+		return near.number
+	}
+	number := n.number(text)
+	*near = nearNumber{place, uint32(len(text)), number}
+	return number
 }
 
 // numberBytes is number for bytes, which are copied where they are new.
@@ -96,6 +129,7 @@ func (n *numberer) room() {
 func (n *numberer) forget() {
 	clear(n.slots)
 	clear(n.texts) // or they would pin what they are parts of
+	clear(n.near)
 	n.texts, n.hashes, n.last = n.texts[:0], n.hashes[:0], 0
 }
 

@@ -97,31 +97,62 @@ type lister struct {
 	kind   string
 	ids    bool // the texts may be ids: they are squeezed
 	block  []string
-	bytes  int // of the texts in block
+	short  []encode.ID // instead of block, as long as all that came are ids of one kind
+	bytes  int         // of the texts in either
 	pieces []piece
 	counts []int
 }
 
 func (l *lister) add(text string) {
+	if len(l.short) > 0 {
+		l.spell()
+	}
 	l.block, l.bytes = append(l.block, text), l.bytes+len(text)
-	if l.bytes >= encode.TextBlockBytes || len(l.block) == encode.IntsMax {
+	l.flushFull()
+}
+
+// addID is add for the text of an id. The texts must be ones that may be ids.
+func (l *lister) addID(id encode.ID) {
+	if len(l.block) > 0 || len(l.short) > 0 && !l.short[0].SameKind(id) {
+		l.add(id.Text())
+		return
+	}
+	l.short, l.bytes = append(l.short, id), l.bytes+id.Len()
+	l.flushFull()
+}
+
+// spell makes texts of the ids in short.
+func (l *lister) spell() {
+	for _, id := range l.short {
+		l.block = append(l.block, id.Text())
+	}
+	l.short = l.short[:0]
+}
+
+func (l *lister) flushFull() {
+	if l.bytes >= encode.TextBlockBytes || len(l.block)+len(l.short) == encode.IntsMax {
 		l.flush()
 	}
 }
 
 func (l *lister) flush() {
-	saving, fixed := encode.SavingTexts, false
-	if l.plain, fixed = encode.AppendTexts(l.plain[:0], l.block, l.ids); fixed {
+	saving, fixed := encode.SavingTexts, len(l.short) > 0
+	if fixed {
+		l.plain = encode.AppendIDs(l.plain[:0], l.short)
+	} else {
+		l.plain, fixed = encode.AppendTexts(l.plain[:0], l.block, l.ids)
+	}
+	if fixed {
 		saving = encode.SavingNever
 	}
-	l.pieces, l.counts = append(l.pieces, l.pack(l.kind, saving)), append(l.counts, len(l.block))
+	l.pieces, l.counts = append(l.pieces, l.pack(l.kind, saving)), append(l.counts, len(l.block)+len(l.short))
 	clear(l.block) // or they would pin what they are parts of
-	l.block, l.bytes = l.block[:0], 0
+	l.block, l.short, l.bytes = l.block[:0], l.short[:0], 0
 }
 
 // write writes the record of all texts.
 func (l *lister) write(w *headWriter) {
-	if len(l.block) > 0 {
+	if len(l.block)+len(l.short) > 0 {
 		l.flush()
 	}
 	w.blocks(storeListed, l.pieces, l.counts)
@@ -206,6 +237,16 @@ func (d *Dict) At(code uint32) (string, error) {
 	if d.store.kind == storeInline {
 		return d.store.inline.At(int(code)), nil
 	}
+	p, err := d.openOf(code)
+	if err != nil {
+		return "", err
+	}
+	d.text, d.code, d.asked = p.At(int(code)-d.store.firsts[d.near]), code, true
+	return d.text, nil
+}
+
+// openOf opens the piece that has the text of a code, which is near then.
+func (d *Dict) openOf(code uint32) (TextPiece, error) {
 	firsts := d.store.firsts
 	if at := d.near; int(code) < firsts[at] || int(code) >= firsts[at+1] {
 		found := false
@@ -213,12 +254,28 @@ func (d *Dict) At(code uint32) (string, error) {
 			d.near--
 		}
 	}
-	p, err := d.open(d.near)
-	if err != nil {
-		return "", err
+	return d.open(d.near)
+}
+
+// addTo adds the text of a code to a list of texts that may be ids. One that stands as an id isn't written out.
+func (d *Dict) addTo(list *lister, code uint32) error {
+	if d.store.kind == storeListed && int(code) < d.store.count {
+		p, err := d.openOf(code)
+		if err != nil {
+			return err
+		}
+		if texts, ok := p.(*encode.Texts); ok {
+			if id, ok := texts.ID(int(code) - d.store.firsts[d.near]); ok {
+				list.addID(id)
+				return nil
+			}
+		}
 	}
-	d.text, d.code, d.asked = p.At(int(code)-firsts[d.near]), code, true
-	return d.text, nil
+	text, err := d.At(code)
+	if err == nil {
+		list.add(text)
+	}
+	return err
 }
 
 // Texts returns all texts, by their codes. It keeps nothing open, but the texts share the memory that

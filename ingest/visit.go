@@ -22,21 +22,21 @@ type visit struct {
 	allowed                  []string // the parameters that stay, on which the URLs depend
 }
 
-// knownVisit is a visit, and all that it depends on besides its page and the site's hosts.
+// knownVisit is a visit, and what it depends on besides its page, its referrer and the site's hosts.
 type knownVisit struct {
 	visit
-	project      event.Project
-	sentPath     string
-	sentReferrer string
+	project  event.Project
+	sentPath string
 }
 
 // page is a URL, and the visits to it that are remembered. The last is added where next is, once there
 // is no more room.
 type page struct {
-	url    string
-	shard  *visitShard // whose mutex guards what follows
-	visits []knownVisit
-	next   int
+	url       string
+	shard     *visitShard // whose mutex guards what follows
+	referrers []string    // of each visit, side by side, as they are looked through
+	visits    []knownVisit
+	next      int
 }
 
 const (
@@ -46,7 +46,7 @@ const (
 	// knows nineteen of twenty visits, an eighth of it three of five.
 	visitsMax = 1 << 15
 	// pageVisitsMax bounds the visits to a page: they are looked through one by one.
-	pageVisitsMax = 16
+	pageVisitsMax = 32
 	// visitBytesMax keeps long URLs, which seldom recur, from filling the memory.
 	visitBytesMax = 512
 	// visitWordsMax bounds the referrers and labels that visits share. Beyond it all are forgotten.
@@ -137,9 +137,12 @@ func (m *visitMemo) visitOf(site *Site, d *draft) (v visit, owned bool) {
 func (p *page) visitOf(site *Site, d *draft) (v visit, found bool) {
 	p.shard.mu.Lock()
 	defer p.shard.mu.Unlock()
-	for i := range p.visits {
+	for i, referrer := range p.referrers {
+		if referrer != d.referrer {
+			continue
+		}
 		k := &p.visits[i]
-		if k.sentReferrer == d.referrer && k.sentPath == d.path && k.project == site.Project &&
+		if k.sentPath == d.path && k.project == site.Project &&
 			slices.Equal(k.hosts, site.InternalHosts) && slices.Equal(k.allowed, site.AllowedParams) {
 			return k.visit, true
 		}
@@ -149,7 +152,7 @@ func (p *page) visitOf(site *Site, d *draft) (v visit, found bool) {
 
 // remember adds a visit, whose texts are as they were sent.
 func (m *visitMemo) remember(v visit, project event.Project, pathSent bool) {
-	k := knownVisit{visit: v, project: project, sentReferrer: v.referrer}
+	k := knownVisit{visit: v, project: project}
 	if pathSent {
 		k.sentPath = v.path
 	}
@@ -163,11 +166,11 @@ func (m *visitMemo) remember(v visit, project event.Project, pathSent bool) {
 		s.add(p)
 	}
 	if len(p.visits) < pageVisitsMax {
-		p.visits = append(p.visits, k)
+		p.referrers, p.visits = append(p.referrers, v.referrer), append(p.visits, k)
 		s.count++
 		return
 	}
-	p.visits[p.next] = k
+	p.referrers[p.next], p.visits[p.next] = v.referrer, k
 	p.next = (p.next + 1) % pageVisitsMax
 }
 

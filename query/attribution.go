@@ -203,7 +203,7 @@ type credited struct {
 //     is the first of its visit can't be known from later ones. See touchWalk and visitTable.
 //  3. Per actor, conversions and touches are walked side by side in their order. The touches of a
 //     conversion are a stretch of the actor's touches, and both ends of it only move forward. Conversions
-//     with the same stretch are one path, whose credit is shared out once. See pathsOf.
+//     with the same stretch are one path, whose credit is shared out once. See settlement.
 //  4. Each model shares out a path in whole parts of a whole; nothing is rounded. See ledger.
 //
 // So the work is one step per event, one per conversion, and one per touch of each distinct path.

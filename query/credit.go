@@ -18,7 +18,7 @@ type ledger struct {
 	counts  []int64  // touches of the path at hand, per group; all 0 between paths
 	present []uint32 // the groups of the path at hand
 
-	product big.Int // of the share at hand: its memory is used again
+	room productRoom // of the share at hand
 
 	total, unattributed, attributed worth
 	missing                         int
@@ -186,7 +186,7 @@ func (b *ledger) give(model int, p *path, group uint32, num, den int64) {
 	if num < timesMax && p.conversions < timesMax {
 		c.conversions.add(num * p.conversions)
 	} else {
-		c.conversions.addBig(b.product.Mul(big.NewInt(num), big.NewInt(p.conversions)))
+		c.conversions.addBig(new(big.Int).Mul(big.NewInt(num), big.NewInt(p.conversions)))
 	}
 	if b.valued {
 		c.value.addTimes(&p.value, num)
@@ -196,10 +196,9 @@ func (b *ledger) give(model int, p *path, group uint32, num, den int64) {
 // giveBig gives a group so many parts of shareUnit of a path.
 func (b *ledger) giveBig(model int, p *path, group uint32, num *big.Int) {
 	c := b.cells[model].of(group, 0)
-	t := &b.product
-	c.conversions.addBig(t.Mul(num, t.SetInt64(p.conversions)))
+	c.conversions.addBig(b.room.times(&bigSum{quick: p.conversions}, num))
 	if b.valued {
-		c.value.add(&p.value, num)
+		c.value.addIn(&b.room, &p.value, num)
 	}
 }
 

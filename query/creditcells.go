@@ -6,6 +6,7 @@ type cellTable struct {
 	lists  [cellDens][]*cell // by number of the denominator, by group
 	others map[uint64]*cell  // by pair of group and number of the denominator
 	count  int
+	room   []cell // for more
 }
 
 // Above these, cells lie in the map: lists of all groups for each denominator would be mostly empty.
@@ -14,23 +15,34 @@ const (
 	cellGroups = 1024
 )
 
+// cellsAtOnce is how many cells get their memory together.
+const cellsAtOnce = 64
+
 // of returns a cell.
 func (t *cellTable) of(group, den uint32) *cell {
 	if den < cellDens && group < cellGroups {
 		slot := at(&t.lists[den], group)
 		if *slot == nil {
-			*slot = &cell{}
-			t.count++
+			*slot = t.add()
 		}
 		return *slot
 	}
 	key := pair(group, den)
 	c := t.others[key]
 	if c == nil {
-		c = &cell{}
+		c = t.add()
 		t.others[key] = c
-		t.count++
 	}
+	return c
+}
+
+func (t *cellTable) add() *cell {
+	if len(t.room) == 0 {
+		t.room = make([]cell, cellsAtOnce)
+	}
+	c := &t.room[0]
+	t.room = t.room[1:]
+	t.count++
 	return c
 }
 

@@ -28,27 +28,29 @@ func (b *ledger) close(groups *grouping) ([]*modelSum, error) {
 
 // sumUp finds the least common denominator of all cells and adds them up in it.
 func (b *ledger) sumUp(s *modelSum, cells *cellTable) {
-	dens := map[uint32]*big.Int{}
+	factors := make([]*big.Int, len(b.dens.list)) // by number of the denominator
 	cells.each(func(_, number uint32, _ *cell) {
-		if dens[number] != nil {
+		if factors[number] != nil {
 			return
 		}
 		den := big.NewInt(b.dens.list[number])
 		if number == 0 {
 			den = shareUnit()
 		}
-		dens[number] = den
+		factors[number] = den
 		var common big.Int
 		s.den.Mul(s.den, new(big.Int).Quo(den, common.GCD(nil, nil, s.den, den)))
 	})
-	for number, den := range dens {
-		dens[number] = new(big.Int).Quo(s.den, den)
+	for number, den := range factors {
+		if den != nil {
+			factors[number] = new(big.Int).Quo(s.den, den)
+		}
 	}
-	var t big.Int
+	var room productRoom
 	cells.each(func(group, number uint32, c *cell) {
 		to := &s.groups[group]
-		to.conversions.addBig(t.Mul(c.conversions.whole(), dens[number]))
-		to.value.add(&c.value, dens[number])
+		to.conversions.addBig(room.times(&c.conversions, factors[number]))
+		to.value.addIn(&room, &c.value, factors[number])
 	})
 }
 

@@ -21,7 +21,7 @@ func (q *Attribution) creditLines(periods []*credited) []*creditLine {
 	var lines []*creditLine
 	for i, p := range periods {
 		for group := range p.groups.whole.list {
-			got := func(s *modelSum) bool { return s.of(uint32(group)).conversions.Sign() != 0 }
+			got := func(s *modelSum) bool { return s.groups[group].conversions.whole().Sign() != 0 }
 			if !slices.ContainsFunc(p.sums, got) {
 				continue
 			}

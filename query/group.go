@@ -123,6 +123,21 @@ func (g *groups) numberOfTouch(s *sealed, touch uint32) (uint32, error) {
 	return id, nil
 }
 
+// numberOfTexts returns the group of what the columns from colSource on say together. There must be no other columns.
+func (g *groups) numberOfTexts(texts *touchTexts) uint32 {
+	var id uint32
+	for i := range g.columns {
+		value := g.enter(i, texts[g.columns[i].coded-colSource])
+		if i == 0 {
+			id = value
+		} else {
+			id = g.pairs[i-1].number(id, value)
+		}
+	}
+	g.met = max(g.met, int(id)+1)
+	return id
+}
+
 // numberOfCode returns the group of a code of the one column that there is, which must hold the values
 // themselves.
 func (g *groups) numberOfCode(s *sealed, code uint32) (uint32, error) {

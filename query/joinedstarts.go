@@ -18,9 +18,9 @@ import (
 type joinedStarts struct {
 	time     event.Time // of the first event, from which the last of visitors count
 	segments []joinedSegment
-	kinds    []joinedKind
+	kinds    []touchTexts
 	blocks   []*joinedBlock // by a visitor's block; nil where it has none
-	refused  bool           // the segments' can't be joined: there are too many kinds
+	needs    int64          // bytes of the starts, where these aren't kept; 0 where they are
 }
 
 // joinedSegment is a segment, from whose first time and least position those of starts count.
@@ -30,11 +30,8 @@ type joinedSegment struct {
 	seq     event.Seq
 }
 
-// joinedKind is what the columns from colSource on say together, by one touch of a segment that says it.
-type joinedKind struct {
-	segment uint16
-	touch   uint16
-}
+// touchTexts are what the columns from colSource on say together.
+type touchTexts [columnCount - colSource]string
 
 // joinedBlock are the visitors of a block.
 type joinedBlock struct {
@@ -75,15 +72,24 @@ func (f startFlags) noTouch() bool {
 
 // of returns the starts of a visitor of the block.
 func (b *joinedBlock) of(visitor uint32) []joinedStart {
-	from := uint32(0)
-	if visitor > 0 {
-		from = b.ends[visitor-1]
+	own := b.spanOf(visitor)
+	return b.list[own.from:own.to]
+}
+
+func (b *joinedBlock) spanOf(visitor uint32) startSpan {
+	if visitor == 0 {
+		return startSpan{0, b.ends[0]}
 	}
-	return b.list[from:b.ends[visitor]]
+	return startSpan{b.ends[visitor-1], b.ends[visitor]}
 }
 
 func (j *joinedStarts) bytes() int64 {
 	bytes := 64 * int64(len(j.segments))
+	for i := range j.kinds {
+		for _, text := range j.kinds[i] {
+			bytes += 16 + int64(len(text))
+		}
+	}
 	for _, b := range j.blocks {
 		if b != nil {
 			bytes += joinedBlockBytes + int64(joinedStartBytes*cap(b.list))

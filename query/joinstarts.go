@@ -2,7 +2,9 @@ package query
 
 import (
 	"errors"
+	"math"
 	"slices"
+	"strings"
 	"weak"
 
 	"millimetric/index/event"
@@ -20,43 +22,46 @@ func (w *startWalk) openJoined(segments []*sealed) (ok bool, err error) {
 	if len(segments) == 0 || len(segments) > joinedSegmentsMax || spanOf(segments) > joinedSpanMax {
 		return len(segments) == 0, nil
 	}
-	key := w.r.memoKey(segments[0], memoJoined, "")
-	if known, has := w.r.common.Memo.get(key); has {
-		joined := known.(*joinedStarts)
-		if numbers, all := joined.covers(segments); all {
-			if joined.refused {
-				return false, nil
-			}
-			if rest := restOf(segments, numbers); rowsOfAll(rest)*restShare <= rowsOfAll(segments) {
-				w.enterJoined(joined, segments, numbers)
-				return true, w.openRest(rest)
-			}
-			w.joined = joined // to go on from
+	key, memo := w.r.memoKey(segments[0], memoJoined, ""), w.r.common.Memo
+	var base *joinedStarts // to go on from
+	if kept, has := memo.get(key); has {
+		joined := kept.(*joinedStarts)
+		numbers, all := joined.covers(segments)
+		switch rest := restOf(segments, numbers); {
+		case !all: // it is about segments that are gone
+		case joined.needs > 0 && !memo.hasRoom(joined.needs):
+			return false, nil
+		case joined.needs > 0:
+		case rowsOfAll(rest)*restShare <= rowsOfAll(segments):
+			w.enterJoined(joined, segments, numbers)
+			return w.openRest(rest)
+		default:
+			base = joined
 		}
 	}
 	settled := settledOf(segments)
-	if !w.r.common.Memo.hasRoom(int64(joinedShare * rowsOfAll(settled))) {
-		w.joined = nil
+	if !memo.hasRoom(int64(joinedShare * rowsOfAll(settled))) {
 		return false, nil
 	}
-	joined, err := w.r.join(w.joined, settled)
-	if errors.Is(err, errManyKinds) {
-		joined = refusedStarts(settled)
-	} else if err != nil {
+	joined, err := w.r.join(base, settled)
+	if errors.Is(err, errManyTouches) {
+		memo.replace(key, refusedStarts(settled, math.MaxInt64))
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
-	w.r.common.Memo.replace(key, joined)
-	if w.joined = nil; joined.refused {
-		return false, nil
+	if !memo.replace(key, joined) {
+		memo.replace(key, refusedStarts(settled, joined.bytes()+memoOverhead))
 	}
 	numbers, _ := joined.covers(segments)
 	w.enterJoined(joined, segments, numbers)
-	return true, w.openRest(restOf(segments, numbers))
+	return w.openRest(restOf(segments, numbers))
 }
 
-// refusedStarts say of some segments that their starts can't be joined.
-func refusedStarts(segments []*sealed) *joinedStarts {
-	j := &joinedStarts{refused: true}
+// refusedStarts say of some segments that their starts are only joined where there is room for so many bytes.
+func refusedStarts(segments []*sealed, bytes int64) *joinedStarts {
+	j := &joinedStarts{needs: bytes}
 	for _, s := range segments {
 		j.segments = append(j.segments, joinedSegment{segment: weak.Make(s.original)})
 	}
@@ -123,46 +128,79 @@ func (w *startWalk) enterJoined(joined *joinedStarts, segments []*sealed, number
 	}
 }
 
-// openRest finds the starts of segments that aren't joined.
-func (w *startWalk) openRest(rest []*sealed) error {
+// openRest finds the starts of segments that aren't joined; ok is false where they can't be told.
+func (w *startWalk) openRest(rest []*sealed) (ok bool, err error) {
 	for _, s := range rest {
 		starts, err := w.r.startsOf(everything(), s)
+		if errors.Is(err, errManyTouches) {
+			return false, nil
+		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		w.segments = append(w.segments, &startSegment{visitStarts: starts, sealed: s})
 	}
-	return nil
+	return true, nil
 }
+
+// Starts of segments lie in memory until they are joined, and take some ten bytes for each row: so that is done with
+// as many rows at a time as make a sixth of what the memo may hold, or, where more are joined already, with a share
+// of these, as all that is joined is copied each time.
+const (
+	joinRowBytes = 64
+	joinShare    = 3
+)
 
 // join joins the starts of segments. Those of some of them may be joined already.
 func (r *run) join(known *joinedStarts, segments []*sealed) (*joinedStarts, error) {
+	joined, more := known, segments
+	if known != nil {
+		numbers, _ := known.covers(segments)
+		more = restOf(segments, numbers)
+	}
+	rows, most := rowsOfAll(segments)-rowsOfAll(more), int(r.common.Memo.most/joinRowBytes)
+	for len(more) > 0 {
+		n, own := 1, more[0].segment.Rows()
+		for n < len(more) && own+more[n].segment.Rows() <= max(most, rows/joinShare) {
+			own += more[n].segment.Rows()
+			n++
+		}
+		var err error
+		if joined, err = r.joinSome(joined, joined != known, segments, more[:n]); err != nil {
+			return nil, err
+		}
+		more, rows = more[n:], rows+own
+	}
+	return joined, nil
+}
+
+// joinSome joins the starts of some more segments to what is known of others; drain says that this is needed no more.
+func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed) (*joinedStarts, error) {
 	w := newStartWalk(newTouchWalk(r, &Attribution{Common: Common{To: event.TimeMax + 1}}))
-	more := segments
 	if known != nil {
 		numbers, _ := known.covers(segments)
 		w.enterJoined(known, segments, numbers)
-		more = restOf(segments, numbers)
 	}
+	held := int64(0)
 	p := everything()
+	p.size = func() int { return int(held / entryBytes) }
 	for _, s := range more {
 		starts, err := r.findStarts(p, s, nil)
 		if err != nil {
 			return nil, err
 		}
+		held += starts.bytes()
 		w.segments = append(w.segments, &startSegment{visitStarts: starts, sealed: s})
 	}
-	j, err := newJoining(w)
-	if err != nil {
-		return nil, err
-	}
-	j.time = segments[0].firstTime()
+	j := newJoining(w)
+	j.time, j.drain = segments[0].firstTime(), drain
 	w.joining = j
 	if err := w.walk(p); err != nil {
 		return nil, err
 	}
 	j.close()
-	return &j.joinedStarts, nil
+	joined := j.joinedStarts // a copy: what it was made with must not stay with it
+	return &joined, nil
 }
 
 // everything is a pass over all that a source shows.
@@ -177,13 +215,11 @@ type joining struct {
 	kindOf  map[touchTexts]uint16
 	at      *joinedBlock
 	filled  uint32 // visitors of the block up to whom ends are known
+	drain   bool   // what was joined before is dropped, block by block
 }
 
-// touchTexts are what the columns from colSource on say together.
-type touchTexts [columnCount - colSource]string
-
 // newJoining prepares to join what a walk goes over. Segments and kinds that are joined keep their numbers.
-func newJoining(w *startWalk) (*joining, error) {
+func newJoining(w *startWalk) *joining {
 	j := &joining{numbers: map[*startSegment]uint16{}, kindOf: map[touchTexts]uint16{}}
 	if w.joined != nil {
 		j.segments, j.kinds = slices.Clone(w.joined.segments), slices.Clone(w.joined.kinds)
@@ -191,18 +227,14 @@ func newJoining(w *startWalk) (*joining, error) {
 	for number, of := range w.origins {
 		j.numbers[of] = uint16(number)
 	}
-	for kind, by := range j.kinds {
-		texts, err := textsOfTouch(w.origins[by.segment].sealed, uint32(by.touch))
-		if err != nil {
-			return nil, err
-		}
+	for kind, texts := range j.kinds {
 		j.kindOf[texts] = uint16(kind)
 	}
 	for _, of := range w.segments {
 		j.numbers[of] = uint16(len(j.segments))
 		j.segments = append(j.segments, joinedSegment{weak.Make(of.sealed.original), of.time, of.seq})
 	}
-	return j, nil
+	return j
 }
 
 func textsOfTouch(s *sealed, touch uint32) (texts touchTexts, err error) {
@@ -212,9 +244,11 @@ func textsOfTouch(s *sealed, touch uint32) (texts touchTexts, err error) {
 		if err != nil {
 			return texts, err
 		}
-		if texts[i], err = s.column(c).at(table[touch]); err != nil {
+		text, err := s.column(c).at(table[touch])
+		if err != nil {
 			return texts, err
 		}
+		texts[i] = strings.Clone(text) // which would hold all the texts around it
 	}
 	return texts, nil
 }
@@ -246,6 +280,22 @@ func (w *startWalk) join(visitor uint32, hits []startHit) error {
 	return nil
 }
 
+// copyJoined takes a visitor over of whom there is nothing new.
+func (w *startWalk) copyJoined(visitor uint32) {
+	last, ok := w.joined.lastBefore(w.at, visitor)
+	if !ok {
+		return
+	}
+	j := w.joining
+	j.turn(w.block.first, visitor)
+	j.at.last[visitor] = j.secondOf(last - 1)
+	j.at.list = append(j.at.list, w.at.of(visitor)...)
+	j.at.ends[visitor] = uint32(len(j.at.list))
+}
+
+// secondOf returns the end of the second in which an event lies.
+func (j *joining) secondOf(t event.Time) uint32 { return uint32((t-j.time)/1000) + 1 }
+
 // lastSecond returns the end of the second in which the last event of the visitor at hand lies.
 func (w *startWalk) lastSecond(hits []startHit) uint32 {
 	last := event.TimeMin
@@ -257,7 +307,7 @@ func (w *startWalk) lastSecond(hits []startHit) uint32 {
 			last = max(last, h.of.time+event.Time(h.of.last[h.at]))
 		}
 	}
-	return uint32((last-w.joining.time)/1000) + 1
+	return w.joining.secondOf(last)
 }
 
 // turn moves on to a visitor. Those before him have no starts but those that are known.
@@ -318,15 +368,12 @@ func (j *joining) kindOfStart(k *knownStart) (uint16, error) {
 	kind, known := j.kindOf[texts]
 	if !known {
 		if len(j.kinds) == joinedKindsMax {
-			return 0, errManyKinds
+			return 0, errManyTouches
 		}
 		kind = uint16(len(j.kinds))
 		j.kindOf[texts] = kind
-		j.kinds = append(j.kinds, joinedKind{segment: j.numbers[k.of], touch: k.touch})
+		j.kinds = append(j.kinds, texts)
 	}
 	*slot = uint32(kind) + 1
 	return kind, nil
 }
-
-// errManyKinds says that starts can't be joined.
-var errManyKinds = errors.New("query: visits came from too many places to number them")

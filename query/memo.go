@@ -60,6 +60,7 @@ const (
 	memoTexts                         // texts of a piece
 	memoStartsAmong                   // where visits of some visitors begin
 	memoSoldTogether                  // what memoSales is, of several segments, of which the key has the first
+	memoUnion                         // the visitors with an event of a name in several segments, of which the key has the first
 	memoJoined                        // where visits begin in several segments, of which the key has the first
 	memoSifted                        // the visitors with rows that filters want, and the rows
 )
@@ -145,9 +146,10 @@ func (m *Memo) get(key memoKey) (value memoValue, ok bool) {
 // Counts tells how often something was asked for that was kept, and how often it was not.
 func (m *Memo) Counts() (hits, misses uint64) { return m.hits.Load(), m.misses.Load() }
 
-func (m *Memo) put(key memoKey, value memoValue) {
+// put keeps a value, and reports whether there was room.
+func (m *Memo) put(key memoKey, value memoValue) bool {
 	if m == nil {
-		return
+		return false
 	}
 	entry := &memoEntry{key: key, value: value, size: value.bytes() + int64(len(key.name)) + memoOverhead}
 	if several, ok := value.(memoOfSeveral); ok {
@@ -156,7 +158,7 @@ func (m *Memo) put(key memoKey, value memoValue) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.kept[key] != nil || !m.makeRoom(entry.size) {
-		return // another question was as quick, or there is no room
+		return false // another question was as quick, or there is no room
 	}
 	entry.last = m.questions
 	m.kept[key] = m.order.PushFront(entry)
@@ -165,16 +167,17 @@ func (m *Memo) put(key memoKey, value memoValue) {
 	for _, segment := range entry.about {
 		m.watch(segment)
 	}
+	return true
 }
 
 // replace is put, in the place of what was kept under the key before.
-func (m *Memo) replace(key memoKey, value memoValue) {
+func (m *Memo) replace(key memoKey, value memoValue) bool {
 	m.mu.Lock()
 	if at := m.kept[key]; at != nil {
 		m.remove(at)
 	}
 	m.mu.Unlock()
-	m.put(key, value)
+	return m.put(key, value)
 }
 
 // watch sees to it that what is kept about a segment is dropped when the segment is gone.

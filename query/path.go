@@ -23,6 +23,7 @@ type settlement struct {
 	size int          // of what is held beside
 	left []conversion // of the actors that weren't walked yet
 	work int
+	path path // at hand
 
 	first bool // only the first touch of each actor matters
 }
@@ -55,7 +56,7 @@ func (s *settlement) take(actor uint32, touches []actorTouch) error {
 	switch {
 	case len(own) > 0 && own[0].actor == actor:
 		s.left = s.left[len(own):]
-		return s.q.pathsOf(s.book, own, touches, s.pay)
+		return s.settle(own, touches)
 	case s.book.chain != nil:
 		s.book.chain.add(slices.DeleteFunc(touches, func(t actorTouch) bool { return t.at.time < s.q.From || t.at.time >= s.q.To }), 1, false)
 		return s.worked(len(touches))
@@ -68,7 +69,7 @@ func (s *settlement) upTo(actor uint32) error {
 	for len(s.left) > 0 && s.left[0].actor < actor {
 		own := s.next()
 		s.left = s.left[len(own):]
-		if err := s.q.pathsOf(s.book, own, nil, s.pay); err != nil {
+		if err := s.settle(own, nil); err != nil {
 			return err
 		}
 	}
@@ -89,10 +90,13 @@ func (s *settlement) end() error {
 	if err := s.upTo(math.MaxUint32); err != nil || len(s.left) == 0 {
 		return err
 	}
-	return s.q.pathsOf(s.book, s.left, nil, s.pay)
+	return s.settle(s.left, nil)
 }
 
 func (s *settlement) pay(p *path) error {
+	if p.conversions == 0 {
+		return nil
+	}
 	s.book.enterPath(p)
 	if len(p.touches) == 0 {
 		return nil
@@ -110,13 +114,14 @@ func (s *settlement) worked(touches int) error {
 	return s.r.overBudget(s.book.size() + s.size)
 }
 
-// pathsOf gives the paths of one actor's conversions to pay. The touches of a conversion are those
-// from lo up to hi: later conversions never need earlier touches.
-func (q *Attribution) pathsOf(book *ledger, list []conversion, touches []actorTouch, pay func(*path) error) error {
-	var p path
+// settle pays the paths of one actor's conversions. The touches of a conversion are those from lo up to hi: later
+// conversions never need earlier touches.
+func (s *settlement) settle(list []conversion, touches []actorTouch) error {
+	p := &s.path
+	p.begin(nil, 0)
 	lo, hi := 0, 0
-	if book.decay != nil {
-		book.decay.begin(len(touches))
+	if s.book.decay != nil {
+		s.book.decay.begin(len(touches))
 	}
 	for i := range list {
 		c := &list[i]
@@ -124,18 +129,24 @@ func (q *Attribution) pathsOf(book *ledger, list []conversion, touches []actorTo
 		for hi < len(touches) && touches[hi].at.compare(c.at) <= 0 {
 			hi++
 		}
-		for earliest := q.lookbackStart(c.at.time); lo < hi && touches[lo].at.time < earliest; {
+		for earliest := s.q.lookbackStart(c.at.time); lo < hi && touches[lo].at.time < earliest; {
 			lo++
 		}
 		if lo != start || hi != end {
-			if err := pay(&p); err != nil {
+			if err := s.pay(p); err != nil {
 				return err
 			}
-			p = path{touches: touches[lo:hi], from: lo}
+			p.begin(touches[lo:hi], lo)
 		}
-		book.enter(&p, c)
+		s.book.enter(p, c)
 	}
-	return pay(&p)
+	return s.pay(p)
+}
+
+// begin makes it an empty path with these touches.
+func (p *path) begin(touches []actorTouch, from int) {
+	p.touches, p.from, p.conversions = touches, from, 0
+	p.value.clear()
 }
 
 // stretches walks the stretches of a list in which key is the same.

@@ -18,10 +18,10 @@ type retentionSets struct {
 	r      *run
 	q      *Retention
 	c      *cohorts
-	test   *columnTest // of the name
-	early  union       // with birth_in=ever: who was born before the range
-	births []union     // by bucket; inside the range
-	comes  []union     // by bucket; from the range on
+	test   *columnTest  // of the name
+	early  knownUnion   // with birth_in=ever: who was born before the range
+	births []knownUnion // by bucket; inside the range
+	comes  []knownUnion // by bucket; from the range on
 	lists  [3][]visitorList
 	slots  bucketSlots
 	waits  []liveStay
@@ -118,16 +118,16 @@ func (s *retentionSets) take(v *view, chosen []int32) {
 
 // settle makes sets of the lists, whose visitors rise within a segment.
 func (s *retentionSets) settle() {
-	unions := [3]func(bucket uint32) *union{
-		listEarly:  func(uint32) *union { return &s.early },
-		listBirths: func(bucket uint32) *union { return at(&s.births, bucket) },
-		listComes:  func(bucket uint32) *union { return at(&s.comes, bucket) },
+	unions := [3]func(bucket uint32) *knownUnion{
+		listEarly:  func(uint32) *knownUnion { return &s.early },
+		listBirths: func(bucket uint32) *knownUnion { return at(&s.births, bucket) },
+		listComes:  func(bucket uint32) *knownUnion { return at(&s.comes, bucket) },
 	}
 	for kind := range s.lists {
 		for bucket := range s.lists[kind] {
 			list := &s.lists[kind][bucket]
 			if len(list.ordinals) > 0 {
-				unions[kind](uint32(bucket)).add(bitmap.Of(list.ordinals))
+				unions[kind](uint32(bucket)).others.add(bitmap.Of(list.ordinals))
 				list.ordinals = list.ordinals[:0]
 			}
 		}
@@ -145,21 +145,21 @@ func (s *retentionSets) whole(of *sealed) (taken bool, err error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	s.enter(bucket, last, visitors)
+	s.enter(bucket, last, partVisitors{of, first, visitors})
 	return true, nil
 }
 
 // enter takes in visitors who came in a bucket, on the side of the range's ends where a time lies.
-func (s *retentionSets) enter(bucket uint32, side event.Time, visitors bitmap.Set) {
-	s.r.cost.Matched += visitors.Count()
+func (s *retentionSets) enter(bucket uint32, side event.Time, part partVisitors) {
+	s.r.cost.Matched += part.visitors.Count()
 	if side < s.q.From {
-		s.early.add(visitors)
+		s.early.add(part)
 		return
 	}
 	if side < s.q.To {
-		at(&s.births, bucket).add(visitors)
+		at(&s.births, bucket).add(part)
 	}
-	at(&s.comes, bucket).add(visitors)
+	at(&s.comes, bucket).add(part)
 }
 
 // parted takes a segment day by day, of which each bucket holds whole ones, where no day is cut by an end of
@@ -175,7 +175,7 @@ func (s *retentionSets) parted(p *pass, of *sealed) (taken bool, err error) {
 		}
 	}
 	for i := range parts {
-		s.enter(s.c.calendar.number(parts[i].from), parts[i].from, parts[i].people.visitors)
+		s.enter(s.c.calendar.number(parts[i].from), parts[i].from, partVisitors{of, parts[i].from, parts[i].people.visitors})
 	}
 	return true, nil
 }
@@ -189,7 +189,7 @@ func (s *retentionSets) addUp() error {
 	for i := range order {
 		order[i] = uint32(i)
 		number[starts[i]] = uint32(i)
-		comes[i] = at(&s.comes, uint32(i)).set()
+		comes[i] = at(&s.comes, uint32(i)).set(s.r, s.q.Birth.Event)
 	}
 	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(starts[a], starts[b]) })
 	if s.q.Unbounded {
@@ -197,11 +197,13 @@ func (s *retentionSets) addUp() error {
 			comes[order[i]] = comes[order[i]].Or(comes[order[i+1]])
 		}
 	}
-	born := s.early.set()
-	for _, bucket := range order {
-		births := at(&s.births, bucket).set()
+	born := s.early.set(s.r, s.q.Birth.Event)
+	for i, bucket := range order {
+		births := at(&s.births, bucket).set(s.r, s.q.Birth.Event)
 		fresh := births.Without(born)
-		born = born.Or(births)
+		if i+1 < len(order) {
+			born = born.Or(births)
+		}
 		if fresh.Count() == 0 {
 			continue
 		}

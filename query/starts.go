@@ -1,6 +1,8 @@
 package query
 
 import (
+	"cmp"
+	"errors"
 	"hash/fnv"
 	"math"
 	"slices"
@@ -64,22 +66,24 @@ func (s *visitStarts) place(v *visitStart) place {
 	return place{time: s.time + event.Time(v.time), seq: s.seq + event.Seq(v.seq)}
 }
 
-// fitStarts tells whether starts of a segment can be told in so few bits, and whether all of its events that
-// count are seen by a pass, but for those after its end.
-func (r *run) fitStarts(p *pass, s *sealed) (bool, error) {
+// fitStarts tells whether all of the segment's events that count are seen by a pass, but for those after its end, and
+// whether their times and positions can be told in so few bits.
+func (r *run) fitStarts(p *pass, s *sealed) bool {
 	first, last := s.segment.TimeRange()
 	least, greatest := s.segment.SeqRange()
-	if first < p.from || greatest > r.asOf || s.segment.Hides() || last-first > math.MaxUint32 || greatest-least > math.MaxUint32 {
-		return false, nil
-	}
-	touches, err := s.table(colSource)
-	return err == nil && len(touches) <= math.MaxUint16, err
+	return first >= p.from && greatest <= r.asOf && !s.segment.Hides() && last-first <= math.MaxUint32 && greatest-least <= math.MaxUint32
 }
+
+// errManyTouches says that starts can't be told: visits came from too many places to number them.
+var errManyTouches = errors.New("query: too many kinds of touches")
 
 // startsOf returns the starts of a segment that fits.
 func (r *run) startsOf(p *pass, s *sealed) (*visitStarts, error) {
 	starts, _, err := remembered(r, s, memoStarts, "", func() (*visitStarts, bool, error) {
 		starts, err := r.findStarts(p, s, nil)
+		if err == nil {
+			starts.list = slices.Clip(slices.Clone(starts.list))
+		}
 		return starts, true, err
 	})
 	return starts, err
@@ -97,11 +101,18 @@ type startFinder struct {
 
 // findStarts walks a segment.
 func (r *run) findStarts(p *pass, s *sealed, whom *membership) (*visitStarts, error) {
-	f := &startFinder{visitStarts: &visitStarts{}, visits: map[visitKey]struct{}{}, whom: whom}
+	if touches, err := s.table(colSource); err != nil || len(touches) > math.MaxUint16 {
+		return nil, cmp.Or(err, errManyTouches)
+	}
+	n := s.segment.Visitors()
+	if whom != nil {
+		n = 0
+	}
+	starts := &visitStarts{ordinals: make([]uint32, 0, n), first: make([]uint32, 0, n), last: make([]uint32, 0, n), ends: make([]uint32, 0, n)}
+	f := &startFinder{visitStarts: starts, visits: map[visitKey]struct{}{}, whom: whom}
 	f.time, _ = s.segment.TimeRange()
 	f.seq, _ = s.segment.SeqRange()
-	err := r.eachChunk(p, s, func() int { return len(f.list) }, f.take)
-	f.list = slices.Clip(f.list)
+	err := r.eachChunk(p, s, func() int { return int(f.bytes() / entryBytes) }, f.take)
 	return f.visitStarts, err
 }
 

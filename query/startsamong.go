@@ -1,6 +1,10 @@
 package query
 
-import "millimetric/index/bitmap"
+import (
+	"errors"
+
+	"millimetric/index/bitmap"
+)
 
 // startsAmong are where visits of some visitors of a segment begin: those who had conversions, where there is no
 // room to keep the starts of all. Most questions about credit are about the same ones again, and a few that came
@@ -38,6 +42,10 @@ func (w *startWalk) openAmong(segments []*sealed, whom bitmap.Set) (ok bool, err
 	}
 	for _, s := range segments {
 		starts, err := w.startsAmong(s, whom)
+		if errors.Is(err, errManyTouches) {
+			w.segments = nil
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}

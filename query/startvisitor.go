@@ -39,10 +39,7 @@ func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
 		if at.time >= to {
 			break
 		}
-		group, err := w.groupOfKind(s.kind)
-		if err != nil {
-			return err
-		}
+		group := w.groupOfKind(s.kind)
 		w.found = append(w.found, actorTouch{actor: ordinal, touch: touch{at: at, group: group, direct: flags&startDirect != 0}})
 		if w.firsts != nil {
 			w.firsts(&w.found[0], w.origins[s.segment()].sealed, s.index)
@@ -147,7 +144,7 @@ func (w *startWalk) touch(k *knownStart, hits []startHit, live []metEvent) (err 
 		found.group = w.groups.number(k.live.fields, "", "")
 	case k.joined:
 		found.direct = k.flags&startDirect != 0
-		found.group, err = w.groupOfKind(k.touch)
+		found.group = w.groupOfKind(k.touch)
 	default:
 		found.direct = k.flags&startDirect != 0
 		found.group, err = w.groupOf(k.of, uint32(k.touch))
@@ -178,15 +175,11 @@ func (w *startWalk) groupOf(of *startSegment, touch uint32) (uint32, error) {
 }
 
 // groupOfKind returns the group of a kind of touch of the joined segments.
-func (w *startWalk) groupOfKind(kind uint16) (uint32, error) {
+func (w *startWalk) groupOfKind(kind uint16) uint32 {
 	slot := &w.joinedGroups[kind]
 	if *slot == 0 {
-		by := w.joined.kinds[kind]
-		group, err := w.groupOf(w.origins[by.segment], uint32(by.touch))
-		if err != nil {
-			return 0, err
-		}
+		group := w.groups.number(w.groups.fields.numberOfTexts(&w.joined.kinds[kind]), "", "")
 		*slot = group + 1
 	}
-	return *slot - 1, nil
+	return *slot - 1
 }

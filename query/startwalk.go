@@ -33,6 +33,9 @@ type startWalk struct {
 	joinedGroups []uint32        // by kind: its group plus one, or 0 where that isn't known
 	at           *joinedBlock    // of the block at hand
 	others       visitorBits     // of the block: who comes elsewhere
+	visitors     []uint32        // of the block, who matter
+	spans        []startSpan     // and their starts in the joined segments
+	near         uint32          // of no meaning, see list
 
 	wants  func(first uint32, who *visitorBits) // enters who of a block matters; nil for all
 	wanted visitorBits
@@ -89,15 +92,18 @@ func (t *touchWalk) walkStarts(p *pass, found *conversions) (ok bool, err error)
 // open finds the starts of all segments. Where there is no room to keep them, that isn't worth it, but for some
 // visitors, if whom tells who alone matters.
 func (w *startWalk) open(p *pass, whom func() bitmap.Set) (ok bool, err error) {
-	segments, all, err := w.fitting(p)
-	if err != nil || segments == nil {
-		return false, err
+	segments, all, fit := w.fitting(p)
+	if !fit {
+		return false, nil
 	}
 	if all {
 		ok, err = w.openJoined(segments)
 	}
-	if err == nil && !ok && whom != nil && w.wants != nil {
-		ok, err = w.openAmong(segments, whom())
+	if err == nil && !ok {
+		w.joined, w.segments = nil, nil
+		if whom != nil && w.wants != nil {
+			ok, err = w.openAmong(segments, whom())
+		}
 	}
 	for _, s := range segments {
 		s.used = s.used || ok && s.firstTime() < p.to
@@ -105,10 +111,10 @@ func (w *startWalk) open(p *pass, whom func() bitmap.Set) (ok bool, err error) {
 	return ok, err
 }
 
-// fitting returns the segments that the source shows, in the order of their first events; nil where starts of some
-// can't be told. all is false where a replay doesn't see all of them.
-func (w *startWalk) fitting(p *pass) (segments []*sealed, all bool, err error) {
-	segments, all = []*sealed{}, true
+// fitting returns the segments that the source shows, in the order of their first events; fit is false where starts
+// of some can't be told, and all where a replay doesn't see all of them.
+func (w *startWalk) fitting(p *pass) (segments []*sealed, all, fit bool) {
+	all = true
 	for _, segment := range w.r.source.Segments(p.from, event.TimeMax+1) {
 		if lastOf(segment) < p.from {
 			continue
@@ -118,13 +124,13 @@ func (w *startWalk) fitting(p *pass) (segments []*sealed, all bool, err error) {
 			continue
 		}
 		s := w.r.open(segment)
-		if ok, err := w.r.fitStarts(p, s); !ok || err != nil {
-			return nil, false, err
+		if !w.r.fitStarts(p, s) {
+			return nil, all, false
 		}
 		segments = append(segments, s)
 	}
 	slices.SortStableFunc(segments, func(a, b *sealed) int { return cmp.Compare(a.firstTime(), b.firstTime()) })
-	return segments, all, nil
+	return segments, all, true
 }
 
 // walk goes over all visitors who matter, a block of them at a time.
@@ -161,26 +167,58 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		w.wants(first, &w.wanted)
 	}
 	w.meet(first)
-	work := 1 + len(w.hits.nodes)
+	w.list()
+	w.r.work += 1 + len(w.hits.nodes) + len(w.visitors)
+	for i, visitor := range w.visitors {
+		var err error
+		switch {
+		case w.others.has(visitor):
+			err = w.visitor(p, visitor, first+visitor)
+		case w.joining != nil:
+			w.copyJoined(visitor)
+		default:
+			own := w.spans[i]
+			w.r.work += int(own.to - own.from)
+			err = w.alone(p, first+visitor, w.at.list[own.from:own.to])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if w.joining != nil && w.joining.drain && w.at != nil {
+		w.joined.blocks[first/blockVisitors] = nil
+	}
+	return w.r.look(p)
+}
+
+// startSpan is which starts of a block are a visitor's.
+type startSpan struct{ from, to uint32 }
+
+// list lists the visitors of the block who matter, with their starts in the joined segments. These lie far apart
+// where few matter; looked up one right after the other, they come from memory at the same time.
+func (w *startWalk) list() {
+	w.visitors, w.spans = w.visitors[:0], w.spans[:0]
 	for at, word := range w.wanted {
 		if w.at == nil {
 			word &= w.others[at]
 		}
 		for ; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			if !w.others.has(visitor) && w.joining == nil {
-				starts := w.at.of(visitor)
-				work += len(starts)
-				if err := w.alone(p, first+visitor, starts); err != nil {
-					return err
-				}
-			} else if err := w.visitor(p, visitor, first+visitor); err != nil {
-				return err
+			own := startSpan{}
+			if w.at != nil {
+				own = w.at.spanOf(visitor)
 			}
+			if own.from == own.to && w.joining == nil && !w.others.has(visitor) {
+				continue
+			}
+			w.visitors, w.spans = append(w.visitors, visitor), append(w.spans, own)
 		}
 	}
-	w.r.work += work
-	return w.r.look(p)
+	for _, own := range w.spans {
+		if own.from < own.to {
+			w.near += w.at.list[own.from].time
+		}
+	}
 }
 
 // meet finds who of a block comes elsewhere than in the joined segments.

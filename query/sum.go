@@ -44,6 +44,12 @@ type exactSum struct {
 	scale int // never negative
 }
 
+// clear makes it 0, and keeps its memory.
+func (a *exactSum) clear() {
+	a.n.SetInt64(0)
+	a.quick, a.scale = 0, 0
+}
+
 // exactNumber is a decimal number, which isn't changed any more: n divided by ten to the power of scale, or, where
 // it doesn't fit into a machine word, wide.
 type exactNumber struct {
@@ -123,25 +129,35 @@ func (a *exactSum) addTimes(b *exactSum, times int64) {
 
 // add adds b, times times.
 func (a *exactSum) add(b *exactSum, times *big.Int) {
-	n := b.whole()
-	if n.Sign() == 0 {
+	var room productRoom
+	a.addIn(&room, b, times)
+}
+
+// addIn does so in memory that is used again.
+func (a *exactSum) addIn(room *productRoom, b *exactSum, times *big.Int) {
+	t := room.times(&b.bigSum, times)
+	if t.Sign() == 0 {
 		return
 	}
-	own := a.whole()
-	if times == bigOne && a.scale == b.scale {
-		own.Add(own, n)
-		return
-	}
-	var t big.Int
-	t.Mul(n, times)
-	switch {
+	switch own := a.whole(); {
 	case b.scale > a.scale:
 		own.Mul(own, power10(b.scale-a.scale))
 		a.scale = b.scale
 	case b.scale < a.scale:
-		t.Mul(&t, power10(a.scale-b.scale))
+		t.Mul(t, power10(a.scale-b.scale))
 	}
-	own.Add(own, &t)
+	a.addBig(t)
+}
+
+// productRoom is memory for products.
+type productRoom struct{ small, product big.Int }
+
+// times returns a sum, times times. It is valid until the next call, and may be changed.
+func (r *productRoom) times(s *bigSum, times *big.Int) *big.Int {
+	if n, small := s.small(); small {
+		return r.product.Mul(r.small.SetInt64(n), times)
+	}
+	return r.product.Mul(s.whole(), times)
 }
 
 // over is the amount divided by den.

@@ -30,18 +30,19 @@ type conversions struct {
 	who  *actors
 	list []conversion
 	sold []soldIn // what is known of whole segments, until it is joined with the list
+
+	actors []bool // by number, for has; nil before
 }
 
-// among returns what tells whether an actor has a conversion, whether or not that one counts.
-func (c *conversions) among() func(actor uint32) bool {
-	var has []bool
-	if n := len(c.list); n > 0 {
-		has = make([]bool, c.list[n-1].actor+1)
+// has tells whether an actor has a conversion, whether or not that one counts.
+func (c *conversions) has(actor uint32) bool {
+	if n := len(c.list); c.actors == nil && n > 0 {
+		c.actors = make([]bool, c.list[n-1].actor+1)
+		for i := range c.list {
+			c.actors[c.list[i].actor] = true
+		}
 	}
-	for i := range c.list {
-		has[c.list[i].actor] = true
-	}
-	return func(actor uint32) bool { return int(actor) < len(has) && has[actor] }
+	return int(actor) < len(c.actors) && c.actors[actor]
 }
 
 // bits enters who of a block has conversions.
@@ -191,9 +192,8 @@ func (q *Attribution) visits(r *run, found *conversions, everyone bool) (*visitT
 	size := func() int {
 		return 4*len(t.visits) + 2*len(t.halves) + len(t.names.list) + t.groups.size() + found.who.size()
 	}
-	has := found.among()
 	visit := func(e *scanRow) {
-		if actor, ok := found.who.number(e); ok && (everyone || has(actor)) {
+		if actor, ok := found.who.number(e); ok && (everyone || found.has(actor)) {
 			t.see(e, actor)
 		}
 	}

@@ -56,7 +56,7 @@ func (t *touchWalk) walk(conversions *conversions, everyone bool, settlement *se
 	}
 	has := func(uint32) bool { return true }
 	if !everyone {
-		has = conversions.among()
+		has = conversions.has
 		p.among = has
 	}
 	p.visit = func(e *scanRow) {

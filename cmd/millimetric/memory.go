@@ -17,10 +17,10 @@ const (
 	// there are the system's own file cache, which serves cold reads, and whatever else runs there.
 	memoryShare = 4
 	// storePercent is the store's part of the memory. Questions, requests and keys get the rest.
-	storePercent = 75
-	// memoPercent is the part for what questions leave to later ones: where visits begin and which sources
-	// visitors came from takes about 12 bytes for each event, so 1 GiB is enough for five million events.
-	memoPercent = 6
+	storePercent = 60
+	// memoPercent is the part for what questions leave to later ones: where visits begin and what came after takes
+	// some ten bytes for each event, so 512 MiB is enough for ten million events.
+	memoPercent = 25
 )
 
 // memoryBytes reads the setting of memory, for which the machine decides where it is "".

@@ -64,9 +64,9 @@ func (r *Body) Stamp() uint64 { return r.stamp }
 func (r *Body) PieceCount() int { return 1 + r.filters() + r.rests() }
 
 // keptRestsMax is how many hashes a run has at most whose rests are kept, too. One new hash in a hundred
-// needs a rest of each run; most runs are small, and what their rests take is little beside the filters of
-// the great ones.
-const keptRestsMax = 1 << 19
+// needs a rest of each run, which costs more to read than all else that is done for its event; most runs
+// are small, and what their rests take is little beside the filters of the great ones.
+const keptRestsMax = 1 << 21
 
 // ShareBodies divides bytes of memory among runs for their filters, and returns how many of these they
 // may take. A look-up needs one filter of each run, whatever their sizes, so small runs come first; the

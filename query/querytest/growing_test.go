@@ -121,7 +121,7 @@ func TestAnswersAreTheSameWhileSegmentsComeAndGo(t *testing.T) {
 	}
 	for seed := range seeds {
 		g := newGrowing(300+seed, 50, 4_000)
-		memo := query.NewMemo(8 << 20)
+		memo := query.NewMemo([]int64{8 << 20, 150 << 10}[seed%2]) // the smaller one joins segments some at a time
 		for step := range 45 {
 			g.step()
 			source := g.source()
