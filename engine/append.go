@@ -136,7 +136,9 @@ func (e *Engine) enqueue(r *request) error {
 	}
 	e.waiting = append(e.waiting, r)
 	e.bytes += r.bytes
-	e.work.Signal()
+	if e.due() { // else whoever makes it due will tell: to wake the gathering goroutine for each request costs more
+		e.work.Signal()
+	}
 	return nil
 }
 
