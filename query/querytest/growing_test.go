@@ -150,6 +150,9 @@ func TestAnswersAreTheSameWhileSegmentsComeAndGo(t *testing.T) {
 func wholeWith(t *testing.T, source query.Source, q query.Question, memo *query.Memo) string {
 	t.Helper()
 	q.Settings().Memo = memo
+	if memo != nil {
+		q.Settings().Workers = query.NewWorkers(3, 1)
+	}
 	a, err := query.Run(t.Context(), source, q)
 	if err != nil {
 		t.Fatal(err)
