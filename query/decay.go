@@ -118,7 +118,6 @@ func (d *decay) begin(touches int) {
 // shares returns the share of each group of a path, in the order of groups. They are valid until the next call.
 func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 	touches, weights := p.touches, d.weights[p.from:]
-	var whole fixed
 	top := int64(touches[len(touches)-1].at.time) / d.half
 	for i := range touches {
 		t, weight := &touches[i], &weights[i]
@@ -130,30 +129,39 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 		if w == (fixed{}) {
 			w[0] = 1
 		}
-		whole = whole.plus(w)
 		sum := at(&d.sums, t.group)
 		*sum = sum.plus(w)
 	}
 	for len(d.found) < len(groups) {
 		d.found = append(d.found, new(big.Int))
 	}
-	shares := d.found[:len(groups)]
-	left := d.left.Lsh(bigOne, shareBits)
+	return d.sharesOf(groups, newest)
+}
+
+// sharesOf turns the sums of groups into shares.
+func (d *decay) sharesOf(groups []uint32, newest uint32) []*big.Int {
+	var whole fixed
+	for _, g := range groups {
+		whole = whole.plus(d.sums[g])
+	}
 	whole.into(&d.whole)
+	shares := d.found[:len(groups)]
+	left := d.left.Lsh(bigOne, shareBits) // for the group of the newest touch, whatever its own part is
 	rest := 0
 	for i, g := range groups {
 		sum := d.sums[g]
 		d.sums[g] = fixed{}
+		if g == newest {
+			rest = i
+			continue
+		}
 		d.nearest(shares[i], sum)
 		if shares[i].Sign() == 0 {
 			shares[i].SetInt64(1)
 		}
 		left.Sub(left, shares[i])
-		if g == newest {
-			rest = i
-		}
 	}
-	shares[rest].Add(shares[rest], left)
+	shares[rest].Set(left)
 	return shares
 }
 
@@ -192,13 +200,13 @@ func mulFixed(a, b fixed) fixed {
 	return out
 }
 
-func (f fixed) plus(g fixed) fixed {
-	var out fixed
+func (f fixed) plus(g fixed) (sum fixed) {
 	var carry uint64
-	for i := range f {
-		out[i], carry = bits.Add64(f[i], g[i], carry)
-	}
-	return out
+	sum[0], carry = bits.Add64(f[0], g[0], 0)
+	sum[1], carry = bits.Add64(f[1], g[1], carry)
+	sum[2], carry = bits.Add64(f[2], g[2], carry)
+	sum[3], _ = bits.Add64(f[3], g[3], carry)
+	return sum
 }
 
 // shifted is f divided by two to the power of n, cut.
@@ -206,15 +214,11 @@ func (f fixed) shifted(n int64) fixed {
 	if n >= 256 {
 		return fixed{}
 	}
-	var out fixed
-	words, rest := int(n/64), uint(n%64)
-	for i := 0; i+words < 4; i++ {
-		out[i] = f[i+words] >> rest
-		if i+words+1 < 4 && rest > 0 {
-			out[i] |= f[i+words+1] << (64 - rest)
-		}
+	for ; n >= 64; n -= 64 {
+		f[0], f[1], f[2], f[3] = f[1], f[2], f[3], 0
 	}
-	return out
+	right, left := uint(n), uint(64-n)
+	return fixed{f[0]>>right | f[1]<<left, f[1]>>right | f[2]<<left, f[2]>>right | f[3]<<left, f[3] >> right}
 }
 
 // into sets n to f as a whole number.
