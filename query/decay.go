@@ -180,24 +180,31 @@ type fixed [4]uint64
 
 // mulFixed is a·b, cut to 255 bits after the point.
 func mulFixed(a, b fixed) fixed {
-	var p [8]uint64
-	for i, x := range a {
-		var carry uint64
-		for j, y := range b {
-			hi, lo := bits.Mul64(x, y)
-			var c uint64
-			lo, c = bits.Add64(lo, p[i+j], 0)
-			hi += c
-			lo, c = bits.Add64(lo, carry, 0)
-			p[i+j], carry = lo, hi+c
-		}
-		p[i+4] = carry
+	var low uint64 // the word below those of high
+	var high fixed
+	for _, x := range a {
+		low, high = high.plusTimes(x, &b)
 	}
-	var out fixed
-	for i := range out {
-		out[i] = p[i+3]>>63 | p[i+4]<<1
-	}
-	return out
+	return fixed{low>>63 | high[0]<<1, high[0]>>63 | high[1]<<1, high[1]>>63 | high[2]<<1, high[2]>>63 | high[3]<<1}
+}
+
+// plusTimes is f + x·b as whole numbers: its lowest word, and those above.
+func (f fixed) plusTimes(x uint64, b *fixed) (low uint64, high fixed) {
+	h0, l0 := bits.Mul64(x, b[0])
+	h1, l1 := bits.Mul64(x, b[1])
+	h2, l2 := bits.Mul64(x, b[2])
+	h3, l3 := bits.Mul64(x, b[3])
+	var carry uint64
+	l1, carry = bits.Add64(l1, h0, 0)
+	l2, carry = bits.Add64(l2, h1, carry)
+	l3, carry = bits.Add64(l3, h2, carry)
+	h3 += carry
+	low, carry = bits.Add64(l0, f[0], 0)
+	high[0], carry = bits.Add64(l1, f[1], carry)
+	high[1], carry = bits.Add64(l2, f[2], carry)
+	high[2], carry = bits.Add64(l3, f[3], carry)
+	high[3] = h3 + carry
+	return low, high
 }
 
 func (f fixed) plus(g fixed) (sum fixed) {
