@@ -81,9 +81,9 @@ func (b *ledger) enterPath(p *path) {
 	if len(p.touches) == 0 {
 		side = &b.unattributed
 	}
-	for _, w := range []*worth{&b.total, side} {
-		w.conversions += p.conversions
-		w.sum.addTimes(&p.value, 1)
+	side.conversions += p.conversions
+	if b.valued {
+		side.sum.addTimes(&p.value, 1)
 	}
 }
 

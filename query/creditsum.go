@@ -5,6 +5,10 @@ import "math/big"
 // close brings the shares of each model to one denominator, and lets data_driven share out its
 // credit, for which it must have seen all paths.
 func (b *ledger) close(groups *grouping) ([]*modelSum, error) {
+	for _, side := range []*worth{&b.attributed, &b.unattributed} {
+		b.total.conversions += side.conversions
+		b.total.sum.addTimes(&side.sum, 1)
+	}
 	sums := make([]*modelSum, len(b.models))
 	for i, model := range b.models {
 		s := &modelSum{den: big.NewInt(1), groups: make([]cell, len(groups.whole.list)), valued: b.valued}

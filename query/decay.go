@@ -146,12 +146,12 @@ func (d *decay) sharesOf(groups []uint32, newest uint32) []*big.Int {
 	}
 	whole.into(&d.whole)
 	shares := d.found[:len(groups)]
-	left := d.left.Lsh(bigOne, shareBits) // for the group of the newest touch, whatever its own part is
+	left := d.left.Lsh(bigOne, shareBits)
 	rest := 0
 	for i, g := range groups {
 		sum := d.sums[g]
 		d.sums[g] = fixed{}
-		if g == newest {
+		if g == newest { // it gets what the others leave
 			rest = i
 			continue
 		}

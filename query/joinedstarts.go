@@ -33,10 +33,10 @@ type joinedSegment struct {
 // touchTexts are what the columns from colSource on say together.
 type touchTexts [columnCount - colSource]string
 
-// joinedBlock are the visitors of a block.
+// joinedBlock are the visitors of a block, up to the last one who comes.
 type joinedBlock struct {
-	ends [blockVisitors]uint32 // by visitor: how many starts there are up to his last
-	last [blockVisitors]uint32 // by visitor: the seconds to the end of the one in which his last event lies; 0 for none
+	ends []uint32 // by visitor: how many starts there are up to his last
+	last []uint32 // by visitor: the seconds to the end of the one in which his last event lies; 0 for none
 	list []joinedStart
 }
 
@@ -50,8 +50,8 @@ type joinedStart struct {
 }
 
 const (
-	joinedStartBytes = 20
-	joinedBlockBytes = 8 * blockVisitors
+	joinedStartBytes   = 20
+	joinedVisitorBytes = 8
 	// joinedShare is about how many bytes joined starts take for each row of the segments.
 	joinedShare = 8
 
@@ -77,7 +77,10 @@ func (b *joinedBlock) of(visitor uint32) []joinedStart {
 }
 
 func (b *joinedBlock) spanOf(visitor uint32) startSpan {
-	if visitor == 0 {
+	switch {
+	case int(visitor) >= len(b.ends):
+		return startSpan{}
+	case visitor == 0:
 		return startSpan{0, b.ends[0]}
 	}
 	return startSpan{b.ends[visitor-1], b.ends[visitor]}
@@ -92,7 +95,7 @@ func (j *joinedStarts) bytes() int64 {
 	}
 	for _, b := range j.blocks {
 		if b != nil {
-			bytes += joinedBlockBytes + int64(joinedStartBytes*cap(b.list))
+			bytes += int64(joinedVisitorBytes*cap(b.ends) + joinedStartBytes*cap(b.list))
 		}
 	}
 	return bytes
@@ -120,9 +123,12 @@ func (j *joinedStarts) place(s *joinedStart) place {
 	return place{time: of.time + event.Time(s.time), seq: of.seq + event.Seq(s.seq)}
 }
 
-// lastBefore is a time that all events of a visitor come before, by a second at most; ok is false where he has none.
+// lastBefore is a time that all events of a visitor come before, by little; ok is false where he has none.
 func (j *joinedStarts) lastBefore(b *joinedBlock, visitor uint32) (t event.Time, ok bool) {
-	return j.time + 1000*event.Time(b.last[visitor]), b.last[visitor] > 0
+	if b == nil || int(visitor) >= len(b.last) || b.last[visitor] == 0 {
+		return 0, false
+	}
+	return j.time + 1000*event.Time(b.last[visitor]), true
 }
 
 // covers tells which of the segments of a source are joined, and whether all that are joined are among them.

@@ -94,6 +94,34 @@ func TestWhatAMemoKeepsGoesWithItsSegment(t *testing.T) {
 	runtime.KeepAlive(alive)
 }
 
+// several is a value about several segments.
+type several []weak.Pointer[index.Segment]
+
+func (s several) bytes() int64                         { return 100 }
+func (s several) about() []weak.Pointer[index.Segment] { return s }
+
+func TestWhatIsKnownOfSeveralSegmentsGoesWithTheFirstThatGoes(t *testing.T) {
+	m := NewMemo(1 << 20)
+	segments := [3]*index.Segment{{}, {}, {}}
+	defer runtime.KeepAlive(&segments)
+	all := several{weak.Make(segments[0]), weak.Make(segments[1]), weak.Make(segments[2])}
+	key := memoKey{segment: all[0], kind: memoJoined}
+	m.put(key, all)
+	m.put(memoKey{segment: all[0], kind: memoStarts}, counted{})
+	for _, gone := range []int{1, 0} {
+		m.forget(all[gone])
+		if _, kept := m.get(key); kept {
+			t.Errorf("segment %d is gone, and what is about it and others is still there", gone)
+		}
+	}
+	if m.used != 0 || len(m.kept) != 0 {
+		t.Errorf("%d bytes and %d entries are left", m.used, len(m.kept))
+	}
+	if !m.replace(key, all) || !m.replace(key, all) || m.order.Len() != 1 {
+		t.Errorf("what is replaced has %d entries", m.order.Len())
+	}
+}
+
 func scattered(n int) []uint32 {
 	numbers := make([]uint32, n)
 	for i := range numbers {

@@ -65,7 +65,7 @@ func (w *startWalk) visitor(p *pass, number, ordinal uint32) error {
 	w.ordinal = ordinal
 	hits := w.hits.of(number, func(a, b startHit) int { return 0 })
 	live := w.lists.of(number, compareMet)
-	if w.at != nil && w.at.last[number] > 0 {
+	if _, joined := w.joined.lastBefore(w.at, number); joined {
 		hits = append(hits, startHit{at: int(number)})
 	}
 	w.gather(hits, live)

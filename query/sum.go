@@ -46,7 +46,9 @@ type exactSum struct {
 
 // clear makes it 0, and keeps its memory.
 func (a *exactSum) clear() {
-	a.n.SetInt64(0)
+	if a.n.Sign() != 0 {
+		a.n.SetInt64(0)
+	}
 	a.quick, a.scale = 0, 0
 }
 
