@@ -118,7 +118,6 @@ func (d *decay) begin(touches int) {
 // shares returns the share of each group of a path, in the order of groups. They are valid until the next call.
 func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 	touches, weights := p.touches, d.weights[p.from:]
-	var whole fixed
 	top := int64(touches[len(touches)-1].at.time) / d.half
 	for i := range touches {
 		t, weight := &touches[i], &weights[i]
@@ -130,16 +129,24 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 		if w == (fixed{}) {
 			w[0] = 1
 		}
-		whole = whole.plus(w)
 		sum := at(&d.sums, t.group)
 		*sum = sum.plus(w)
 	}
 	for len(d.found) < len(groups) {
 		d.found = append(d.found, new(big.Int))
 	}
+	return d.sharesOf(groups, newest)
+}
+
+// sharesOf turns the sums of groups into shares.
+func (d *decay) sharesOf(groups []uint32, newest uint32) []*big.Int {
+	var whole fixed
+	for _, g := range groups {
+		whole = whole.plus(d.sums[g])
+	}
+	whole.into(&d.whole)
 	shares := d.found[:len(groups)]
 	left := d.left.Lsh(bigOne, shareBits)
-	whole.into(&d.whole)
 	rest := 0
 	for i, g := range groups {
 		sum := d.sums[g]
@@ -173,33 +180,40 @@ type fixed [4]uint64
 
 // mulFixed is a·b, cut to 255 bits after the point.
 func mulFixed(a, b fixed) fixed {
-	var p [8]uint64
-	for i, x := range a {
-		var carry uint64
-		for j, y := range b {
-			hi, lo := bits.Mul64(x, y)
-			var c uint64
-			lo, c = bits.Add64(lo, p[i+j], 0)
-			hi += c
-			lo, c = bits.Add64(lo, carry, 0)
-			p[i+j], carry = lo, hi+c
-		}
-		p[i+4] = carry
+	var low uint64 // the word below those of high
+	var high fixed
+	for _, x := range a {
+		low, high = high.plusTimes(x, &b)
 	}
-	var out fixed
-	for i := range out {
-		out[i] = p[i+3]>>63 | p[i+4]<<1
-	}
-	return out
+	return fixed{low>>63 | high[0]<<1, high[0]>>63 | high[1]<<1, high[1]>>63 | high[2]<<1, high[2]>>63 | high[3]<<1}
 }
 
-func (f fixed) plus(g fixed) fixed {
-	var out fixed
+// plusTimes is f + x·b as whole numbers: its lowest word, and those above.
+func (f fixed) plusTimes(x uint64, b *fixed) (low uint64, high fixed) {
+	h0, l0 := bits.Mul64(x, b[0])
+	h1, l1 := bits.Mul64(x, b[1])
+	h2, l2 := bits.Mul64(x, b[2])
+	h3, l3 := bits.Mul64(x, b[3])
 	var carry uint64
-	for i := range f {
-		out[i], carry = bits.Add64(f[i], g[i], carry)
-	}
-	return out
+	l1, carry = bits.Add64(l1, h0, 0)
+	l2, carry = bits.Add64(l2, h1, carry)
+	l3, carry = bits.Add64(l3, h2, carry)
+	h3 += carry
+	low, carry = bits.Add64(l0, f[0], 0)
+	high[0], carry = bits.Add64(l1, f[1], carry)
+	high[1], carry = bits.Add64(l2, f[2], carry)
+	high[2], carry = bits.Add64(l3, f[3], carry)
+	high[3] = h3 + carry
+	return low, high
+}
+
+func (f fixed) plus(g fixed) (sum fixed) {
+	var carry uint64
+	sum[0], carry = bits.Add64(f[0], g[0], 0)
+	sum[1], carry = bits.Add64(f[1], g[1], carry)
+	sum[2], carry = bits.Add64(f[2], g[2], carry)
+	sum[3], _ = bits.Add64(f[3], g[3], carry)
+	return sum
 }
 
 // shifted is f divided by two to the power of n, cut.
@@ -207,15 +221,11 @@ func (f fixed) shifted(n int64) fixed {
 	if n >= 256 {
 		return fixed{}
 	}
-	var out fixed
-	words, rest := int(n/64), uint(n%64)
-	for i := 0; i+words < 4; i++ {
-		out[i] = f[i+words] >> rest
-		if i+words+1 < 4 && rest > 0 {
-			out[i] |= f[i+words+1] << (64 - rest)
-		}
+	for ; n >= 64; n -= 64 {
+		f[0], f[1], f[2], f[3] = f[1], f[2], f[3], 0
 	}
-	return out
+	right, left := uint(n), uint(64-n)
+	return fixed{f[0]>>right | f[1]<<left, f[1]>>right | f[2]<<left, f[2]>>right | f[3]<<left, f[3] >> right}
 }
 
 // into sets n to f as a whole number.

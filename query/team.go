@@ -15,8 +15,8 @@ import (
 //
 //  1. Blocks are given out in stripes of those that follow each other: large ones first, so that each worker goes
 //     through segments in long stretches, and ever smaller ones, so that all end at about the same time; segments
-//     and the like one by one. Which worker has which stripe is left to chance. It mustn't show: what the workers have found is
-//     added up.
+//     and the like one by one. Which worker has which stripe is left to chance. It mustn't show: what the workers
+//     have found is added up.
 //  2. Each worker has a run of its own, with segments as it has opened them, views, and cost. They share what
 //     doesn't change, or is safe for concurrent use: the source, the memo, and what was found out before.
 //  3. The budgets are one. Only the question's own goroutine asks its context, as contexts of questions are for

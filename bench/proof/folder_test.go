@@ -98,7 +98,7 @@ func (h *held) judge(folder, what string, tail bool) {
 		}
 		h.detected++
 		return
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second): // a busy machine takes its time
 		h.wrong++
 		h.t.Errorf("%s: the server hangs: %s", what, s.said())
 		return
