@@ -27,9 +27,10 @@ const (
 	// beyond it hardly any work is saved.
 	heapShare   = 4
 	heapRoomMax = 256 << 20
-	// heapBeside is the part of all memory that the collector leaves to what it doesn't count, such as the pages of
-	// the program itself.
-	heapBeside = 16
+	// heapBesideShare is the part of all memory that the collector leaves to what it doesn't count, such as the pages
+	// of the program itself, heapBesideMax its bound, in bytes.
+	heapBesideShare = 8
+	heapBesideMax   = 64 << 20
 	// heapPercent is what the heap may grow by where little is allocated.
 	heapPercent = 50
 )
@@ -59,7 +60,7 @@ func giveBack() {
 
 // keepHeap paces the collector until ctx ends. memory is what the process should need at most, in bytes.
 func keepHeap(ctx context.Context, memory int64) {
-	debug.SetMemoryLimit(memory - memory/heapBeside)
+	debug.SetMemoryLimit(memory - min(memory/heapBesideShare, heapBesideMax))
 	h := newHeap(memory)
 	h.setPercent(heapPercent)
 	ticker := time.NewTicker(heapEvery)
