@@ -11,7 +11,10 @@ func (b *ledger) close(groups *grouping) ([]*modelSum, error) {
 	}
 	sums := make([]*modelSum, len(b.models))
 	for i, model := range b.models {
-		s := &modelSum{den: big.NewInt(1), groups: make([]cell, len(groups.whole.list)), valued: b.valued}
+		s := &modelSum{
+			den: big.NewInt(1), groups: make([]cell, len(groups.whole.list)), valued: b.valued,
+			near: model == ModelDataDriven || model == ModelTimeDecay,
+		}
 		if model == ModelDataDriven {
 			shares, err := b.chain.shares(groups)
 			if err != nil {
@@ -63,15 +66,39 @@ type modelSum struct {
 	den    *big.Int
 	groups []cell
 	valued bool
+	near   bool // its shares are whole numbers of parts of shareUnit, and true to these only
 }
 
 func (s *modelSum) of(group uint32) credit {
 	c := &s.groups[group]
-	conversions := new(big.Rat).SetFrac(c.conversions.whole(), s.den)
+	conversions := s.settled(new(big.Rat).SetFrac(c.conversions.whole(), s.den))
 	if !s.valued {
 		return credit{conversions, conversions}
 	}
-	return credit{conversions, c.value.over(s.den)}
+	return credit{conversions, s.settled(c.value.over(s.den))}
+}
+
+// settledBits is how near, in parts of a credit, a number lies to the middle between two that can be shown where it
+// is taken for that: shares have 64 bits more, for those that are parts of a far greater sum.
+const settledBits = shareBits - 64
+
+// settled returns what a credit is in truth where that is the middle between two numbers of as many decimals as are
+// shown: what is a little less only because shares were rounded must not be rounded once more.
+func (s *modelSum) settled(x *big.Rat) *big.Rat {
+	if !s.near {
+		return x
+	}
+	halves := big.NewRat(2, 1)
+	halves.Mul(halves, new(big.Rat).SetInt(power10(digitsCredit)))
+	scaled := new(big.Rat).Mul(x, halves)
+	middle := new(big.Rat).SetInt(rounded(scaled, 0))
+	off := new(big.Rat).Sub(scaled, middle)
+	most := new(big.Rat).Add(new(big.Rat).Abs(scaled), halves)
+	most.Quo(most, new(big.Rat).SetInt(new(big.Int).Lsh(bigOne, settledBits)))
+	if off.Abs(off).Cmp(most) > 0 {
+		return x
+	}
+	return middle.Quo(middle, halves)
 }
 
 // equals tells whether the credits add up to w.

@@ -175,3 +175,24 @@ func (f fixed) big() *big.Int {
 	f.into(n)
 	return n
 }
+
+// A third of a number is in the middle between two that can be shown, and a third of shareUnit a little less than
+// that.
+func TestCreditsInTheMiddleAreRoundedToEven(t *testing.T) {
+	third := new(big.Int).Quo(shareUnit(), big.NewInt(3))
+	for text, want := range map[string]string{
+		"0.0000015": "0", "0.0000045": "0.000002", "-0.0000045": "-0.000002", "0.0000044": "0.000001", "9007199254740993.0000045": "3002399751580331.000002",
+	} {
+		n, ok := readNumber(text)
+		if !ok {
+			t.Fatalf("%s can't be read", text)
+		}
+		whole := exactSum{}
+		whole.addNumber(&n)
+		s := &modelSum{den: shareUnit(), groups: make([]cell, 1), valued: true, near: true}
+		s.groups[0].value.add(&whole, third)
+		if got := Rounded(s.of(0).value, digitsCredit).text; got != want {
+			t.Errorf("a third of %s: got %s, want %s", text, got, want)
+		}
+	}
+}
