@@ -120,7 +120,7 @@ func (f *funnelResult) reckon(r *run, before *funnelResult, groups []*funnelGrou
 	for _, g := range groups {
 		actors += int(g.now.size() + g.then.size())
 	}
-	return r.lookAt(len(groups), actors, func(worker *run) func(int) error {
+	return r.lookAtEach(len(groups), actors, func(worker *run) func(int) error {
 		return func(i int) error {
 			groups[i].steps = f.steps(before, groups[i])
 			return worker.overBudget(0)

@@ -75,14 +75,18 @@ func (g *groups) number(e *scanRow) uint32 {
 	var id uint32
 	for i := range g.columns {
 		number := g.valueNumber(i, e)
-		if i == 0 {
-			id = number
-		} else {
-			id = g.pairs[i-1].number(id, number)
-		}
+		id = g.extend(i, id, number)
 	}
 	g.met = max(g.met, int(id)+1)
 	return id
+}
+
+// extend returns the number of a value of a column together with those of the columns before, whose number is id.
+func (g *groups) extend(i int, id, value uint32) uint32 {
+	if i == 0 {
+		return value
+	}
+	return g.pairs[i-1].number(id, value)
 }
 
 // valueNumber returns the number of the value that an event has in a column. In a segment each code is
@@ -113,11 +117,7 @@ func (g *groups) numberOfTouch(s *sealed, touch uint32) (uint32, error) {
 		if err != nil {
 			return 0, err
 		}
-		if i == 0 {
-			id = value
-		} else {
-			id = g.pairs[i-1].number(id, value)
-		}
+		id = g.extend(i, id, value)
 	}
 	g.met = max(g.met, int(id)+1)
 	return id, nil
@@ -128,11 +128,7 @@ func (g *groups) numberOfTexts(texts *touchTexts) uint32 {
 	var id uint32
 	for i := range g.columns {
 		value := g.enter(i, texts[g.columns[i].coded-colSource])
-		if i == 0 {
-			id = value
-		} else {
-			id = g.pairs[i-1].number(id, value)
-		}
+		id = g.extend(i, id, value)
 	}
 	g.met = max(g.met, int(id)+1)
 	return id

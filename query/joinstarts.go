@@ -202,7 +202,7 @@ func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed
 // findAll finds the starts of segments, which the memo isn't to keep.
 func (w *startWalk) findAll(segments []*sealed) error {
 	found := make([]*visitStarts, len(segments))
-	err := w.r.lookAt(len(segments), rowsOfAll(segments), func(worker *run) func(int) error {
+	err := w.r.lookAtEach(len(segments), rowsOfAll(segments), func(worker *run) func(int) error {
 		held, p := int64(0), everything()
 		p.size = func() int { return int(held / entryBytes) }
 		return func(i int) (err error) {

@@ -22,9 +22,9 @@ func (w *listWalk) walk(unit uint32) error {
 	return w.look(int(unit))
 }
 
-// lookAt has so many things looked at, with so many rows in all, by as many workers as that is worth. hire returns what
+// lookAtEach has so many things looked at, with so many rows in all, by as many workers as that is worth. hire returns what
 // a worker does about one, whose place in the list it is given; what it finds goes there, too.
-func (r *run) lookAt(count, rows int, hire func(*run) func(i int) error) error {
+func (r *run) lookAtEach(count, rows int, hire func(*run) func(i int) error) error {
 	return r.divideUnits(&listWalk{count: count, look: hire(r)}, rows, uint32(count), true, func(helper *run) unitWalker {
 		return &listWalk{count: count, look: hire(helper)}
 	})

@@ -56,7 +56,7 @@ func (c *counter) openPairs(r *run, p *pass, matches []Match, segments []*sealed
 	}
 	var helpers []*counter
 	by := make([]*counter, len(segments)) // whose numbers the groups of a walker are
-	err := r.lookAt(len(segments), rows, func(worker *run) func(int) error {
+	err := r.lookAtEach(len(segments), rows, func(worker *run) func(int) error {
 		own, ownPass := c, p
 		if worker != r {
 			own = c.forHelper()

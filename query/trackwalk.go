@@ -175,7 +175,7 @@ func (w *trackWalk) open() (ok bool, err error) {
 }
 
 func (w *trackWalk) openTracks(rows int) error {
-	err := w.r.lookAt(len(w.segments), rows, func(r *run) func(int) error {
+	err := w.r.lookAtEach(len(w.segments), rows, func(r *run) func(int) error {
 		p := w.pass.forHelper(r)
 		return func(i int) (err error) {
 			of := w.segments[i]

@@ -11,8 +11,8 @@ import (
 )
 
 // What a request says of a visitor stands in buffers that the HTTP library uses again, or gives up as they are.
-// The collector doesn't clear what it frees, so pieces of it could show in the heap long after. What is known to
-// be read is cleared instead: it costs less than a hundredth of what it takes to answer.
+// The collector doesn't clear what it frees, so pieces of it could show in the heap long after. So the buffers that
+// are known are cleared.
 
 // wipe clears what a request said, once it is answered. Of its head that is all that isn't the same for everybody;
 // its method stays, by which the answer is written. An answer that is still to be streamed may need the request.
@@ -57,10 +57,12 @@ type readBuffer struct {
 // request before, that is, which was answered, or what the buffer's last connection has left.
 func (b *readBuffer) before(p []byte) {
 	switch {
-	case b.all == nil && len(p) == readBufferBytes:
+	case len(p) != readBufferBytes: // the rest of it, or a body that is read past it
+		return
+	case b.all == nil:
 		b.all, b.used = p, len(p)
-	case len(p) != len(b.all) || &p[0] != &b.all[0]:
-		return // the rest of it, or a body that is read past it
+	case &p[0] != &b.all[0]: // a body that is just as long
+		return
 	}
 	b.wipe()
 }
@@ -84,12 +86,12 @@ func (l wipingListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if secure, ok := c.(*tls.Conn); ok {
-		return &wipingTLS{Conn: secure}, nil
+		return &wipingTLS{wipingConn: wipingConn{Conn: c}, secure: secure}, nil
 	}
 	return &wipingConn{Conn: c}, nil
 }
 
-// wipingConn is a connection in the clear.
+// wipingConn is a connection whose reads are looked at.
 type wipingConn struct {
 	net.Conn
 	buffer readBuffer
@@ -108,21 +110,17 @@ func (c *wipingConn) NetConn() net.Conn { return c.Conn }
 
 func (c *wipingConn) wipe() { c.buffer.wipe() }
 
-// wipingTLS is one with TLS.
+// wipingTLS is one with TLS, which the HTTP library knows by these methods.
 type wipingTLS struct {
-	*tls.Conn
-	buffer readBuffer
+	wipingConn
+	secure *tls.Conn
 }
 
-// Read reads into the library's buffer.
-func (c *wipingTLS) Read(p []byte) (int, error) {
-	c.buffer.before(p)
-	n, err := c.Conn.Read(p)
-	c.buffer.after(n)
-	return n, err
-}
+// Handshake makes the connection secure.
+func (c *wipingTLS) Handshake() error { return c.secure.Handshake() }
 
-func (c *wipingTLS) wipe() { c.buffer.wipe() }
+// ConnectionState tells what was agreed on.
+func (c *wipingTLS) ConnectionState() tls.ConnectionState { return c.secure.ConnectionState() }
 
 // below returns the connection that the system knows, or that counts it.
 func below(c net.Conn) net.Conn {

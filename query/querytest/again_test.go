@@ -43,34 +43,36 @@ func TestQuestionsAboutOneUserAnswerTheSameAgain(t *testing.T) {
 }
 
 // sameAgain asks a question with nothing kept, and then with a memo: the question that finds out what is kept, and
-// those after it, must answer the same. It returns the answer.
+// those after it, must answer the same. It returns the rows.
 func sameAgain(t *testing.T, source query.Source, question string, memo *query.Memo, seed uint64, name string) string {
 	t.Helper()
 	q, err := parse(question)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := rowsWith(t, source, q, nil)
+	rows, first := answerWith(t, source, q, nil, workers)
 	for range 3 {
-		if again := rowsWith(t, source, q, memo); again != first {
+		if _, again := answerWith(t, source, q, memo, workers); again != first {
 			t.Fatalf("seed %d, %s: %s\nnow  %s\nbefore %s", seed, name, question, again, first)
 		}
 	}
-	return first
+	return rows
 }
 
-func rowsWith(t *testing.T, source query.Source, q query.Question, memo *query.Memo) string {
+// answerWith asks a question and returns the rows of the answer, and all of it but what it cost.
+func answerWith(t *testing.T, source query.Source, q query.Question, memo *query.Memo, helpers *query.Workers) (rows, whole string) {
 	t.Helper()
-	q.Settings().Memo, q.Settings().Workers = memo, workers
+	q.Settings().Memo, q.Settings().Workers = memo, helpers
 	a, err := query.Run(t.Context(), source, q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := make([]query.Value, len(a.Rows))
+	lists := make([]query.Value, len(a.Rows))
 	for i, row := range a.Rows {
-		rows[i] = query.List(row)
+		lists[i] = query.List(row)
 	}
-	return string(query.List(rows).AppendJSON(nil))
+	all := query.List(lists)
+	return string(all.AppendJSON(nil)), string(query.List([]query.Value{query.Object(a.Head...), all, query.Object(a.Foot...)}).AppendJSON(nil))
 }
 
 // What filters left of a segment is kept from the second question on.

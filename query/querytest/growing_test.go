@@ -138,28 +138,11 @@ func TestAnswersAreTheSameWhileSegmentsComeAndGo(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if want, have := wholeWith(t, source, q, nil), wholeWith(t, source, q, memo); want != have {
+				_, want := answerWith(t, source, q, nil, nil)
+				if _, have := answerWith(t, source, q, memo, workers); want != have {
 					t.Fatalf("seed %d, step %d, %d segments: %s\nkept %s\nwant %s", seed, step, len(g.pieces), question+days, have, want)
 				}
 			}
 		}
 	}
-}
-
-// wholeWith returns all of an answer.
-func wholeWith(t *testing.T, source query.Source, q query.Question, memo *query.Memo) string {
-	t.Helper()
-	q.Settings().Memo = memo
-	if memo != nil {
-		q.Settings().Workers = query.NewWorkers(3, 1)
-	}
-	a, err := query.Run(t.Context(), source, q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := make([]query.Value, len(a.Rows))
-	for i, row := range a.Rows {
-		rows[i] = query.List(row)
-	}
-	return string(query.List([]query.Value{query.Object(a.Head...), query.List(rows), query.Object(a.Foot...)}).AppendJSON(nil))
 }
