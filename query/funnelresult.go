@@ -103,6 +103,7 @@ func (f *funnelResult) answer(r *run, before *funnelResult) (*Answer, error) {
 	answer := &Answer{Head: append([]Member{{"steps", all.steps}}, groups.members(f.q)...)}
 	if groups.other != nil {
 		answer.Cut = r.cutAt(groups.end, len(groups.all), Object(Member{"steps", groups.other.steps}))
+		answer.Left = len(groups.all) - groups.end
 	}
 	if f.q.List != nil {
 		actors, cut := f.actors()

@@ -82,7 +82,7 @@ func (q *Sessions) table(r *run, groups *grouping, periods []*visitPeriod) (*Ans
 	start := min(q.Page.Skip, len(whole.list))
 	end := min(start+q.Limit, len(whole.list))
 	shown, rest := whole.list[start:end], whole.list[end:]
-	answer := &Answer{}
+	answer := &Answer{Left: len(rest)}
 	if len(rest) > 0 {
 		other := &visitSet{}
 		for _, set := range rest {
