@@ -138,7 +138,9 @@ func (q *Sessions) part(groups *grouping, periods []*visitPeriod) (whole, parts 
 			if !ok {
 				return nil, nil, nil, tooManyBuckets()
 			}
-			orders = append(orders, order)
+			if orders = append(orders, order); i == 1 {
+				orders[1] = q.beside(periods[0].buckets, p.buckets, orders)
+			}
 		}
 		for _, v := range p.kept {
 			group := groups.number(v.fields, v.entryPath, v.exitPath)
