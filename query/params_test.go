@@ -71,6 +71,14 @@ func parseBody(t *testing.T, name string, body map[string]any) (Question, error)
 	return Parse(name, form)
 }
 
+// properties names so many different ones.
+func properties(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("properties.p%d", i))
+	}
+	return names
+}
+
 // refusedField tells whether an error is about a parameter.
 func refusedField(err error, name string) bool {
 	var e *event.Error
@@ -122,6 +130,10 @@ func TestWordsAndLimitsOfParametersAreThoseOfTheParser(t *testing.T) {
 			case KindNames:
 				if p.Words != nil {
 					good, bad = []any{p.Words}, []any{[]string{"no such word"}}
+				}
+				bad = append(bad, properties(p.Most+1), properties(20_000)) // however many, at once
+				if p.Most == 0 {
+					t.Errorf("%s takes any number of %s", d.Name, p.Name)
 				}
 			}
 			for _, value := range good {

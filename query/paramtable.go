@@ -19,7 +19,7 @@ func statsParams() []Param {
 		Param{Name: "metric", Kind: KindText, Default: string(MetricCount),
 			Help: "one of " + strings.Join(metrics, ", ") + ": events, visitors, or a number of the property p"},
 		Param{Name: "event", Kind: KindText, Help: "only events of this name"},
-		Param{Name: "group_by", Kind: KindNames, Help: "columns, such as source,medium or path, host, or properties.plan"},
+		Param{Name: "group_by", Kind: KindNames, Most: groupByMax, Help: "columns, such as source,medium or path, host, or properties.plan"},
 		intervalParam(),
 		Param{Name: "fill", Kind: KindWord, Words: []string{fillZero}, Help: "rows also for the stretches of time in which a group has nothing; needs interval"},
 		compareParam(), cursorParam(),

@@ -207,6 +207,10 @@ func (r *reader) position(name string) (event.Seq, bool) {
 	return event.Seq(n), true
 }
 
+// listMax bounds every list of names, before any is looked at: what takes fewer says so itself. Lists are searched
+// for what comes twice.
+const listMax = 256
+
 // list reads a comma list, or in JSON a list of strings as well.
 func (r *reader) list(name string) []string {
 	f, ok := r.take(name)
@@ -214,18 +218,21 @@ func (r *reader) list(name string) []string {
 		return nil
 	}
 	elements, isList := elementsOf(f.json)
+	var words []string
 	if !isList {
 		text, ok := r.text(name)
 		if !ok {
 			return nil
 		}
-		words := strings.Split(text, ",")
-		for i := range words {
-			words[i] = strings.TrimSpace(words[i])
-		}
-		return words
+		words = strings.Split(text, ",")
 	}
-	var words []string
+	if len(elements) > listMax || len(words) > listMax {
+		r.errs.Add(name, "Must have at most "+strconv.Itoa(listMax)+" elements")
+		return nil
+	}
+	for i := range words {
+		words[i] = strings.TrimSpace(words[i])
+	}
 	for i, element := range elements {
 		word, ok := textOf(element)
 		if !ok {

@@ -83,6 +83,7 @@ func (r *reader) names(name, preset string, most int) []string {
 	}
 	if len(list) > most {
 		r.errs.Add(name, "Must have at most "+strconv.Itoa(most)+" elements")
+		return nil
 	}
 	for i, word := range list {
 		if word == "" || slices.Contains(list[:i], word) {

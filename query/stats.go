@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strconv"
 
 	"millimetric/index/event"
 )
@@ -50,14 +51,19 @@ func parseStats(r *reader) Question {
 
 func (r *reader) groupBy(name string) []event.Column {
 	allowed := groupColumns()
+	list := r.list(name)
+	if len(list) > groupByMax {
+		r.errs.Add(name, "Must have at most "+strconv.Itoa(groupByMax)+" fields")
+		return nil
+	}
 	var columns []event.Column
-	for _, word := range r.list(name) {
+	for _, word := range list {
 		column := event.Column(word)
 		switch {
 		case !slices.Contains(allowed, column) && propertyOf(column) == "":
 			r.refused = &event.Error{Kind: event.ErrInput, Code: codeInvalidGroupBy, Extra: map[string]any{"allowed": allowed}}
 		case slices.Contains(columns, column):
-			r.errs.Add(name, "Names "+word+" twice")
+			r.errs.Add(name, "Names "+shortName(word)+" twice")
 		}
 		columns = append(columns, column)
 	}
