@@ -58,7 +58,7 @@ func eventsParams() []Param {
 func pathsParams() []Param {
 	return ranged(
 		Param{Name: "start", Kind: KindStep, Help: "where paths begin: the name of an event, or a step with event and filters"},
-		Param{Name: "end", Kind: KindStep, Help: "where paths end, in the place of start: they are followed backwards"},
+		Param{Name: "end", Kind: KindStep, Help: "where paths end and are followed backwards from, in the place of start: the name of an event, or a step with event and filters"},
 		Param{Name: "steps", Kind: KindWhole, Default: strconv.Itoa(pathStepsPreset), Least: 1, Most: pathStepsMax, Help: "how many steps"},
 		Param{Name: "events", Kind: KindNames, Default: event.EventPageview, Least: 1, Most: pathEventsMax,
 			Help: "names of the events that paths go over; page views are shown by path"},
