@@ -28,6 +28,9 @@ type reader struct {
 	// Nothing but events and errors outlives the body, and own.go moves what these keep.
 	text string
 
+	request request // that is read, here because it is greater than most bodies
+	caller  Caller  // who sent it
+
 	owner      owner
 	visits     *visitMemo // the pipeline's
 	properties privacy.Properties
@@ -55,6 +58,7 @@ func (r *reader) close() {
 	r.owner.texts.text = nil
 	r.owner.words.text = nil
 	r.owner.name = ""
+	r.request, r.caller = request{}, Caller{}
 	r.places.forget()
 }
 
