@@ -170,8 +170,6 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		switch {
 		case w.others.has(visitor):
 			err = w.visitor(p, visitor, first+visitor)
-		case w.joining != nil:
-			w.copyJoined(visitor)
 		default:
 			own := w.spans[i]
 			w.r.work += int(own.to - own.from)
@@ -180,9 +178,6 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		if err != nil {
 			return err
 		}
-	}
-	if w.joining != nil && w.joining.drain && w.at != nil {
-		w.joined.blocks[first/blockVisitors] = nil
 	}
 	return w.r.look(p)
 }
@@ -229,7 +224,7 @@ func (w *startWalk) list() {
 			if w.at != nil {
 				own = w.at.spanOf(visitor)
 			}
-			if own.from == own.to && w.joining == nil && !w.others.has(visitor) {
+			if own.from == own.to && !w.others.has(visitor) {
 				continue
 			}
 			w.visitors, w.spans = append(w.visitors, visitor), append(w.spans, own)
