@@ -28,6 +28,9 @@ type reader struct {
 	// Nothing but events and errors outlives the body, and own.go moves what these keep.
 	text string
 
+	request request // that is read, here because it is greater than most bodies
+	caller  Caller  // who sent it
+
 	owner      owner
 	visits     *visitMemo // the pipeline's
 	properties privacy.Properties
@@ -55,6 +58,7 @@ func (r *reader) close() {
 	r.owner.texts.text = nil
 	r.owner.words.text = nil
 	r.owner.name = ""
+	r.request, r.caller = request{}, Caller{}
 	r.places.forget()
 }
 
@@ -254,6 +258,7 @@ func (q *request) begin() {
 
 // finish makes an event of a draft that was read to its end, unless the request is bad already.
 func (q *request) finish() error {
+	q.recall()
 	q.form.finish()
 	if q.form.failed() {
 		return nil
@@ -270,6 +275,17 @@ func (q *request) finish() error {
 	}
 	q.events = q.events[:len(q.events)+1]
 	return q.enricher.enrich(&q.events[len(q.events)-1], &q.form.draft)
+}
+
+// recall finds the draft's visit where it is remembered. Else its URL is looked at. Visits of who asked not to be
+// followed aren't remembered.
+func (q *request) recall() {
+	if !q.form.failed() && !q.enricher.caller.Private {
+		q.form.draft.visit = q.visits.find(&q.enricher.caller.Site, &q.form.draft)
+	}
+	if q.form.draft.visit == nil {
+		q.form.webURL()
+	}
 }
 
 // field takes one member of an event or of a call to identify. A null counts as absent, as clients
@@ -319,7 +335,7 @@ func (q *request) eventField(key string, v value) {
 	case "session_id":
 		d.sessionID = q.take(key, v, bounds{1, event.SessionIDMax})
 	case "url":
-		q.takeURL(key, v)
+		d.url = q.take(key, v, bounds{1, event.URLMax}) // recall looks at the rest of it
 	case "path":
 		d.path = q.take(key, v, bounds{0, event.PathMax})
 	case "referrer":
@@ -353,17 +369,6 @@ func (q *request) take(field string, v value, b bounds) string {
 		return ""
 	}
 	return q.form.bounded(field, text, b)
-}
-
-// takeURL takes a URL of the web. One that is remembered needn't be looked at again.
-func (q *request) takeURL(field string, v value) {
-	text := q.take(field, v, bounds{1, event.URLMax})
-	if q.form.draft.seen = q.visits.page(text); q.form.draft.seen != nil && text != "" {
-		q.form.draft.url = text
-		return
-	}
-	q.form.draft.seen = nil
-	q.form.webURL(field, text)
 }
 
 // takeObject takes the properties, as they were written.

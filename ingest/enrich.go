@@ -103,13 +103,19 @@ func (en *enricher) enrich(e *event.Event, d *draft) error {
 	return nil
 }
 
-// visitOf returns the visit of a draft. One that is private isn't remembered: the memo would hold what the
-// event may not.
-func (en *enricher) visitOf(d *draft) (v visit, owned bool) {
-	if en.caller.Private {
-		return newVisit(&en.caller.Site, d), false
+// visitOf returns the visit of a draft; owned says that it shares no memory with the draft. One that is private
+// isn't remembered: the memo would hold what the event may not.
+func (en *enricher) visitOf(d *draft) (v *visit, owned bool) {
+	if d.visit != nil {
+		return &d.visit.visit, true
 	}
-	return en.reader.visits.visitOf(&en.caller.Site, d)
+	var made visit
+	if en.caller.Private {
+		made = newVisit(&en.caller.Site, d)
+	} else {
+		made, owned = en.reader.visits.visitOf(&en.caller.Site, d)
+	}
+	return &made, owned
 }
 
 // stripProperties takes out of the properties what they must not keep.

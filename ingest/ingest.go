@@ -191,11 +191,13 @@ func (p *Pipeline) read(caller Caller, body []byte, what call) (taken, error) {
 	}()
 
 	now := event.TimeOf(p.now())
-	q := request{
+	r.caller = caller
+	q := &r.request
+	*q = request{
 		reader:   r,
 		many:     what == batch,
 		form:     form{server: caller.Server, identify: what == identify, now: now, oldest: caller.Site.Oldest, place: placeNone},
-		enricher: enricher{pipeline: p, reader: r, caller: &caller, many: what == batch, now: now},
+		enricher: enricher{pipeline: p, reader: r, caller: &r.caller, many: what == batch, now: now},
 	}
 	q.makeRoom(len(body))
 	if q.glance() {

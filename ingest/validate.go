@@ -36,8 +36,8 @@ const (
 type draft struct {
 	name, id, anonymousID, userID, sessionID string
 	url, path, referrer                      string
-	page                                     event.URL // url, taken apart, unless seen
-	seen                                     *page     // url, where it is remembered
+	page                                     event.URL   // url, taken apart, unless the visit is known
+	visit                                    *knownVisit // where it is remembered
 
 	time  event.Time
 	timed bool // a timestamp was sent
@@ -116,17 +116,16 @@ func (f *form) bounded(field, text string, b bounds) string {
 	return ""
 }
 
-// webURL takes a URL if it is one of the web. Its query and its escapes are the site's own affair.
-func (f *form) webURL(field, text string) {
-	if text == "" {
-		return // bad already
+// webURL looks whether the URL is one of the web. Its query and its escapes are the site's own affair.
+func (f *form) webURL() {
+	d := &f.draft
+	if d.url == "" {
+		return // none, or bad already
 	}
-	page, ok := event.SplitURL(text)
-	if !ok || !page.IsWeb() {
-		f.fail(field, msgURL)
-		return
+	var ok bool
+	if d.page, ok = event.SplitURL(d.url); !ok || !d.page.IsWeb() {
+		f.fail("url", msgURL)
 	}
-	f.draft.url, f.draft.page = text, page
 }
 
 // moment checks a timestamp.

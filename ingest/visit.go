@@ -2,9 +2,11 @@ package ingest
 
 import (
 	"hash/maphash"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"millimetric/index/event"
 	"millimetric/ingest/classify"
@@ -22,170 +24,124 @@ type visit struct {
 	allowed                  []string // the parameters that stay, on which the URLs depend
 }
 
-// knownVisit is a visit, and what it depends on besides its page, its referrer and the site's hosts.
+// knownVisit is a visit that is remembered, and what it depends on besides its URLs and the site's settings. It
+// doesn't change.
 type knownVisit struct {
 	visit
+	hash     uint64
 	project  event.Project
 	sentPath string
 }
 
-// page is a URL, and the visits to it that are remembered. The last is added where next is, once there
-// is no more room.
-type page struct {
-	url       string
-	shard     *visitShard // whose mutex guards what follows
-	referrers []string    // of each visit, side by side, as they are looked through
-	visits    []knownVisit
-	next      int
-}
-
 const (
-	// visitShards share a memo, so that requests that are read at the same time seldom wait for each other.
-	visitShards = 16
 	// visitsMax bounds a memo: with URLs of common length it takes some 15 MB. Of a shop of 13,000 URLs it
 	// knows nineteen of twenty visits, an eighth of it three of five.
 	visitsMax = 1 << 15
-	// pageVisitsMax bounds the visits to a page: they are looked through one by one.
-	pageVisitsMax = 32
+	// visitWays is how many visits share a place by their hashes. More would know hardly more, and have more to
+	// look through.
+	visitWays = 4
 	// visitBytesMax keeps long URLs, which seldom recur, from filling the memory.
 	visitBytesMax = 512
-	// visitWordsMax bounds the referrers and labels that visits share. Beyond it all are forgotten.
-	visitWordsMax = 4096
+	// visitWordsMax bounds the URLs and labels that visits share. Beyond it all are forgotten.
+	visitWordsMax = 1 << 15
 )
 
 // visitMemo remembers visits, since the same pages are seen again and again. It holds only visits
 // in whose URLs nothing personal was found: what an event may not keep, a memo may not keep either.
-// It is safe for concurrent use. Locks are taken one at a time.
+//
+// It is safe for concurrent use. Visits are found without a lock: a place is read and written by itself. Who
+// moves two visits at the same time as somebody else may lose one of them or leave it twice, and nothing else.
 type visitMemo struct {
-	seed   maphash.Seed
-	shards [visitShards]visitShard
+	seed maphash.Seed
+	sets [visitsMax / visitWays]visitSet
 
 	mu    sync.Mutex        // guards words
 	words map[string]string // of visits: equal ones lie in one place
 }
 
-// visitShard is the pages of some URLs. Where the young have their share of the visits, they become the old
-// ones, and what were these are forgotten. An old page that is seen again is young again.
-type visitShard struct {
-	mu         sync.Mutex // guards what follows, and the shard's pages
-	young, old map[string]*page
-	count      int // of visits to the young
-}
+// visitSet is the visits of one place. One that is seen again changes places with the one before it, and a new one
+// takes the last place: so what recurs stays, however many come that don't.
+type visitSet [visitWays]atomic.Pointer[knownVisit]
 
 func newVisitMemo() *visitMemo { return &visitMemo{seed: maphash.MakeSeed()} }
 
-// page returns a page that is remembered, whose URL therefore is one of the web, or nil.
-func (m *visitMemo) page(url string) *page {
-	s := m.shardOf(url)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.page(url)
-}
-
-func (m *visitMemo) shardOf(url string) *visitShard {
-	return &m.shards[maphash.String(m.seed, url)%visitShards]
-}
-
-// page is visitMemo.page. The caller holds mu, as of the two that follow.
-func (s *visitShard) page(url string) *page {
-	if p := s.young[url]; p != nil {
-		return p
+// hash is that of all that tells visits of one site apart.
+func (m *visitMemo) hash(site *Site, d *draft) uint64 {
+	h := maphash.String(m.seed, d.url)*3 + maphash.String(m.seed, d.referrer) + uint64(site.Project)
+	if d.path != "" {
+		h += bits.RotateLeft64(maphash.String(m.seed, d.path), 1)
 	}
-	p := s.old[url]
-	if p != nil {
-		s.add(p)
-	}
-	return p
+	return h
 }
 
-// add makes a page a young one.
-func (s *visitShard) add(p *page) {
-	s.makeRoom()
-	s.young[p.url] = p
-	s.count += len(p.visits)
+// setOf returns the set of a hash. The product spreads what only differs in low bits, such as projects do.
+func (m *visitMemo) setOf(hash uint64) *visitSet {
+	return &m.sets[hash*0x9e3779b97f4a7c15>>32%uint64(len(m.sets))]
 }
 
-// makeRoom makes room for a visit, or those of a page, among the young.
-func (s *visitShard) makeRoom() {
-	if s.young == nil || s.count >= visitsMax/visitShards/2 {
-		s.young, s.old, s.count = map[string]*page{}, s.young, 0
-	}
-}
-
-// visitOf returns the visit of a draft; owned says that it shares no memory with the draft.
-func (m *visitMemo) visitOf(site *Site, d *draft) (v visit, owned bool) {
-	seen := d.seen
-	if seen == nil {
-		seen = m.page(d.url)
-	}
-	if seen != nil {
-		if v, found := seen.visitOf(site, d); found {
-			return v, true
+// find returns the visit of a draft, if it is remembered. Its URL is one of the web then.
+func (m *visitMemo) find(site *Site, d *draft) *knownVisit {
+	hash := m.hash(site, d)
+	set := m.setOf(hash)
+	for i := range set {
+		k := set[i].Load()
+		if k == nil || k.hash != hash || !k.isOf(site, d) {
+			continue
 		}
+		if i > 0 {
+			set[i].Store(set[i-1].Load())
+			set[i-1].Store(k)
+		}
+		return k
 	}
+	return nil
+}
+
+// isOf reports whether a visit is that of a draft.
+func (k *knownVisit) isOf(site *Site, d *draft) bool {
+	return k.url == d.url && k.referrer == d.referrer && k.sentPath == d.path && k.project == site.Project &&
+		slices.Equal(k.hosts, site.InternalHosts) && slices.Equal(k.allowed, site.AllowedParams)
+}
+
+// visitOf returns the visit of a draft that isn't remembered yet; owned says that it shares no memory with the draft.
+func (m *visitMemo) visitOf(site *Site, d *draft) (v visit, owned bool) {
 	v = newVisit(site, d)
 	clean := v.url == d.url && v.referrer == d.referrer && (d.path == "" || v.path == d.path)
 	if !clean || len(d.url)+len(d.path)+len(d.referrer) > visitBytesMax {
 		return v, false
 	}
 	v = m.own(v)
-	m.remember(v, site.Project, d.path != "")
+	k := &knownVisit{visit: v, hash: m.hash(site, d), project: site.Project}
+	if d.path != "" {
+		k.sentPath = v.path
+	}
+	m.setOf(k.hash).add(k)
 	return v, true
 }
 
-// visitOf looks for the visit of a draft among those that are remembered.
-func (p *page) visitOf(site *Site, d *draft) (v visit, found bool) {
-	p.shard.mu.Lock()
-	defer p.shard.mu.Unlock()
-	for i, referrer := range p.referrers {
-		if referrer != d.referrer {
-			continue
-		}
-		k := &p.visits[i]
-		if k.sentPath == d.path && k.project == site.Project &&
-			slices.Equal(k.hosts, site.InternalHosts) && slices.Equal(k.allowed, site.AllowedParams) {
-			return k.visit, true
+// add takes a visit into the first place that is free, else into the last.
+func (s *visitSet) add(k *knownVisit) {
+	last := len(s) - 1
+	for i := range last {
+		if s[i].CompareAndSwap(nil, k) {
+			return
 		}
 	}
-	return visit{}, false
-}
-
-// remember adds a visit, whose texts are as they were sent.
-func (m *visitMemo) remember(v visit, project event.Project, pathSent bool) {
-	k := knownVisit{visit: v, project: project}
-	if pathSent {
-		k.sentPath = v.path
-	}
-	s := m.shardOf(v.url)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.makeRoom()
-	p := s.page(v.url)
-	if p == nil {
-		p = &page{url: v.url, shard: s}
-		s.add(p)
-	}
-	if len(p.visits) < pageVisitsMax {
-		p.referrers, p.visits = append(p.referrers, v.referrer), append(p.visits, k)
-		s.count++
-		return
-	}
-	p.referrers[p.next], p.visits[p.next] = v.referrer, k
-	p.next = (p.next + 1) % pageVisitsMax
+	s[last].Store(k)
 }
 
 // own returns a visit in memory of its own, which it shares with other visits.
 func (m *visitMemo) own(v visit) visit {
-	v.url, v.hosts, v.allowed = strings.Clone(v.url), slices.Clone(v.hosts), slices.Clone(v.allowed)
+	v.hosts, v.allowed = slices.Clone(v.hosts), slices.Clone(v.allowed)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, text := range []*string{&v.url, &v.referrer, &v.source, &v.medium, &v.campaign} {
+		*text = m.word(*text)
+	}
 	if at := strings.Index(v.url, v.path); at >= 0 {
 		v.path = v.url[at : at+len(v.path)]
 	} else {
-		v.path = strings.Clone(v.path)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, text := range []*string{&v.referrer, &v.source, &v.medium, &v.campaign} {
-		*text = m.word(*text)
+		v.path = m.word(v.path)
 	}
 	return v
 }
@@ -237,9 +193,6 @@ func strippedPlace(d *draft, allowed []string) (url, path string) {
 	url = privacy.StripURL(d.url, allowed...)
 	if d.path != "" || d.url == "" {
 		return url, privacy.StripURL(d.path, allowed...)
-	}
-	if d.seen != nil {
-		d.page, _ = event.SplitURL(d.url) // nobody has looked at a URL that was known
 	}
 	path = d.page.Path
 	if path == "" {

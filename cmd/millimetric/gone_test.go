@@ -64,7 +64,7 @@ func pairOf(t *testing.T, ln net.Listener, secure bool) (client, server net.Conn
 	if err != nil {
 		t.Fatal(err)
 	}
-	server = &countedConn{Conn: accepted, open: new(atomic.Int64)}
+	server = &countedConn{deadlineConn: deadlineConn{Conn: accepted}, open: new(atomic.Int64)}
 	if secure {
 		pair, err := tls.LoadX509KeyPair(selfSigned(t))
 		if err != nil {

@@ -83,7 +83,7 @@ func (l *patientListener) Accept() (net.Conn, error) {
 			_ = c.Close()
 			continue
 		}
-		return &countedConn{Conn: c, open: l.open}, nil
+		return &countedConn{deadlineConn: deadlineConn{Conn: c}, open: l.open}, nil
 	}
 }
 
@@ -97,7 +97,7 @@ func (l *patientListener) warn(what string) {
 // countedConn is a connection that is counted, and that may linger: closing a connection while the
 // other side still sends would reset it, and the answer that says why would be lost with it.
 type countedConn struct {
-	net.Conn
+	deadlineConn
 	open   *atomic.Int64
 	linger atomic.Bool
 	once   sync.Once
@@ -108,7 +108,7 @@ func (c *countedConn) Close() error {
 	defer c.once.Do(func() { c.open.Add(-1) })
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.linger.Swap(false) && half.CloseWrite() == nil {
 		_ = c.SetReadDeadline(time.Now().Add(lingerTime))
-		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+		_, _ = io.CopyN(io.Discard, &c.deadlineConn, lingerBytes)
 	}
 	return c.Conn.Close()
 }

@@ -174,8 +174,8 @@ func (s *server) serveRequest(ctx *fasthttp.RequestCtx) {
 
 // guard sets the headers that every answer has.
 func guard(ctx *fasthttp.RequestCtx) {
-	ctx.Response.Header.Set("X-Content-Type-Options", "nosniff")
-	ctx.Response.Header.Set("Cache-Control", "no-store")
+	ctx.Response.Header.SetCanonical([]byte("X-Content-Type-Options"), []byte("nosniff"))
+	ctx.Response.Header.SetCanonical([]byte("Cache-Control"), []byte("no-store"))
 }
 
 // logPanic logs where a panic came from. Its value is left out unless it is the runtime's: it could
