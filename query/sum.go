@@ -2,11 +2,6 @@ package query
 
 import "math/big"
 
-// sumPointMax bounds where the decimal point of a number may stand, in digits from its first one.
-// It is far beyond all money, and close enough that a stranger's 1e999999999 can't make us write it
-// out; such a number counts as no number.
-const sumPointMax = 1000
-
 // bigSum is a sum of whole numbers, of any size. Most are small, and those are added up in a machine word first.
 type bigSum struct {
 	n     big.Int
@@ -60,11 +55,12 @@ type exactNumber struct {
 	scale int32
 }
 
-// readNumber reads a JSON number; ok is false where it is too large or too small to be summed.
+// readNumber reads a JSON number; ok is false where it lies beyond numberPlacesMax, so that what conversions are
+// worth is what stats adds up.
 func readNumber(number string) (a exactNumber, ok bool) {
 	var d decimal
 	d.read(number)
-	if d.point > sumPointMax || d.point < -sumPointMax {
+	if d.point > numberPlacesMax || d.point < -numberPlacesMax {
 		return a, false
 	}
 	if len(d.digits) == 0 {

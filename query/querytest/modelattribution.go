@@ -184,10 +184,8 @@ func (m Model) conversions(q *query.Attribution) (list []aConversion, missing in
 		}
 		c := aConversion{worth: worth{whole, whole}}
 		if q.Value != "" {
-			c.worth.value = new(big.Rat)
-			if n, ok := valueOf(e.Event, query.Filter{Property: q.Value}).(json.Number); ok {
-				c.worth.value = number(string(n))
-			} else {
+			if c.worth.value = numberIn(e.Event, q.Value); c.worth.value == nil {
+				c.worth.value = new(big.Rat)
 				missing++
 			}
 		}
