@@ -78,6 +78,7 @@ func (e *Engine) Verify() (Report, error) {
 			}
 			s := e.Snapshot(p.number)
 			visit(p, s.sealed.manifest)
+			c.report.Events += uint64(s.AsOf() - s.sealed.watermark)
 			s.Release()
 		}
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -158,3 +159,13 @@ func (e *Engine) compactKeys(ctx context.Context, from, to []byte) error {
 	}
 	return ctx.Err()
 }
+
+// corruption is an error of damage as Pebble has it, in one line: Pebble joins a value to it that has nothing
+// to say to people.
+type corruption struct{ error }
+
+func (c corruption) Error() string {
+	return strings.ReplaceAll(c.error.Error(), "\n<corruption detail carrier>", "")
+}
+
+func (c corruption) Unwrap() error { return c.error }

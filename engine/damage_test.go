@@ -194,6 +194,9 @@ func TestARottenPieceCostsItsProjectOnly(t *testing.T) {
 		if !damaged && !s.heard(Notice.Urgent) {
 			silent++ // nobody has had to read it
 		}
+		if s.heard(func(n Notice) bool { return strings.Contains(n.String(), "\n") }) {
+			t.Errorf("a notice of several lines among %v", s.told)
+		}
 		mustClose(t, e)
 		s.goesOnAfterwards(projects)
 	}

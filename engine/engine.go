@@ -274,7 +274,7 @@ const CodeInUse = "store_in_use"
 // storeError gives Pebble's errors of damage our kind.
 func storeError(what string, err error) error {
 	if pebble.IsCorruptionError(err) {
-		return &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf("%s: %w", what, err)}
+		return &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: fmt.Errorf("%s: %w", what, corruption{err})}
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

@@ -91,38 +91,50 @@ func (s *Snapshot) CommittedAt(position event.Seq) (at event.Time, known bool, e
 	return 0, false, nil
 }
 
+// PastWindows is what is known of the retention windows that a project had before the one that it has.
+type PastWindows struct {
+	Ended event.Time // when the last of them did; 0 where there was none
+	Reach event.Time // up to which time they may have hidden or destroyed events
+}
+
 // RetentionTook reports whether retention has taken events with from <= Time < to, at or before a
-// position, since the position was committed. changed is when the window was last set to what it is now:
-// what the window was before isn't known, so all that is over now counts as shown then. Of events that are
+// position, since the position was committed, or shows some that it hid then. What the windows of the past
+// were isn't known, so all that they or the present one reach counts as changed since. Of events that are
 // destroyed it is only known that there were some.
-func (s *Snapshot) RetentionTook(position event.Seq, from, to, changed event.Time) (bool, error) {
+func (s *Snapshot) RetentionTook(position event.Seq, from, to event.Time, past PastWindows) (bool, error) {
 	at, known, err := s.CommittedAt(position)
 	if err != nil {
 		return false, err
 	}
-	then := event.TimeMin
-	if known && at > changed {
-		then = floorOf(int64(at/dayMillis), s.sealed.days)
+	then, reach := event.TimeMin, max(s.floor, past.Reach)
+	if known && at > past.Ended {
+		then, reach = floorOf(int64(at/dayMillis), s.sealed.days), s.floor
 	}
-	if from, to = max(from, then), min(to, s.floor); from >= to {
+	if from, to = max(from, then), min(to, reach); from >= to {
 		return false, nil
 	}
+	return s.sealed.gone > s.sealed.erasures.gone || s.holds(position, from, to), nil
+}
+
+// holds reports whether there are events with from <= Time < to, at or before a position, hidden ones
+// among them.
+func (s *Snapshot) holds(position event.Seq, from, to event.Time) bool {
 	for i := range s.sealed.manifest.segments {
 		if m := &s.sealed.manifest.segments[i]; m.minSeq <= position && m.maxTime >= from && m.minTime < to {
-			return true, nil
+			return true
 		}
 	}
 	for _, stretch := range s.live.full {
 		if stretch.first < to && stretch.last >= from && stretch.events[0].Seq <= position {
-			return true, nil
+			return true
 		}
 	}
 	for i := range s.live.events {
 		if e := &s.live.events[i]; e.Seq <= position && e.Time >= from && e.Time < to {
-			return true, nil
+			return true
 		}
 	}
-	return s.sealed.gone > s.sealed.erasures.gone, nil
+	return false
 }
 
 // Segments returns the sealed segments that may hold events with from <= Time < to.

@@ -293,7 +293,7 @@ func (s *Segment) describe(out *bufio.Writer, table []byte, records []record) er
 	fmt.Fprintf(out, "%s of %s in %s\n", counted(s.rows, "row"), counted(s.visitors, "visitor"), counted(s.Chunks(), "chunk"))
 	fmt.Fprintf(out, "times %s to %s, positions %d to %d\n", clock(s.minTime), clock(s.maxTime), s.minSeq, s.maxSeq)
 	fmt.Fprintf(out, "%d bytes, %.2f per row: header %d (unpacked %d), %s in %s %d (unpacked %d)\n\n",
-		total, float64(total)/float64(s.rows), len(head), header, counted(all.pieces, "piece"), counted(s.sections(), "section"), all.stored, all.plain)
+		total, float64(total)/float64(s.rows), len(head), header, counted(all.pieces, "piece"), counted(int(s.LastSection()), "section"), all.stored, all.plain)
 	fmt.Fprintf(out, "%6s %6s %6s %10s %10s %9s\n", "header", "pieces", "zstd", "bytes", "unpacked", "per row")
 	fmt.Fprintf(out, "%6d %6d %6d %10d %10d %9.3f  table of sections\n", len(table), 0, 0, 0, 0, 0.0)
 	for _, line := range lines {
@@ -302,12 +302,12 @@ func (s *Segment) describe(out *bufio.Writer, table []byte, records []record) er
 	return nil
 }
 
-// sections returns how many there are behind the header.
-func (s *Segment) sections() int {
+// LastSection returns the greatest number of a section, 0 where there is only the header.
+func (s *Segment) LastSection() SectionID {
 	if len(s.spots) == 0 {
 		return 0
 	}
-	return int(s.spots[len(s.spots)-1].section)
+	return s.spots[len(s.spots)-1].section
 }
 
 func (s *Segment) tally(own, all *tally, pieces span) error {

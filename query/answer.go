@@ -15,6 +15,7 @@ type Answer struct {
 	Columns []string  // nil where the answer is no table: it has no rows then
 	Rows    [][]Value // one value per column
 	Cut     []Member  // how to go on, where rows were cut and the answer is explained
+	Left    int       // how many groups come after those that are shown
 	Foot    []Member  // what stands after the rows
 	AsOf    event.Seq
 	Cost    Cost     // what it took; shown only where it is explained

@@ -12,6 +12,7 @@ type ledger struct {
 	dens   *numbering[int64] // whole denominators; number 0 stands for shareUnit
 	quick  [quickDens]uint32 // of small denominators: their number, or 0 where it isn't known
 	decay  *decay            // nil where no model asks for it
+	shares []shareCell       // what groups got by it in words, beside what cells have
 	chain  *chain            // nil where no model asks for it
 	shared bool              // some model asks how often a path has each group
 
@@ -19,6 +20,7 @@ type ledger struct {
 	present []uint32 // the groups of the path at hand
 
 	room productRoom // of the share at hand
+	part big.Int     // likewise
 
 	total, unattributed, attributed worth
 	missing                         int
@@ -55,6 +57,7 @@ func (b *ledger) size() int {
 	for _, cells := range b.cells {
 		n += 4 * cells.count
 	}
+	n += 4 * len(b.shares)
 	if b.chain != nil {
 		n += len(b.chain.moves)
 	}
@@ -175,8 +178,9 @@ func (b *ledger) payDecay(model int, p *path) {
 		return
 	}
 	newest := p.touches[len(p.touches)-1].group
-	for i, share := range b.decay.shares(p, b.present, newest) {
-		b.giveBig(model, p, b.present[i], share)
+	shares := b.decay.shares(p, b.present, newest)
+	for i := range shares {
+		b.giveShare(model, p, b.present[i], &shares[i])
 	}
 }
 
@@ -193,13 +197,19 @@ func (b *ledger) give(model int, p *path, group uint32, num, den int64) {
 	}
 }
 
-// giveBig gives a group so many parts of shareUnit of a path.
-func (b *ledger) giveBig(model int, p *path, group uint32, num *big.Int) {
-	c := b.cells[model].of(group, 0)
-	c.conversions.addBig(b.room.times(&bigSum{quick: p.conversions}, num))
-	if b.valued {
-		c.value.addIn(&b.room, &p.value, num)
+// giveShare gives a group a share of a path.
+func (b *ledger) giveShare(model int, p *path, group uint32, one *portion) {
+	c := at(&b.shares, group)
+	c.conversions.add(one, p.conversions)
+	if !b.valued {
+		return
 	}
+	if n, small := p.value.small(); small && p.value.scale < shareScales {
+		c.values[p.value.scale].add(one, n)
+		return
+	}
+	one.into(&b.part)
+	b.cells[model].of(group, 0).value.addIn(&b.room, &p.value, &b.part)
 }
 
 // quickDens is how many denominators have their numbers at hand.

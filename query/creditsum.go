@@ -26,11 +26,24 @@ func (b *ledger) close(groups *grouping) ([]*modelSum, error) {
 				s.groups[group].value.add(&b.attributed.sum, share)
 			}
 		} else {
+			if model == ModelTimeDecay {
+				b.closeShares(b.cells[i])
+			}
 			b.sumUp(s, b.cells[i])
 		}
 		sums[i] = s
 	}
 	return sums, nil
+}
+
+// closeShares adds what groups got in words to their cells.
+func (b *ledger) closeShares(cells *cellTable) {
+	for group := range b.shares {
+		if own := &b.shares[group]; own.conversions != (shareSum{}) {
+			own.addTo(cells.of(uint32(group), 0))
+		}
+	}
+	b.shares = nil
 }
 
 // sumUp finds the least common denominator of all cells and adds them up in it.

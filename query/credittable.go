@@ -102,7 +102,7 @@ func (q *Attribution) table(r *run, periods []*credited) *Answer {
 				}
 			}
 		}
-		answer.Cut = r.cutAt(end, len(lines), Object(q.creditMembers(other)...))
+		answer.Cut, answer.Left = r.cutAt(end, len(lines), Object(q.creditMembers(other)...)), len(lines)-end
 	}
 	answer.Foot = q.sums(periods)
 	return answer

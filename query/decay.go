@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"math/bits"
 	"slices"
+	"sync"
 	"time"
 
 	"millimetric/index/event"
@@ -17,7 +18,7 @@ import (
 //     2^(t/half_life) = 2^e · 2^f with e the whole part of t/half_life and 0 ≤ f < 1.
 //  2. f is a fraction of milliseconds, whose digits to the base of 16 come from long division. 2^f is the
 //     product of one factor per digit, each from a table that square roots of 2 are multiplied into. So
-//     it is found for the bytes of f's milliseconds, of which the powers are multiplied in their turn.
+//     it is found for the bits of f's milliseconds, of which the powers are multiplied in their turn.
 //  3. In one path, weights are shifted by the difference of their e to that of the newest touch. One
 //     that is shifted out of sight counts as the smallest weight there is, so no touch has none.
 //  4. The share of a group is its part of the sum of weights, in whole numbers of which shareUnit makes
@@ -28,15 +29,13 @@ import (
 // that lies so near to the middle between two numbers of six decimals, or one of more digits.
 type decay struct {
 	half  int64 // milliseconds
-	table [digitsOfFraction][16]fixed
+	table *[digitsOfFraction][16]fixed
 	// steps are 2^(n/half_life) by the bytes of n, for n below half_life: those that were asked for. To
 	// multiply a few of them takes a tenth of the time that all digits of a fraction do.
 	steps [stepBytes][256]fixed
 	sums  []fixed // by group of the path at hand
 
-	found                     []*big.Int // shares: their memory is used again, and so is that of what they are made of
-	whole, part, left, scaled big.Int
-	remainder                 big.Int
+	found []portion // of the path at hand
 
 	weights []decayWeight // of the touches of the actor at hand; those that were asked for
 }
@@ -59,12 +58,17 @@ type decayWeight struct {
 }
 
 func newDecay(halfLife time.Duration) *decay {
-	d := &decay{half: int64(halfLife / time.Millisecond)}
+	return &decay{half: int64(halfLife / time.Millisecond), table: powersOfDigits()}
+}
+
+// powersOfDigits returns 2^(d·16^-k) for the digits d of the places k behind the point.
+var powersOfDigits = sync.OnceValue(func() *[digitsOfFraction][16]fixed {
+	table := new([digitsOfFraction][16]fixed)
 	// root is 2^(2^-k) with 64 bits more than are kept.
 	const point = fixedPoint + 64
 	root := new(big.Int).Lsh(bigOne, point+1)
-	for digit := range d.table {
-		row := &d.table[digit]
+	for digit := range table {
+		row := &table[digit]
 		row[0] = fixed{3: 1 << 63}
 		for bit := 8; bit > 0; bit /= 2 {
 			root.Sqrt(root.Lsh(root, point))
@@ -77,25 +81,39 @@ func newDecay(halfLife time.Duration) *decay {
 			}
 		}
 	}
-	return d
-}
+	return table
+})
 
 // weight is 2^(t/half_life).
 func (d *decay) weight(t event.Time) decayWeight {
 	w := decayWeight{mantissa: d.table[0][0], exponent: int64(t) / d.half}
-	rest := int64(t) % d.half
+	rest, first := int64(t)%d.half, true
 	for i := 0; rest>>(8*i) != 0; i++ {
 		n := rest >> (8 * i) & 255
 		if n == 0 {
 			continue
 		}
-		step := &d.steps[i][n]
-		if *step == (fixed{}) {
-			*step = d.power(n << (8 * i))
+		step := d.step(i, n)
+		if first { // one times it
+			w.mantissa, first = *step, false
+			continue
 		}
 		w.mantissa = mulFixed(w.mantissa, *step)
 	}
 	return w
+}
+
+// step is 2^(n/half_life) of a byte of n. It is the product of those of the bits of the byte.
+func (d *decay) step(at int, n int64) *fixed {
+	step, bit := &d.steps[at][n], n&-n
+	switch {
+	case *step != (fixed{}):
+	case n == bit:
+		*step = d.power(n << (8 * at))
+	default:
+		*step = mulFixed(*d.step(at, n-bit), *d.step(at, bit))
+	}
+	return step
 }
 
 // power is 2^(n/half_life), for n from 0 to less than half_life.
@@ -116,7 +134,7 @@ func (d *decay) begin(touches int) {
 }
 
 // shares returns the share of each group of a path, in the order of groups. They are valid until the next call.
-func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
+func (d *decay) shares(p *path, groups []uint32, newest uint32) []portion {
 	touches, weights := p.touches, d.weights[p.from:]
 	top := int64(touches[len(touches)-1].at.time) / d.half
 	for i := range touches {
@@ -132,44 +150,33 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []*big.Int {
 		sum := at(&d.sums, t.group)
 		*sum = sum.plus(w)
 	}
-	for len(d.found) < len(groups) {
-		d.found = append(d.found, new(big.Int))
-	}
-	return d.sharesOf(groups, newest)
+	d.found = slices.Grow(d.found[:0], len(groups))[:len(groups)]
+	d.shareOut(groups, newest)
+	return d.found
 }
 
-// sharesOf turns the sums of groups into shares.
-func (d *decay) sharesOf(groups []uint32, newest uint32) []*big.Int {
+// shareOut turns the sums of groups into shares.
+func (d *decay) shareOut(groups []uint32, newest uint32) {
 	var whole fixed
 	for _, g := range groups {
 		whole = whole.plus(d.sums[g])
 	}
-	whole.into(&d.whole)
-	shares := d.found[:len(groups)]
-	left := d.left.Lsh(bigOne, shareBits)
+	var left portion // of the whole, which is one more than a share can be
 	rest := 0
 	for i, g := range groups {
 		sum := d.sums[g]
 		d.sums[g] = fixed{}
-		if g == newest { // it gets what the others leave
+		if g == newest { // it gets what the others leave: it has much of the whole, so it is never nothing
 			rest = i
 			continue
 		}
-		d.nearest(shares[i], sum)
-		if shares[i].Sign() == 0 {
-			shares[i].SetInt64(1)
+		own := &d.found[i]
+		if *own = sum.partOf(&whole); *own == (portion{}) {
+			own[0] = 1
 		}
-		left.Sub(left, shares[i])
+		left = left.minus(own)
 	}
-	shares[rest].Set(left)
-	return shares
-}
-
-// nearest sets share to the part that sum is of the whole, counted in parts of shareUnit.
-func (d *decay) nearest(share *big.Int, sum fixed) {
-	sum.into(&d.part)
-	share.QuoRem(d.scaled.Lsh(&d.part, shareBits+1), &d.whole, &d.remainder)
-	share.Rsh(share.Add(share, bigOne), 1)
+	d.found[rest] = left
 }
 
 // fixedPoint is the number of bits after the point of a fixed.
@@ -207,13 +214,18 @@ func (f fixed) plusTimes(x uint64, b *fixed) (low uint64, high fixed) {
 	return low, high
 }
 
-func (f fixed) plus(g fixed) (sum fixed) {
-	var carry uint64
+func (f fixed) plus(g fixed) fixed {
+	sum, _ := f.plusCarrying(&g)
+	return sum
+}
+
+// plusCarrying is f + g, and whether that goes over the top.
+func (f fixed) plusCarrying(g *fixed) (sum fixed, carry uint64) {
 	sum[0], carry = bits.Add64(f[0], g[0], 0)
 	sum[1], carry = bits.Add64(f[1], g[1], carry)
 	sum[2], carry = bits.Add64(f[2], g[2], carry)
-	sum[3], _ = bits.Add64(f[3], g[3], carry)
-	return sum
+	sum[3], carry = bits.Add64(f[3], g[3], carry)
+	return sum, carry
 }
 
 // shifted is f divided by two to the power of n, cut.

@@ -13,7 +13,7 @@ type funnelResult struct {
 	see    *sight
 	ones   []int64         // by group: the actors of depth 1, of whom nothing else is asked
 	own    []*depthReached // by depth: the others; nil where there are none
-	others []*depthReached // that helpers found
+	others []*depthReached // that are full, or that helpers found
 	listed []listed
 	taken  int          // of all actors but those of depth 1, and one for each actor
 	line   []event.Time // of the attempt at hand
@@ -55,17 +55,33 @@ func (f *funnelResult) groupOf(first, touch *funnelMark) uint32 {
 // enter takes the reported attempt of one actor, by the times of its steps.
 func (f *funnelResult) enter(group uint32, times []event.Time) {
 	if len(times) == 1 {
-		*at(&f.ones, group)++
+		f.addOne(group)
 		return
 	}
 	own := *at(&f.own, uint32(len(times)))
-	if own == nil {
-		own = &depthReached{depth: len(times)}
-		f.own[len(times)] = own
+	if own == nil || len(own.groups) == cap(own.groups) {
+		own = f.openPart(len(times))
 	}
 	f.taken += len(times) + 1
 	own.groups, own.times = append(own.groups, group), append(own.times, times...)
 }
+
+// partMin is for how many actors there is room in the first part of a depth.
+const partMin = 64
+
+// openPart makes room for more actors of a depth: twice as many as before, in a part of its own, so that nothing is
+// copied.
+func (f *funnelResult) openPart(depth int) *depthReached {
+	room := partMin
+	if full := f.own[depth]; full != nil {
+		f.others, room = append(f.others, full), 2*cap(full.groups)
+	}
+	f.own[depth] = &depthReached{depth: depth, groups: make([]uint32, 0, room), times: make([]event.Time, 0, room*depth)}
+	return f.own[depth]
+}
+
+// addOne takes an actor of depth 1.
+func (f *funnelResult) addOne(group uint32) { *at(&f.ones, group)++ }
 
 // addOnes takes so many actors who came no further than depth 1, where nothing tells them apart.
 func (f *funnelResult) addOnes(n int) {
@@ -103,6 +119,7 @@ func (f *funnelResult) answer(r *run, before *funnelResult) (*Answer, error) {
 	answer := &Answer{Head: append([]Member{{"steps", all.steps}}, groups.members(f.q)...)}
 	if groups.other != nil {
 		answer.Cut = r.cutAt(groups.end, len(groups.all), Object(Member{"steps", groups.other.steps}))
+		answer.Left = len(groups.all) - groups.end
 	}
 	if f.q.List != nil {
 		actors, cut := f.actors()
@@ -191,12 +208,12 @@ func (f *funnelResult) numbers(of *crowd) [][]Member {
 		if i == 0 {
 			continue
 		}
-		start := f.spans(of, 0, i, int(reached[depth]))
-		previous := start
-		if i > 1 {
-			previous = f.spans(of, i-1, i, int(reached[depth]))
+		from := []int{0, i - 1}
+		if i == 1 {
+			from = from[:1] // which is both
 		}
-		numbers[i] = append(numbers[i], Member{"from_previous", previous}, Member{"from_start", start})
+		spans := of.spans(from, i, int(reached[depth]))
+		numbers[i] = append(numbers[i], Member{"from_previous", spans[len(spans)-1]}, Member{"from_start", spans[0]})
 	}
 	return numbers
 }

@@ -61,6 +61,7 @@ func (w *trackWalk) divide() error {
 // forHelper makes a walk for a helper, which knows what was found out about segments.
 func (w *trackWalk) forHelper(r *run) *trackWalk {
 	own := &trackWalk{funnelBlocks: w.funnelBlocks.forHelper(r), from: w.from, further: w.further, anyone: w.anyone}
+	own.path = newTrackFlow(own.flow, own.see.beginTo)
 	p := *w.pass
 	p.wants, p.visit = conditionsOf(nil, nil), nil
 	p.size = func() int { return own.helperSize() + len(own.hits.nodes)/4 }

@@ -119,8 +119,11 @@ func (j *joinedStarts) block(first uint32) *joinedBlock {
 }
 
 func (j *joinedStarts) place(s *joinedStart) place {
-	of := &j.segments[s.segment()]
-	return place{time: of.time + event.Time(s.time), seq: of.seq + event.Seq(s.seq)}
+	return place{time: j.timeOf(s), seq: j.segments[s.segment()].seq + event.Seq(s.seq)}
+}
+
+func (j *joinedStarts) timeOf(s *joinedStart) event.Time {
+	return j.segments[s.segment()].time + event.Time(s.time)
 }
 
 // lastBefore is a time that all events of a visitor come before, by little; ok is false where he has none.

@@ -10,19 +10,22 @@ import (
 
 // How starts of segments are joined.
 
-// joining are joined starts that grow, visitor by visitor.
+// joining are joined starts that grow, block by block, and in each visitor by visitor.
 type joining struct {
 	joinedStarts
 	numbers map[*startSegment]uint16
 	kindOf  map[touchTexts]uint16
-	at      *joinedBlock
-	filled  uint32 // visitors of the block up to whom ends are known
-	drain   bool   // what was joined before is dropped, block by block
+	drain   bool // what was joined before is dropped, block by block
+
+	at     joinedBlock // the block at hand, in memory that is used for each
+	number int         // its number
+	filled uint32      // visitors of it up to whom ends are known; 0 before the first
 }
 
 // newJoining prepares to join what a walk goes over. Segments and kinds that are joined keep their numbers.
 func newJoining(w *startWalk) *joining {
 	j := &joining{numbers: map[*startSegment]uint16{}, kindOf: map[touchTexts]uint16{}}
+	j.at.ends, j.at.last = make([]uint32, blockVisitors), make([]uint32, blockVisitors)
 	if w.joined != nil {
 		j.segments, j.kinds = slices.Clone(w.joined.segments), slices.Clone(w.joined.kinds)
 	}
@@ -82,17 +85,23 @@ func (w *startWalk) join(visitor uint32, hits []startHit) error {
 	return nil
 }
 
-// copyJoined takes a visitor over of whom there is nothing new.
-func (w *startWalk) copyJoined(visitor uint32) {
-	last, ok := w.joined.lastBefore(w.at, visitor)
-	if !ok {
+// copyJoined takes visitors over of whom there is nothing new: from inclusive, to exclusive.
+func (w *startWalk) copyJoined(from, to uint32) {
+	if w.at == nil || from >= min(to, uint32(len(w.at.ends))) {
 		return
 	}
-	j := w.joining
-	j.turn(w.block.first, visitor)
-	j.at.last[visitor] = j.secondOf(last - 1)
-	j.at.list = append(j.at.list, w.at.of(visitor)...)
-	j.at.ends[visitor] = uint32(len(j.at.list))
+	j, to := w.joining, min(to, uint32(len(w.at.ends)))
+	j.turn(w.block.first, from)
+	first := w.at.spanOf(from).from
+	moved := uint32(len(j.at.list)) - first // which may be below nothing, and comes out right
+	j.at.list = append(j.at.list, w.at.list[first:w.at.ends[to-1]]...)
+	for visitor := from; visitor < to; visitor++ {
+		j.at.ends[visitor] = w.at.ends[visitor] + moved
+		if last, ok := w.joined.lastBefore(w.at, visitor); ok {
+			j.at.last[visitor] = j.secondOf(last - 1)
+		}
+	}
+	j.filled = to
 }
 
 // secondOf returns the end of the second in which an event lies.
@@ -114,11 +123,9 @@ func (w *startWalk) lastSecond(hits []startHit) uint32 {
 
 // turn moves on to a visitor. Those before him have no starts but those that are known.
 func (j *joining) turn(first, visitor uint32) {
-	if at := int(first / blockVisitors); len(j.blocks) <= at {
+	if number := int(first / blockVisitors); number != j.number {
 		j.close()
-		j.blocks = append(j.blocks, make([]*joinedBlock, at+1-len(j.blocks))...)
-		j.at, j.filled = &joinedBlock{ends: make([]uint32, blockVisitors), last: make([]uint32, blockVisitors)}, 0
-		j.blocks[at] = j.at
+		j.number = number
 	}
 	j.fill(visitor)
 	j.filled = visitor + 1
@@ -133,10 +140,17 @@ func (j *joining) fill(visitor uint32) {
 
 // close ends a block.
 func (j *joining) close() {
-	if j.at != nil {
-		j.at.ends, j.at.last = slices.Clone(j.at.ends[:j.filled]), slices.Clone(j.at.last[:j.filled])
-		j.at.list = slices.Clone(j.at.list)
+	if j.filled == 0 {
+		return
 	}
+	if more := j.number + 1 - len(j.blocks); more > 0 {
+		j.blocks = append(j.blocks, make([]*joinedBlock, more)...)
+	}
+	j.blocks[j.number] = &joinedBlock{
+		ends: slices.Clone(j.at.ends[:j.filled]), last: slices.Clone(j.at.last[:j.filled]), list: slices.Clone(j.at.list),
+	}
+	clear(j.at.last)
+	j.at.list, j.filled = j.at.list[:0], 0
 }
 
 // add adds a start.
@@ -167,15 +181,23 @@ func (j *joining) kindOfStart(k *knownStart) (uint16, error) {
 	if err != nil {
 		return 0, err
 	}
-	kind, known := j.kindOf[texts]
-	if !known {
-		if len(j.kinds) == joinedKindsMax {
-			return 0, errManyTouches
-		}
-		kind = uint16(len(j.kinds))
-		j.kindOf[texts] = kind
-		j.kinds = append(j.kinds, texts)
+	kind, err := j.kindOfTexts(texts)
+	if err == nil {
+		*slot = uint32(kind) + 1
 	}
-	*slot = uint32(kind) + 1
+	return kind, err
+}
+
+func (j *joining) kindOfTexts(texts touchTexts) (uint16, error) {
+	kind, known := j.kindOf[texts]
+	if known {
+		return kind, nil
+	}
+	if len(j.kinds) == joinedKindsMax {
+		return 0, errManyTouches
+	}
+	kind = uint16(len(j.kinds))
+	j.kindOf[texts] = kind
+	j.kinds = append(j.kinds, texts)
 	return kind, nil
 }

@@ -174,7 +174,7 @@ func (r *run) join(known *joinedStarts, segments []*sealed) (*joinedStarts, erro
 
 // joinSome joins the starts of some more segments to what is known of others; drain says that this is needed no more.
 func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed) (*joinedStarts, error) {
-	w := newStartWalk(newTouchWalk(r, &Attribution{Common: Common{To: event.TimeMax + 1}}))
+	w := newJoinWalk(r)
 	if known != nil {
 		numbers, _ := known.covers(segments)
 		w.enterJoined(known, segments, numbers)
@@ -188,15 +188,7 @@ func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed
 		held += of.bytes()
 	}
 	p.size = func() int { return int(held / entryBytes) }
-	j := newJoining(w)
-	j.time, j.drain = segments[0].firstTime(), drain
-	w.joining = j
-	if err := w.walk(p); err != nil {
-		return nil, err
-	}
-	j.close()
-	joined := j.joinedStarts // a copy: what it was made with must not stay with it
-	return &joined, nil
+	return w.joinAll(p, rowsOfAll(more), segments[0].firstTime(), drain)
 }
 
 // findAll finds the starts of segments, which the memo isn't to keep.

@@ -10,6 +10,9 @@ func (c *cohorts) beside(before *cohorts, clock event.Time) (Value, error) {
 	if !ok || !okThen {
 		return Value{}, tooManyBuckets()
 	}
+	if c.q.turns(len(nows), len(thens), nows[0], thens[0]) {
+		thens = append(thens[1:], thens[0])
+	}
 	var values []Value
 	for place := range max(len(nows), len(thens)) {
 		now, then := c.at(nows, place), before.at(thens, place)

@@ -124,7 +124,7 @@ func (q *Sources) answer(r *run) (*Answer, error) {
 	}
 	ranked := by.ranked(func(group uint32) amount { return countAmount(periods[0].events.of(group)) })
 	shown, end := q.page(ranked, q.Limit)
-	answer := &Answer{Head: []Member{{"breakdown", Text(q.Breakdown)}}, Columns: names(q.Columns())}
+	answer := &Answer{Head: []Member{{"breakdown", Text(q.Breakdown)}}, Columns: names(q.Columns()), Left: len(ranked) - end}
 	for _, m := range row(periods, 0) {
 		answer.Columns = append(answer.Columns, m.Name)
 	}

@@ -21,12 +21,9 @@ type knownStart struct {
 
 // alone takes the touches of a visitor who comes in the joined segments alone.
 func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
-	from, to := event.TimeMin, p.to
-	if w.settlement != nil {
-		var err error
-		if from, to, err = w.settlement.span(ordinal, to); err != nil {
-			return err
-		}
+	from, to, err := w.settlement.span(ordinal, p.to)
+	if err != nil {
+		return err
 	}
 	w.found = w.found[:0]
 	for i := range starts {
@@ -41,15 +38,31 @@ func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
 		}
 		group := w.groupOfKind(s.kind)
 		w.found = append(w.found, actorTouch{actor: ordinal, touch: touch{at: at, group: group, direct: flags&startDirect != 0}})
-		if w.firsts != nil {
-			w.firsts(&w.found[0], w.origins[s.segment()].sealed, s.index)
-			return nil
-		}
 		if w.settlement.first {
 			break
 		}
 	}
 	return w.giveFound(ordinal)
+}
+
+// firstJoined returns the first touch before a time of a visitor of the block who comes in the joined segments alone;
+// nil where there is none.
+func (w *startWalk) firstJoined(visitor uint32, to event.Time) *joinedStart {
+	if w.at == nil {
+		return nil
+	}
+	starts := w.at.of(visitor)
+	for i := range starts {
+		s := &starts[i]
+		if s.flags().noTouch() {
+			continue
+		}
+		if w.joined.timeOf(s) >= to {
+			return nil
+		}
+		return s
+	}
+	return nil
 }
 
 // giveFound gives the touches that were found of a visitor.

@@ -40,7 +40,7 @@ type startWalk struct {
 	wants  func(first uint32, who *visitorBits) // enters who of a block matters; nil for all
 	wanted visitorBits
 
-	firsts  func(t *actorTouch, of *sealed, index uint32) // takes the first touch of each visitor; nil where all are wanted
+	firsts  func(t *actorTouch, of *sealed, index uint32) // takes the first touch of each other visitor; nil where all are wanted
 	joining *joining                                      // takes the starts instead, where it isn't nil
 }
 
@@ -162,11 +162,7 @@ func (w *startWalk) nextVisitor() uint64 {
 
 // walkBlock walks the visitors from first on. Blocks must rise.
 func (w *startWalk) walkBlock(p *pass, first uint32) error {
-	w.at = w.joined.block(first)
-	if w.wants != nil {
-		w.wants(first, &w.wanted)
-	}
-	w.meet(first)
+	w.turn(first)
 	w.list()
 	w.r.work += 1 + len(w.hits.nodes) + len(w.visitors)
 	for i, visitor := range w.visitors {
@@ -174,8 +170,6 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		switch {
 		case w.others.has(visitor):
 			err = w.visitor(p, visitor, first+visitor)
-		case w.joining != nil:
-			w.copyJoined(visitor)
 		default:
 			own := w.spans[i]
 			w.r.work += int(own.to - own.from)
@@ -185,8 +179,30 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 			return err
 		}
 	}
-	if w.joining != nil && w.joining.drain && w.at != nil {
-		w.joined.blocks[first/blockVisitors] = nil
+	return w.r.look(p)
+}
+
+// turn goes to the block of visitors that begins with one of them.
+func (w *startWalk) turn(first uint32) {
+	w.at = w.joined.block(first)
+	if w.wants != nil {
+		w.wants(first, &w.wanted)
+	}
+	w.meet(first)
+}
+
+// walkOthers is walkBlock for those alone who come elsewhere than in the joined segments: of the others firstJoined
+// tells what there is.
+func (w *startWalk) walkOthers(p *pass, first uint32) error {
+	w.turn(first)
+	w.r.work += 1 + len(w.hits.nodes)
+	for at, word := range w.others {
+		for word &= w.wanted[at]; word != 0; word &= word - 1 {
+			visitor := uint32(64*at + bits.TrailingZeros64(word))
+			if err := w.visitor(p, visitor, first+visitor); err != nil {
+				return err
+			}
+		}
 	}
 	return w.r.look(p)
 }
@@ -208,7 +224,7 @@ func (w *startWalk) list() {
 			if w.at != nil {
 				own = w.at.spanOf(visitor)
 			}
-			if own.from == own.to && w.joining == nil && !w.others.has(visitor) {
+			if own.from == own.to && !w.others.has(visitor) {
 				continue
 			}
 			w.visitors, w.spans = append(w.visitors, visitor), append(w.spans, own)

@@ -95,7 +95,7 @@ func (q *Stats) answer(r *run) (*Answer, error) {
 	}
 	ranked := all.groups.ranked(all.periods[0].total.of)
 	shown, end := q.page(ranked, q.Limit)
-	answer := &Answer{Head: []Member{{"metric", Text(q.Metric.spelled(q.Property))}}}
+	answer := &Answer{Head: []Member{{"metric", Text(q.Metric.spelled(q.Property))}}, Left: len(ranked) - end}
 	if answer.Columns, answer.Rows, err = q.table(all, shown); err != nil {
 		return nil, err
 	}

@@ -147,6 +147,9 @@ func (q *Stats) bucketRows(g *gathered, chosen []group) ([][]Value, error) {
 		}
 		orders[i] = order
 	}
+	if q.Compare {
+		orders[1] = q.beside(g.periods[0], g.periods[1], orders)
+	}
 	nothing := q.Metric.measure().of(0)
 	at := map[uint64]int{} // where in parts a group and place stand
 	var parts []part
@@ -230,6 +233,19 @@ func (p *period) order(all bool) (o bucketOrder, ok bool) {
 		o.places[number] = place
 	}
 	return o, true
+}
+
+// beside is the order of the previous period's buckets beside those of the range.
+func (c *Common) beside(now, then *period, orders []bucketOrder) bucketOrder {
+	nows, thens := orders[0].numbers, orders[1].numbers
+	if !c.turns(len(nows), len(thens), now.buckets.starts[nows[0]], then.buckets.starts[thens[0]]) {
+		return orders[1]
+	}
+	turned := bucketOrder{numbers: append(slices.Clone(thens[1:]), thens[0]), places: slices.Clone(orders[1].places)}
+	for place, number := range turned.numbers {
+		turned.places[number] = place
+	}
+	return turned
 }
 
 // bucketText is the bucket at a place, null where the period has fewer.

@@ -47,7 +47,7 @@ func (r *run) runSuppressed(question Question) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer.Cut = nil
+	answer.Cut, answer.Left = nil, 0
 	answer.Foot = append(answer.Foot, Member{"suppressed", Bool(hid)})
 	return answer, nil
 }

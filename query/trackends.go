@@ -22,42 +22,69 @@ func (w *trackWalk) settle(b *block) error {
 	return w.r.overBudget(w.see.size() + w.result.size() + len(w.lists.nodes) + len(w.hits.nodes)/4)
 }
 
-// settleTouched does so once the first touches of those who began an attempt are found.
+// settleTouched does so where first touches tell groups: those of whoever began an attempt.
 func (w *trackWalk) settleTouched(b *block) error {
 	more := visitorBits{}
 	for i := range w.reached {
 		more.add(w.reached[i].visitor)
 	}
-	if err := w.starts.walkBlock(w.touchPass, b.first); err != nil {
+	if err := w.starts.walkOthers(w.touchPass, b.first); err != nil {
 		return err
 	}
 	for at, word := range w.begun {
 		for word &^= more[at]; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			w.opening = w.first[visitor].mark()
-			w.alone[0] = w.opening.time
-			if err := w.report(b, visitor, &w.opening, w.alone[:]); err != nil {
+			group, err := w.groupOf(b, visitor, &w.first[visitor], 0)
+			if err != nil {
 				return err
 			}
+			w.result.addOne(group)
 		}
 	}
 	for i := range w.reached {
 		one := &w.reached[i]
-		if err := w.report(b, one.visitor, &one.first, w.times[one.from:one.to]); err != nil {
+		group, err := w.groupOf(b, one.visitor, &one.first, one.seq)
+		if err != nil {
 			return err
 		}
+		w.result.enter(group, w.times[one.from:one.to])
 	}
 	return nil
 }
 
-// report enters the attempt of a visitor in the group of his first touch.
-func (w *trackWalk) report(b *block, visitor uint32, first *funnelMark, times []event.Time) error {
-	touch, err := w.touchOf(b, visitor, first)
-	if err != nil {
-		return err
+// groupOf returns the group of a visitor's first touch, by the first event of his attempt; seq is that event's position
+// where it is of no segment.
+func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin, seq event.Seq) (uint32, error) {
+	if !w.starts.others.has(visitor) {
+		start := w.starts.firstJoined(visitor, w.touchPass.to)
+		if start == nil {
+			return w.see.untouched, nil
+		}
+		if t := w.starts.joined.timeOf(start); t > first.time {
+			return w.see.untouched, nil
+		} else if t < first.time {
+			return w.groupOfKind(start.kind), nil
+		}
+		w.found[visitor] = firstTouch{
+			at: w.starts.joined.place(start), group: w.groupOfKind(start.kind), of: w.starts.origins[start.segment()].sealed, index: start.index,
+		}
+		w.touched.add(visitor)
 	}
-	w.result.enter(w.result.groupOf(first, touch), times)
-	return nil
+	w.opening = first.mark()
+	if first.of == 0 {
+		w.opening.seq = seq
+	}
+	touch, err := w.touchOf(b, visitor, &w.opening)
+	return w.result.groupOf(&w.opening, touch), err
+}
+
+// groupOfKind returns the group of a kind of touch of the joined segments.
+func (w *trackWalk) groupOfKind(kind uint16) uint32 {
+	slot := at(&w.groups, uint32(kind))
+	if *slot == 0 {
+		*slot = w.starts.groups.whole.list[w.starts.groupOfKind(kind)].fields + 1
+	}
+	return *slot - 1
 }
 
 // tied tells whether two segments have marks of one moment.

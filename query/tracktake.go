@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"slices"
 
 	"millimetric/index/event"
@@ -90,133 +89,117 @@ func (w *trackWalk) follow(first, visitor uint32) error {
 	if hits[0].of == 0 {
 		hits, live = hits[1:], w.lists.added(visitor)
 	}
-	if len(live) > 0 || !w.markInOrder(hits) && (!w.sortHits(hits) || !w.markInOrder(hits)) {
-		if err := w.markAll(first+visitor, hits, live); err != nil {
-			return err
+	if len(live) == 0 && w.inOrder(hits) {
+		if f := w.path; f.reached > 0 {
+			w.reach(visitor, reachedStep{first: f.best.first}, f.best.times[:f.reached])
 		}
-	}
-	if len(w.line) == 0 {
 		return nil
+	}
+	if err := w.markAll(first+visitor, hits, live); err != nil || len(w.line) == 0 {
+		return err
 	}
 	trail := w.best(w.line)
 	if trail == nil {
 		return nil
 	}
 	marks := w.flow.marks
-	from := len(w.times)
+	w.trail = w.trail[:0]
 	for _, i := range trail {
-		w.times = append(w.times, marks[i].time)
+		w.trail = append(w.trail, marks[i].time)
 	}
-	if w.starts == nil {
-		w.result.enter(0, w.times[from:])
-		w.times = w.times[:from]
-		return nil
-	}
-	w.begun.add(visitor)
-	w.reached = append(w.reached, reachedStep{visitor: visitor, first: marks[trail[0]], from: from, to: len(w.times)})
+	opening := &marks[trail[0]]
+	w.reach(visitor, reachedStep{first: trackBegin{opening.time, opening.visit, uint32(opening.seq)}, seq: opening.seq}, w.trail)
 	return nil
 }
 
-// markInOrder makes the marks of a visitor, where the events of one segment come behind those of the one before;
-// else it returns false.
-func (w *trackWalk) markInOrder(hits []trackHit) bool {
-	w.line, w.waiting.of = w.line[:0], 0
-	last := event.TimeMin - 1 // of an event that matters
-	for _, h := range hits {
-		of := w.segments[h.of-1]
-		from, to := of.of(int(h.at))
-		for from < to && !w.matters(of, from) {
-			from++
-		}
-		if from == to {
-			continue
-		}
-		for !w.matters(of, to-1) {
-			to--
-		}
-		if of.time+event.Time(of.times[from]) <= last {
-			return false
-		}
-		last = of.time + event.Time(of.times[to-1])
-		if of.inside {
-			w.markInside(of, from, to)
-		} else {
-			w.markBetween(of, from, to)
-		}
-	}
-	return true
-}
-
-// markInside makes marks of events of a segment that matter as a whole: of most, a look at the kind of their names
-// is enough.
-func (w *trackWalk) markInside(of *trackSegment, from, to int) {
-	waiting := -1 // began an attempt again since the last mark
-	for i, name := range of.names[from:to] {
-		switch of.kinds[name] {
-		case trackNothing:
-		case trackBegins:
-			if len(w.line) == 0 {
-				w.line = append(w.line, w.markAt(of, from+i))
-			} else {
-				waiting = from + i
-			}
-		default:
-			if waiting >= 0 {
-				w.waiting, waiting = trackBegin{of.time + event.Time(of.times[waiting]), of.number, uint32(waiting)}, -1
-			}
-			w.mark(w.markAt(of, from+i))
-		}
-	}
-	if waiting >= 0 {
-		w.waiting = trackBegin{of.time + event.Time(of.times[waiting]), of.number, uint32(waiting)}
-	}
-}
-
-// markBetween does so for events of a segment of which some are too early or too late.
-func (w *trackWalk) markBetween(of *trackSegment, from, to int) {
-	for i := from; i < to; i++ {
-		if !w.matters(of, i) {
-			continue
-		}
-		switch m := w.markAt(of, i); {
-		case of.kinds[of.names[i]] != trackBegins:
-			w.mark(m)
-		case !m.begins: // nothing comes of it
-		case len(w.line) == 0:
-			w.line = append(w.line, m)
-		default:
-			w.waiting = trackBegin{m.time, of.number, uint32(i)}
-		}
-	}
-}
-
-// mark adds a mark that can be more than a beginning, behind that of the beginning which waits. Before an attempt
-// began, nothing comes of it.
-func (w *trackWalk) mark(m funnelMark) {
-	if len(w.line) == 0 && !m.begins {
+// reach takes how far a visitor came.
+func (w *trackWalk) reach(visitor uint32, one reachedStep, times []event.Time) {
+	if w.starts == nil {
+		w.result.enter(0, times)
 		return
 	}
-	if w.waiting.of != 0 {
-		w.line = append(w.line, w.waiting.mark())
-		w.waiting.of = 0
-	}
-	w.line = append(w.line, m)
+	w.begun.add(visitor)
+	one.visitor, one.from = visitor, len(w.times)
+	w.times = append(w.times, times...)
+	one.to = len(w.times)
+	w.reached = append(w.reached, one)
 }
 
-// sortHits brings the segments of a visitor in the order of his first events there, and reports whether that
-// changed something.
-func (w *trackWalk) sortHits(hits []trackHit) bool {
-	first := func(h trackHit) event.Time {
+// trackCursor is where a walk over events of a visitor in a segment has come to.
+type trackCursor struct {
+	of     *trackSegment
+	at, to int
+	time   event.Time // of the event there
+}
+
+// inOrder offers the events of a visitor to the flow, those of his segments merged; it returns false where two
+// segments have events of one moment, as their places tell no order.
+func (w *trackWalk) inOrder(hits []trackHit) bool {
+	w.path.clear()
+	cursors := w.cursors[:0]
+	for _, h := range hits {
 		of := w.segments[h.of-1]
-		from, _ := of.of(int(h.at))
-		return of.time + event.Time(of.times[from])
+		c := trackCursor{of: of}
+		c.at, c.to = of.of(int(h.at))
+		if w.offerUntil(&c, event.TimeMin) {
+			cursors = append(cursors, c)
+		}
 	}
-	inOrder := func(a, b trackHit) int { return cmp.Compare(first(a), first(b)) }
-	if slices.IsSortedFunc(hits, inOrder) {
-		return false
+	w.cursors = cursors
+	for len(cursors) > 1 && !w.path.done() {
+		next, until := earliest(cursors)
+		if cursors[next].time == until {
+			return false
+		}
+		if !w.offerUntil(&cursors[next], until) {
+			cursors = slices.Delete(cursors, next, next+1)
+		}
 	}
-	slices.SortFunc(hits, inOrder)
+	if len(cursors) == 1 {
+		w.offerUntil(&cursors[0], event.TimeMax+1)
+	}
 	return true
+}
+
+// earliest returns which of some cursors stands at the earliest event, and the time of the others' earliest.
+func earliest(cursors []trackCursor) (next int, until event.Time) {
+	until = event.TimeMax + 1
+	for i := 1; i < len(cursors); i++ {
+		if t := cursors[i].time; t < cursors[next].time {
+			next, until = i, cursors[next].time
+		} else {
+			until = min(until, t)
+		}
+	}
+	return next, until
+}
+
+// offerUntil offers events to the flow up to a time. It leaves the cursor at the first that doesn't come before, and
+// returns whether there is one.
+func (w *trackWalk) offerUntil(c *trackCursor, until event.Time) bool {
+	of, f := c.of, w.path
+	times := of.times[c.at:c.to]
+	for i, name := range of.names[c.at:c.to] {
+		kind := of.kinds[name]
+		if kind == trackNothing {
+			continue
+		}
+		t := of.time + event.Time(times[i])
+		switch {
+		case t >= until:
+			c.at, c.time = c.at+i, t
+			return true
+		case !of.inside && (t < w.from || t >= w.pass.to):
+		case kind == trackBegins:
+			f.begin(trackBegin{t, of.number, uint32(c.at + i)})
+		default:
+			f.offer(trackBegin{t, of.number, uint32(c.at + i)}, &of.marks[name])
+		}
+		if f.done() {
+			return false
+		}
+	}
+	return false
 }
 
 // markAll makes marks of all events of a visitor that matter, and brings them in order.

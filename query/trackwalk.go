@@ -13,12 +13,12 @@ import (
 //
 //  1. Most visitors do nothing but begin attempts, as they have no event of a name that could be more: which visitors
 //     have which names segments know. Of them only the first beginning matters, and of most only that there is one.
-//  2. Of the others it is noted where their events are, segment by segment, and each is followed at once. Of several
-//     events in a row that can only begin an attempt, the first and the last matter, and the last only once something
-//     follows (see funnelBlocks).
-//  3. Where events of segments interleave, and where some are live, all events of a visitor that matter are gathered
-//     and sorted. Positions aren't kept: where two segments have events of one moment, the rows are looked at.
-//  4. First touches are only looked for once it is known who began an attempt.
+//  2. Of the others it is noted where their events are, segment by segment, and each is followed at once, the events
+//     of his segments merged (see trackFlow).
+//  3. Where two segments have events of one moment, and where some are live, all events of a visitor that matter are
+//     gathered and sorted. Positions aren't kept: the rows are looked at for them.
+//  4. First touches are only looked for once it is known who began an attempt. Who comes in joined starts alone has his
+//     there, at the begin of a stretch of a list (see startWalk).
 type trackWalk struct {
 	*funnelBlocks
 	pass      *pass
@@ -34,16 +34,18 @@ type trackWalk struct {
 	room      block
 	hits      blockLists[trackHit]      // of the visitors of the block who may do more
 	first     [blockVisitors]trackBegin // by visitor who does no more than begin attempts: his first
-	line      []funnelMark              // of the visitor at hand
-	waiting   trackBegin                // of his: he began an attempt again since the last mark; of is 0 for none
+	path      *trackFlow                // of the visitor at hand
+	cursors   []trackCursor             // likewise
+	line      []funnelMark              // likewise, where his events come in no order
+	trail     []event.Time              // likewise
 	times     []event.Time              // of steps that were taken
 	reached   []reachedStep             // how far visitors of the block came, where that must wait for first touches
 	touched   visitorBits               // who has a first touch
 	found     [blockVisitors]firstTouch // his
+	groups    []uint32                  // by kind of the joined starts: the group plus one, or 0 where that isn't known
 	again     []funnelMark
 	touch     funnelMark
 	opening   funnelMark
-	alone     [1]event.Time
 }
 
 // trackKind says what events of a name can do.
@@ -67,7 +69,8 @@ type trackBegin struct {
 // reachedStep is how far a visitor came: the times of his steps are some of those of the block.
 type reachedStep struct {
 	visitor  uint32
-	first    funnelMark
+	first    trackBegin
+	seq      event.Seq // of the first event, where that is of no segment
 	from, to int
 }
 
@@ -101,7 +104,7 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	if !f.tracked() {
 		return false, nil
 	}
-	w := &trackWalk{funnelBlocks: f, pass: p}
+	w := &trackWalk{funnelBlocks: f, pass: p, path: newTrackFlow(f.flow, f.see.beginTo)}
 	own := *p
 	if !f.r.bound(&own) {
 		return true, nil

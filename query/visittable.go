@@ -82,7 +82,7 @@ func (q *Sessions) table(r *run, groups *grouping, periods []*visitPeriod) (*Ans
 	start := min(q.Page.Skip, len(whole.list))
 	end := min(start+q.Limit, len(whole.list))
 	shown, rest := whole.list[start:end], whole.list[end:]
-	answer := &Answer{}
+	answer := &Answer{Left: len(rest)}
 	if len(rest) > 0 {
 		other := &visitSet{}
 		for _, set := range rest {
@@ -138,7 +138,9 @@ func (q *Sessions) part(groups *grouping, periods []*visitPeriod) (whole, parts 
 			if !ok {
 				return nil, nil, nil, tooManyBuckets()
 			}
-			orders = append(orders, order)
+			if orders = append(orders, order); i == 1 {
+				orders[1] = q.beside(periods[0].buckets, p.buckets, orders)
+			}
 		}
 		for _, v := range p.kept {
 			group := groups.number(v.fields, v.entryPath, v.exitPath)

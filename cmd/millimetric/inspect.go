@@ -58,6 +58,9 @@ func inspectCommand() *cobra.Command {
 		if err != nil || n < 1 || n > len(segments) {
 			return usageError{fmt.Errorf("no segment has the number %q; there are %d", args[0], len(segments))}
 		}
+		if last := segments[n-1].LastSection(); *section > int(last) {
+			return usageError{fmt.Errorf("segment %d has no section %d; its last is %d", n, *section, last)}
+		}
 		if *section >= 0 {
 			return segments[n-1].Dump(cmd.OutOrStdout(), index.SectionID(*section))
 		}

@@ -10,7 +10,7 @@ import (
 // less than was there.
 type snapshot struct {
 	*engine.Snapshot
-	since  event.Time // when the retention window was last changed
+	past   engine.PastWindows
 	retold event.Time // when the sources were last told anew
 }
 
@@ -18,7 +18,8 @@ func (f *folder) snapshot(project event.Project) *snapshot {
 	// A change is noted before it is made, so whoever sees the window that was set after the snapshot was
 	// taken sees that, too: at worst a replay looks less exact than it is.
 	taken := f.engine.Snapshot(project)
-	return &snapshot{taken, f.book.RetentionSince(project), f.book.Reclassified(project)}
+	ended, reach := f.book.PastWindows(project)
+	return &snapshot{taken, engine.PastWindows{Ended: ended, Reach: reach}, f.book.Reclassified(project)}
 }
 
 // Lost is part of query.Losses.
@@ -27,7 +28,7 @@ func (s *snapshot) Lost(position event.Seq, from, to event.Time) ([]query.Loss, 
 	if err != nil {
 		return nil, err
 	}
-	took, err := s.RetentionTook(position, from, to, s.since)
+	took, err := s.RetentionTook(position, from, to, s.past)
 	if err != nil {
 		return nil, err
 	}

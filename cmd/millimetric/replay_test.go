@@ -252,3 +252,41 @@ func TestAReplayFromBeforeAWindowWasSetIsNotExact(t *testing.T) {
 		t.Errorf("after: %s", got)
 	}
 }
+
+// TestAReplayFromBeforeAWindowWasMadeLongerIsNotExact has a window destroy, and another one hide, what a longer
+// one doesn't bring back, or shows again.
+func TestAReplayFromBeforeAWindowWasMadeLongerIsNotExact(t *testing.T) {
+	r := startServer(t)
+	project := r.folder.book.Projects(r.folder.book.Accounts()[0].ID)[0]
+	settings := "/v1/admin/projects/" + project.ID + "/settings"
+	add := func(days ...int) {
+		var events []event.Event
+		for _, n := range days {
+			events = append(events, event.Event{Time: event.TimeOf(testNow.AddDate(0, 0, -n)), Name: "x", AnonymousID: "a", SessionID: "s", Properties: "{}"})
+		}
+		if err := r.folder.engine.Append(t.Context(), project.Number, events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(what, from, want string, exact bool) {
+		t.Helper()
+		_, got := fetch(t, "GET", r.url+"/v1/stats?from="+from+"&to=2030-01-01&as_of=3&project_id="+project.ID, r.words["ak"], "")
+		if !strings.Contains(got, want) || strings.Contains(got, `"because":["retention"]`) == exact {
+			t.Errorf("%s: want %s, exact: %v, got %s", what, want, exact, got)
+		}
+	}
+	recent := testNow.AddDate(0, 0, -9).Format(time.DateOnly)
+	add(50, 15, 0)
+	r.do("PATCH", settings, `{"retention_days":20}`, 200, nil)
+	if err := r.folder.engine.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.do("PATCH", settings, `{"retention_days":0}`, 200, nil)
+	check("one event is destroyed", "2020-01-01", `"value":2`, false)
+	check("nothing so new was destroyed", recent, `"value":1`, true)
+	r.do("PATCH", settings, `{"retention_days":10}`, 200, nil)
+	check("another is hidden", "2020-01-01", `"value":1`, false)
+	r.do("PATCH", settings, `{"retention_days":100}`, 200, nil)
+	check("which is shown again, if it isn't destroyed yet", "2020-01-01", `"value":`, false)
+	check("nothing so new was hidden", recent, `"value":1`, true)
+}

@@ -48,12 +48,21 @@ func Draw(question query.Question, a *query.Answer) (svg []byte, ok bool, err er
 	if err != nil {
 		return nil, false, fmt.Errorf("draw: %w", err)
 	}
-	c.foot = strings.TrimSuffix(c.foot+" · ", " · ")
+	if a.Left > 0 {
+		left := fmt.Sprintf("without %s more %s", grouped(strconv.Itoa(a.Left)), plural(float64(a.Left), "groups"))
+		c.note(left)
+		c.say("%s.", left)
+	}
+	c.note(fmt.Sprintf("as of %d", a.AsOf))
+	return c.svg(), true, nil
+}
+
+// note adds a word to what stands below a picture.
+func (c *canvas) note(text string) {
 	if c.foot != "" {
 		c.foot += " · "
 	}
-	c.foot += fmt.Sprintf("as of %d", a.AsOf)
-	return c.svg(), true, nil
+	c.foot += text
 }
 
 // about says what a picture is about: the range, who is counted, and what else was asked for.

@@ -297,3 +297,36 @@ func TestTicksAreRoundAndHoldAll(t *testing.T) {
 		}
 	}
 }
+
+func TestAPictureSaysHowManyGroupsWereCut(t *testing.T) {
+	site := querytest.Slice(querytest.Site())
+	for _, line := range []string{
+		"stats group_by=path limit=1", "stats group_by=path interval=week limit=1", "sources breakdown=source limit=1", "sessions group_by=exit_path limit=1",
+		"attribution conversion=purchase group_by=source limit=1", "funnel step=$pageview step=signup breakdown=country limit=1",
+	} {
+		if svg := draw(t, site, line+whole); !bytes.Contains(svg, []byte(" more groups · as of ")) {
+			t.Errorf("%s: %s", line, svg)
+		}
+		if svg := draw(t, site, strings.Replace(line, "limit=1", "limit=100", 1)+whole); bytes.Contains(svg, []byte("more group")) {
+			t.Errorf("%s, uncut: %s", line, svg)
+		}
+	}
+}
+
+// TestThePeriodBeforeEndsWhereItHasNoBucket compares May with April, which has no 31st.
+func TestThePeriodBeforeEndsWhereItHasNoBucket(t *testing.T) {
+	svg := string(draw(t, querytest.Slice(querytest.Site()), "stats interval=day fill=zero compare=previous_period from=2026-05-01 to=2026-06-01"))
+	for _, want := range []string{"30 May: 0, before 0", "31 May: 0, before –"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no %q in %s", want, svg)
+		}
+	}
+}
+
+func TestPointsNeedTwoShares(t *testing.T) {
+	for _, c := range []struct{ now, then, want string }{{"0.5", "0.25", "+25.0"}, {"0", "0.25", "−25.0"}, {"0.2", "0.2", "±0"}, {"", "0.25", ""}, {"0.25", "", ""}} {
+		if got := points(number(c.now), number(c.then)); got != c.want {
+			t.Errorf("%s after %s: %q, want %q", c.now, c.then, got, c.want)
+		}
+	}
+}

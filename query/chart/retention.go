@@ -137,7 +137,7 @@ func (c *canvas) cohort(q *query.Retention, of *cohort, y, cell float64) (partia
 		base := y + 19
 		if q.Compare {
 			base = y + 14
-			c.text(x+cell/2, y+25, class, atMiddle, 9, points(share, of.before(k)))
+			c.text(x+cell/2, y+25, class, atMiddle, 9, points(p.Share, of.before(k)))
 		}
 		c.text(x+cell/2, base, class, atMiddle, sizeNote, strings.TrimSuffix(p.Share.share(), "%")+suffix(p.Share))
 		c.end()
@@ -153,18 +153,21 @@ func suffix(share number) string {
 	return "%"
 }
 
-// before is the share of the cohort that it is compared with.
-func (of *cohort) before(k int) float64 {
+// before is the share of the cohort that it is compared with, "" where that is empty.
+func (of *cohort) before(k int) number {
 	if of.Previous == nil || k >= len(of.Previous.Periods) {
-		return 0
+		return ""
 	}
-	return of.Previous.Periods[k].Share.float()
+	return of.Previous.Periods[k].Share
 }
 
-// points is the difference of two shares.
-func points(now, then float64) string {
-	difference := 100 * (now - then)
+// points is the difference of two shares, "" where one of them is none: nobody is less than somebody by no
+// number of points.
+func points(now, then number) string {
+	difference := 100 * (now.float() - then.float())
 	switch {
+	case now == "" || then == "":
+		return ""
 	case difference >= 0.05:
 		return fmt.Sprintf("+%.1f", difference)
 	case difference <= -0.05:

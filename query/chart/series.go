@@ -45,6 +45,11 @@ func readSeries(c *query.Common, interval query.Interval, a *query.Answer, group
 	}
 	value, before := slices.Index(a.Columns, measure), slices.Index(a.Columns, "previous")
 	s.compare = before >= 0
+	from, to := c.Previous()
+	thens, ok := query.Buckets(interval, c.Zone, from, to)
+	if !ok {
+		return nil, fmt.Errorf("too many buckets")
+	}
 	place := map[string]int{}
 	for _, row := range a.Rows {
 		name := labelOf(row[1 : 1+groups])
@@ -52,7 +57,7 @@ func readSeries(c *query.Common, interval query.Interval, a *query.Answer, group
 		if !known {
 			k = len(s.curves)
 			place[name] = k
-			s.curves = append(s.curves, newCurve(name, len(starts), empty))
+			s.curves = append(s.curves, newCurve(name, len(starts), len(thens), empty))
 		}
 		var now number
 		if err := read(row[value], &now); err != nil {
@@ -69,7 +74,7 @@ func readSeries(c *query.Common, interval query.Interval, a *query.Answer, group
 		if err := read(row[before], &previous); err != nil {
 			return nil, err
 		}
-		if inRange {
+		if inRange && i < len(thens) {
 			s.curves[k].then[i] = previous[measure]
 		}
 	}
@@ -77,10 +82,15 @@ func readSeries(c *query.Common, interval query.Interval, a *query.Answer, group
 	return s, nil
 }
 
-func newCurve(name string, n int, empty string) curve {
+// newCurve makes a curve of n buckets beside thens ones of the period before: where that has fewer, as April
+// beside May, its curve ends.
+func newCurve(name string, n, thens int, empty string) curve {
 	c := curve{name: name, now: make([]number, n), then: make([]number, n)}
 	for i := range n {
-		c.now[i], c.then[i] = number(empty), number(empty)
+		c.now[i] = number(empty)
+	}
+	for i := range min(n, thens) {
+		c.then[i] = number(empty)
 	}
 	return c
 }

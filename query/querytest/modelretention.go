@@ -25,10 +25,11 @@ func (m Model) retention(q *query.Retention) string {
 	before := *q
 	before.From, before.To = m.previous(&q.Common)
 	then := m.births(&before)
-	at, past := q.From, before.From
-	for at < q.To || past < before.To {
-		nowStart, nowBorn := m.step(q, &at, q.To, now)
-		thenStart, thenBorn := m.step(q, &past, before.To, then)
+	nows := m.periods(q, q.From, q.To)
+	thens := m.beside(&q.Common, nows, m.periods(q, before.From, before.To))
+	for place := range max(len(nows), len(thens)) {
+		nowStart, nowBorn := bornAt(nows, place, now)
+		thenStart, thenBorn := bornAt(thens, place, then)
 		if len(nowBorn)+len(thenBorn) > 0 {
 			cohorts = append(cohorts, object(append(m.cohort(q, nowStart, nowBorn), "previous", raw(object(m.cohort(q, thenStart, thenBorn)...)))...))
 		}
@@ -36,14 +37,22 @@ func (m Model) retention(q *query.Retention) string {
 	return `{"cohorts":` + list(cohorts)
 }
 
-// step goes on to the next bucket of a period; there is none beyond its end.
-func (m Model) step(q *query.Retention, at *event.Time, end event.Time, births map[event.Time][]birth) (*event.Time, []birth) {
-	if *at >= end {
+// periods returns the starts of all periods of a range.
+func (m Model) periods(q *query.Retention, from, to event.Time) (starts []event.Time) {
+	for at := from; at < to; {
+		start := m.Walk.start(q.Period, q.Zone, at)
+		starts = append(starts, start)
+		at = m.Walk.next(q.Period, q.Zone, start)
+	}
+	return starts
+}
+
+// bornAt returns the period at a place, and who was born in it; there is none beyond the last.
+func bornAt(starts []event.Time, place int, births map[event.Time][]birth) (*event.Time, []birth) {
+	if place >= len(starts) {
 		return nil, nil
 	}
-	start := m.Walk.start(q.Period, q.Zone, *at)
-	*at = m.Walk.next(q.Period, q.Zone, start)
-	return &start, births[start]
+	return &starts[place], births[starts[place]]
 }
 
 // births parts the actors who were born in the range by the bucket of their birth.

@@ -189,7 +189,7 @@ func (m Model) statsRows(q *query.Stats, columns []event.Column, groups [][]grou
 		from, to := m.previous(&q.Common)
 		buckets = [2][]event.Time{m.buckets(q, q.From, q.To), nil}
 		if q.Compare {
-			buckets[1] = m.buckets(q, from, to)
+			buckets[1] = m.beside(&q.Common, buckets[0], m.buckets(q, from, to))
 		}
 	}
 	for place := range max(len(buckets[0]), len(buckets[1])) {
@@ -276,6 +276,16 @@ func (m Model) previous(c *query.Common) (from, to event.Time) {
 		from = month(from - 1)
 	}
 	return from, c.From
+}
+
+// beside puts the buckets of the previous period in the order in which they stand beside those of the range:
+// the rest of a bucket that comes before as many as the range has, which begins with a whole one, stands last.
+func (m Model) beside(c *query.Common, nows, thens []event.Time) []event.Time {
+	from, _ := m.previous(c)
+	if nows[0] != c.From || thens[0] == from || len(thens)-len(nows) != 1 {
+		return thens
+	}
+	return append(slices.Clone(thens[1:]), thens[0])
 }
 
 func (m Model) sources(q *query.Sources, asOf event.Seq) string {

@@ -172,6 +172,9 @@ func (m Model) sessions(q *query.Sessions, asOf event.Seq) string {
 	}
 	// Buckets are places: with a comparison among all of their period, else among those that hold a visit.
 	nows, thens := m.visitBuckets(q, kept, q.From, q.To), m.visitBuckets(q, before, from, to)
+	if q.Compare && q.Interval != query.IntervalNone {
+		thens = m.beside(&q.Common, nows, thens)
+	}
 	groups := m.visitGroups(q, kept, before, nil, nil)
 	if len(q.GroupBy) == 0 && q.Interval == query.IntervalNone && len(groups) == 0 {
 		groups = []visitGroup{{}}

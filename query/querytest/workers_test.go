@@ -48,7 +48,7 @@ func TestAnswersAreTheSameHoweverManyWork(t *testing.T) {
 		} {
 			helped := query.NewWorkers(3, 1)
 			for _, days := range []string{"from=2026-03-01&to=2026-04-20", "from=2026-03-03&to=2026-03-05"} {
-				sameWithHelp(t, source, helped, name, question+"&explain=true&"+days)
+				sameWithHelp(t, source, helped, 8<<20, name, question+"&explain=true&"+days)
 			}
 			if _, hired := helped.Counts(); hired < 4 {
 				t.Errorf("%s: %s was answered with %d helpers", name, question, hired)
@@ -57,9 +57,21 @@ func TestAnswersAreTheSameHoweverManyWork(t *testing.T) {
 	}
 }
 
-func sameWithHelp(t *testing.T, source query.Source, helpers *query.Workers, name, question string) {
+// Where there is little room, what is known of some segments is joined with others, and by all who work at it.
+func TestAnswersAreTheSameHoweverManyJoinWhatIsKnown(t *testing.T) {
+	for name, source := range manyBlocks(t) {
+		helped := query.NewWorkers(3, 1)
+		question := "attribution?conversion=$pageview&models=first,linear&lookback=0&group_by=source,campaign&explain=true&from=2026-03-01&to=2026-04-20"
+		sameWithHelp(t, source, helped, 400<<10, name, question)
+		if _, hired := helped.Counts(); hired < 4 {
+			t.Errorf("%s: %d helpers joined", name, hired)
+		}
+	}
+}
+
+func sameWithHelp(t *testing.T, source query.Source, helpers *query.Workers, memoBytes int64, name, question string) {
 	t.Helper()
-	memo, others := query.NewMemo(8<<20), query.NewMemo(8<<20)
+	memo, others := query.NewMemo(memoBytes), query.NewMemo(memoBytes)
 	ask := func(workers *query.Workers, memo *query.Memo) string {
 		q, err := parse(question)
 		if err != nil {

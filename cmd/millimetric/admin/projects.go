@@ -201,6 +201,9 @@ func (d *Door) change(p *auth.Project, want auth.ProjectChange, settings setting
 		settings.apply(&next)
 		if moved {
 			next.RetentionSince = event.TimeOf(d.Now())
+			if d.Engine.Retention(p.Number) != 0 {
+				next.RetentionReach = max(next.RetentionReach, d.Engine.Oldest(p.Number))
+			}
 		}
 		want.Settings = &next
 	}

@@ -9,6 +9,7 @@ package ask
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -45,7 +46,7 @@ type question struct {
 	name    string
 	example string
 	// tables makes tables of an answer whose main member isn't "rows".
-	tables func(envelope []member) ([][][]member, error)
+	tables func(envelope []member, asked url.Values) ([][][]member, error)
 	// columns are those shown in a table, all where there are none named.
 	columns []string
 	// measure is the column that bars are drawn of, "" for none; with a dot, the end of its name.
@@ -54,6 +55,9 @@ type question struct {
 	nested bool
 	// notes are members beside the rows that are always printed.
 	notes []string
+	// terse says that the answer tells of groups that were cut only where it is explained: what is printed
+	// as a table always is, so that nothing is cut without a word.
+	terse bool
 }
 
 var questions = []question{
@@ -62,18 +66,21 @@ var questions = []question{
 		example: "  millimetric stats --metric uniques --interval day\n" +
 			"  millimetric stats --group-by path --where 'country eq DE' --limit 10\n" +
 			"  millimetric stats --event purchase --from 2026-05-01 --to 2026-06-01 --tz Europe/Berlin --json",
-		measure: "value",
+		measure: "value", terse: true,
+		notes: []string{"other", "groups_total"},
 	},
 	{
 		name:    "sources",
 		example: "  millimetric sources --limit 10\n  millimetric sources --breakdown source --where 'event_name eq signup'",
-		measure: "events",
+		measure: "events", terse: true,
+		notes: []string{"other", "groups_total"},
 	},
 	{
 		name: "query",
 		example: "  millimetric query --event purchase --limit 5\n" +
 			"  millimetric query --where 'properties.amount gte 100' --json",
 		columns: []string{"timestamp", "event_name", "anonymous_id", "user_id", "source", "medium", "path", "country", "device_type", "browser"},
+		terse:   true,
 	},
 	{
 		name: "paths",
@@ -205,7 +212,7 @@ func (q question) command(now func() time.Time) *cobra.Command {
 		if key == "" {
 			return usage("set %s to a read key (rk_…) of the project", keyVariable)
 		}
-		got, err := fetch(cmd.Context(), *server, q.name, key, accept, values)
+		got, err := fetch(cmd.Context(), *server, q.name, key, accept, q.sent(values, as))
 		if err != nil {
 			return err
 		}
@@ -215,6 +222,16 @@ func (q question) command(now func() time.Time) *cobra.Command {
 		return q.print(cmd.OutOrStdout(), got.body, values, as)
 	}
 	return cmd
+}
+
+// sent is what the server is asked: a table says how much was cut, too.
+func (q question) sent(asked url.Values, as look) url.Values {
+	if !q.terse || as.json || as.csv || as.svg != "" || asked.Has("cursor") {
+		return asked
+	}
+	sent := maps.Clone(asked)
+	sent.Set("explain", "true")
+	return sent
 }
 
 func (q question) long() string {

@@ -2,6 +2,7 @@ package ask
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,13 +19,13 @@ var nestedMembers = []string{"rows", "steps", "groups", "other", "actors", "coho
 
 // funnelTables shows the steps, of all actors and of each group, and then the actors that were asked
 // for.
-func funnelTables(envelope []member) ([][][]member, error) {
+func funnelTables(envelope []member, asked url.Values) ([][][]member, error) {
 	steps, err := stepRows(nil, find(envelope, "steps"))
 	if err != nil {
 		return nil, err
 	}
 	if groups := find(envelope, "groups"); groups.Kind() == jsontext.KindBeginArray {
-		if steps, err = groupRows(envelope, groups); err != nil {
+		if steps, err = groupRows(envelope, groups, asked.Has("cursor")); err != nil {
 			return nil, err
 		}
 	}
@@ -39,7 +40,7 @@ func funnelTables(envelope []member) ([][][]member, error) {
 	return tables, nil
 }
 
-func groupRows(envelope []member, groups jsontext.Value) ([][]member, error) {
+func groupRows(envelope []member, groups jsontext.Value, later bool) ([][]member, error) {
 	all, err := stepRows([]member{{"group", plain("(all)")}}, find(envelope, "steps"))
 	if err != nil {
 		return nil, err
@@ -53,8 +54,11 @@ func groupRows(envelope []member, groups jsontext.Value) ([][]member, error) {
 		if err != nil {
 			return nil, err
 		}
-		more := int(number(find(envelope, "groups_total"))) - len(list)
-		list = append(list, append([]member{{"group", plain(fmt.Sprintf("(%d more)", more))}}, rest...))
+		name := "(the rest)" // how many groups earlier pages had isn't told
+		if !later {
+			name = fmt.Sprintf("(%d more)", int(number(find(envelope, "groups_total")))-len(list))
+		}
+		list = append(list, append([]member{{"group", plain(name)}}, rest...))
 	}
 	for _, group := range list {
 		rows, err := stepRows([]member{{"group", find(group, "group")}}, find(group, "steps"))
@@ -100,7 +104,7 @@ func stepRows(before []member, steps jsontext.Value) ([][]member, error) {
 }
 
 // retentionTables shows one row per cohort, and a star at what hasn't ended yet.
-func retentionTables(envelope []member) ([][][]member, error) {
+func retentionTables(envelope []member, _ url.Values) ([][][]member, error) {
 	cohorts, err := rowsOf(find(envelope, "cohorts"))
 	if err != nil {
 		return nil, err

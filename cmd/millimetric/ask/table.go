@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"math"
 	"net/url"
 	"os"
 	"slices"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
 
@@ -20,11 +18,9 @@ import (
 )
 
 const (
-	none        = "(none)" // stands for a missing value
-	widthPlain  = 80       // of the output where it is no terminal
-	cellMax     = 60       // runes of a cell on a terminal
-	barWidthMin = 10
-	barWidthMax = 40
+	none       = "(none)" // stands for a missing value
+	widthPlain = 80       // of the output where it is no terminal
+	cellMax    = 60       // runes of a cell on a terminal
 )
 
 // member is one member of a JSON object, in the order in which the server gave them.
@@ -46,7 +42,7 @@ func (q question) print(out io.Writer, answer []byte, asked url.Values, as look)
 	width, terminal := widthOf(out)
 	var b strings.Builder
 	if q.tables != nil {
-		tables, err := q.tables(envelope)
+		tables, err := q.tables(envelope, asked)
 		if err != nil {
 			return fmt.Errorf("read the answer: %w", err)
 		}
@@ -84,10 +80,11 @@ func (q question) nestedTables(b *strings.Builder, tables [][][]member, asked ur
 			continue
 		}
 		g := q.grid(rows, asked, terminal)
-		if q.measure != "" && i == 0 && as.bars {
-			g.addBars(q.measure, rows, width)
+		measure := ""
+		if i == 0 && as.bars {
+			measure = q.measure
 		}
-		fmt.Fprintln(b, g.render())
+		fmt.Fprintln(b, g.finish(measure, rows, width, terminal))
 	}
 }
 
@@ -111,11 +108,11 @@ func (q question) table(list member, asked url.Values, as look, width int, termi
 			rows[i] = flat(rows[i])
 		}
 	}
-	g := q.grid(rows, asked, terminal)
-	if measure := q.measured(rows[0]); measure != "" && as.bars {
-		g.addBars(measure, rows, width)
+	measure := ""
+	if as.bars {
+		measure = q.measured(rows[0])
 	}
-	return g.render() + "\n", nil
+	return q.grid(rows, asked, terminal).finish(measure, rows, width, terminal) + "\n", nil
 }
 
 // measured is the column that bars are drawn of: that of the measure, or the first whose name ends in it.
@@ -172,9 +169,14 @@ func (q question) noted(envelope []member) string {
 		}
 		var parts []string
 		for _, n := range flat(flat([]member{m})) {
+			if n.value.Kind() == jsontext.KindBeginArray { // of the rest by bucket
+				continue
+			}
 			parts = append(parts, strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(reply.Printable(n.name), m.name), ".")+" "+cell(n.value)))
 		}
-		b.WriteString(reply.Printable(m.name) + ": " + strings.Join(parts, ", ") + "\n")
+		if len(parts) > 0 {
+			b.WriteString(reply.Printable(m.name) + ": " + strings.Join(parts, ", ") + "\n")
+		}
 	}
 	return b.String()
 }
@@ -210,13 +212,6 @@ func (q question) footer(envelope []member, asked url.Values) string {
 	return text
 }
 
-// grid is a table of text.
-type grid struct {
-	head  []string
-	body  [][]string
-	right []bool // columns of numbers
-}
-
 func (q question) grid(rows [][]member, asked url.Values, cut bool) *grid {
 	g := &grid{}
 	var columns []string
@@ -245,72 +240,6 @@ func (q question) grid(rows [][]member, asked url.Values, cut bool) *grid {
 		g.body = append(g.body, cells)
 	}
 	return g
-}
-
-// addBars adds a column of bars in proportion to the measure; the longest fits into width.
-func (g *grid) addBars(measure string, rows [][]member, width int) {
-	used := 0
-	for i, name := range g.head {
-		widest := text.StringWidth(name)
-		for _, cells := range g.body {
-			widest = max(widest, text.StringWidth(cells[i]))
-		}
-		used += widest + len("  ")
-	}
-	room := min(max(width-used, barWidthMin), barWidthMax)
-	most := 0.0
-	for _, row := range rows {
-		most = max(most, number(find(row, measure)))
-	}
-	g.head, g.right = append(g.head, ""), append(g.right, false)
-	for i, row := range rows {
-		g.body[i] = append(g.body[i], bar(number(find(row, measure)), most, room))
-	}
-}
-
-// bar draws value in eighths of a block, most being width blocks. What isn't zero is seen.
-func bar(value, most float64, width int) string {
-	if value <= 0 || most <= 0 {
-		return ""
-	}
-	eighths := max(int(math.Round(value/most*float64(8*width))), 1)
-	text := strings.Repeat("█", eighths/8)
-	if rest := eighths % 8; rest > 0 {
-		text += string([]rune("▏▎▍▌▋▊▉")[rest-1])
-	}
-	return text
-}
-
-func (g *grid) render() string {
-	w := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Format.Header = text.FormatDefault
-	w.SetStyle(style)
-	w.SuppressTrailingSpaces()
-	var columns []table.ColumnConfig
-	for i, right := range g.right {
-		align := text.AlignLeft
-		if right {
-			align = text.AlignRight
-		}
-		columns = append(columns, table.ColumnConfig{Number: i + 1, Align: align, AlignHeader: align})
-	}
-	w.SetColumnConfigs(columns)
-	w.AppendHeader(rowOf(g.head))
-	for _, cells := range g.body {
-		w.AppendRow(rowOf(cells))
-	}
-	return w.Render()
-}
-
-func rowOf(cells []string) table.Row {
-	row := make(table.Row, len(cells))
-	for i, c := range cells {
-		row[i] = c
-	}
-	return row
 }
 
 // members takes a JSON object apart.

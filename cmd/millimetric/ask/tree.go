@@ -64,8 +64,9 @@ func treeTable(root []byte, as look, width int, cut bool) (string, error) {
 		}
 	}
 	add(top, 0)
+	measure := ""
 	if as.bars {
-		g.addBars("count", counts, width)
+		measure = "count"
 	}
-	return g.render() + "\n", nil
+	return g.finish(measure, counts, width, cut) + "\n", nil
 }

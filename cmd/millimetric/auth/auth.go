@@ -99,12 +99,12 @@ type Book struct {
 // index is the whole book, for look-ups. It is never changed once published.
 type index struct {
 	accounts []Account
-	projects map[string]*Project          // by id
-	keys     map[string]*entry            // by prefix
-	origins  map[string]bool              // allowed by any project
-	zones    map[event.Project]string     // of those that have one
-	windows  map[event.Project]event.Time // when they were changed, where they were
-	retold   map[event.Project]event.Time // when sources were last told anew
+	projects map[string]*Project           // by id
+	keys     map[string]*entry             // by prefix
+	origins  map[string]bool               // allowed by any project
+	zones    map[event.Project]string      // of those that have one
+	windows  map[event.Project]pastWindows // of projects that had others
+	retold   map[event.Project]event.Time  // when sources were last told anew
 }
 
 // entry is a key and when it was last used; the latter is shared by all indexes that hold the key.
@@ -159,7 +159,7 @@ func load[T any](store Store, kind string, add func(*T)) error {
 
 // publish makes ix what checks read from now on.
 func (b *Book) publish(ix *index) {
-	ix.origins, ix.zones, ix.windows = map[string]bool{}, map[event.Project]string{}, map[event.Project]event.Time{}
+	ix.origins, ix.zones, ix.windows = map[string]bool{}, map[event.Project]string{}, map[event.Project]pastWindows{}
 	ix.retold = map[event.Project]event.Time{}
 	for _, p := range ix.projects {
 		if p.Settings.TZ != "" {
@@ -169,7 +169,7 @@ func (b *Book) publish(ix *index) {
 			ix.retold[p.Number] = at
 		}
 		if since := p.Settings.RetentionSince; since != 0 {
-			ix.windows[p.Number] = since
+			ix.windows[p.Number] = pastWindows{since, p.Settings.RetentionReach}
 		}
 		for _, origin := range p.Origins {
 			ix.origins[origin] = true

@@ -34,6 +34,10 @@ type Settings struct {
 	// 1970: of replays from before, nobody knows what was shown then.
 	RetentionSince event.Time `json:"retention_since,omitempty"`
 
+	// RetentionReach is how far the windows of before may have destroyed events: up to this time, in
+	// milliseconds since 1970. A longer window doesn't bring them back.
+	RetentionReach event.Time `json:"retention_reach,omitempty"`
+
 	// Reclassified is when the sources of the history were last told anew, in milliseconds since 1970: of
 	// replays from before, nobody knows what they said then. RulesVersion is that of the rules; Reclassifying
 	// says that the work isn't done yet.
@@ -116,7 +120,11 @@ func (b *Book) Reclassified(number event.Project) event.Time {
 	return b.index.Load().retold[number]
 }
 
-// RetentionSince returns when the retention window of a project was last changed; 0 for never.
-func (b *Book) RetentionSince(number event.Project) event.Time {
-	return b.index.Load().windows[number]
+// PastWindows says what is known of the retention windows that a project had before: when the last of them
+// ended, and up to which time they may have destroyed events. Both are 0 where there was none.
+func (b *Book) PastWindows(number event.Project) (ended, reach event.Time) {
+	past := b.index.Load().windows[number]
+	return past.ended, past.reach
 }
+
+type pastWindows struct{ ended, reach event.Time }

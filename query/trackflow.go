@@ -1,0 +1,93 @@
+package query
+
+import "millimetric/index/event"
+
+// trackFlow is a flow (see there) over events of which the name says all, in order "ordered" and without hold. It takes
+// them as they come, and keeps of an attempt the times of its steps: what an event was besides is never asked.
+type trackFlow struct {
+	rules   *flow          // of which window and the like are
+	beginTo event.Time     // attempts begin before
+	taken   uint32         // the depths, a bit each, at which there is an attempt
+	at      []trackAttempt // by depth
+	best    trackAttempt
+	reached int // the depth of the best
+}
+
+// trackAttempt is one attempt, by its first event and the times of its steps.
+type trackAttempt struct {
+	first trackBegin
+	times []event.Time
+}
+
+func newTrackFlow(f *flow, beginTo event.Time) *trackFlow {
+	steps := len(f.q.Steps)
+	t := &trackFlow{rules: f, beginTo: beginTo, at: make([]trackAttempt, steps), best: trackAttempt{times: make([]event.Time, steps)}}
+	for depth := range t.at {
+		t.at[depth].times = make([]event.Time, depth)
+	}
+	return t
+}
+
+// clear begins with another actor.
+func (f *trackFlow) clear() { f.taken, f.reached = 0, 0 }
+
+// done tells whether nothing more can matter.
+func (f *trackFlow) done() bool { return f.reached == len(f.at) }
+
+// offer offers an event to the attempts, to the deepest first.
+func (f *trackFlow) offer(e trackBegin, n *nameMark) {
+	if n.bars != 0 {
+		f.bar(n.bars)
+	}
+	for rest := n.steps & f.taken; rest != 0; {
+		depth := highest(rest)
+		rest &^= 1 << depth
+		f.taken &^= 1 << depth
+		a := &f.at[depth]
+		within := f.rules.within[depth]
+		if int64(e.time-a.first.time) <= f.rules.window && (within == 0 || int64(e.time-a.times[depth-1]) <= within) {
+			f.advance(depth, a, e.time)
+		}
+	}
+	if n.steps&1 != 0 {
+		f.begin(e)
+	}
+}
+
+// begin begins an attempt with an event, unless it comes too late.
+func (f *trackFlow) begin(e trackBegin) {
+	if e.time >= f.beginTo {
+		return
+	}
+	a := &f.at[1]
+	a.first, a.times[0] = e, e.time
+	f.taken |= 1 << 1
+	if f.reached == 0 {
+		f.best.first, f.best.times[0], f.reached = e, e.time, 1
+	}
+}
+
+// advance lets an attempt take its next step.
+func (f *trackFlow) advance(depth int, a *trackAttempt, t event.Time) {
+	if depth+1 < len(f.at) {
+		to := &f.at[depth+1]
+		to.first = a.first
+		copy(to.times, a.times)
+		to.times[depth] = t
+		f.taken |= 1 << (depth + 1)
+	}
+	if depth+1 > f.reached {
+		f.best.first, f.reached = a.first, depth+1
+		copy(f.best.times, a.times)
+		f.best.times[depth] = t
+	}
+}
+
+// bar ends the attempts whose exclusions an event is one of.
+func (f *trackFlow) bar(bars uint32) {
+	for depth, barred := range f.rules.barred {
+		if bars&barred != 0 {
+			f.taken &^= 1 << depth
+		}
+	}
+}
