@@ -48,6 +48,19 @@ func (w *Words) Text(s string) string {
 	return word
 }
 
+// sameIn returns part as it lies in word, which is equal to whole, if part lies in the memory of whole.
+func sameIn(word, whole, part string) (inside string, ok bool) {
+	if part == "" {
+		return "", true
+	}
+	// Where it doesn't lie there, the difference is something else, and the texts are compared in any case.
+	at := uintptr(unsafe.Pointer(unsafe.StringData(part))) - uintptr(unsafe.Pointer(unsafe.StringData(whole)))
+	if size := uintptr(len(word)); at > size || size-at < uintptr(len(part)) || word[at:at+uintptr(len(part))] != part {
+		return "", false
+	}
+	return word[at : at+uintptr(len(part))], true
+}
+
 // Bytes is Text for bytes.
 func (w *Words) Bytes(b []byte) string {
 	if len(b) == 0 {

@@ -10,7 +10,8 @@ import (
 // judged, since the same ones come with every event. Its zero value is ready; it is not safe for
 // concurrent use.
 type Properties struct {
-	rules map[string]rule // by the name as it was written
+	rules map[string]judged // by the name as it was written
+	near  [nearRules]judged // those asked for last, by marks of their names
 
 	raw     string
 	cuts    []cut
@@ -27,6 +28,12 @@ type PropertyOptions struct {
 	Private bool
 }
 
+// judged is a name, in memory of its own, and its rule.
+type judged struct {
+	name string
+	rule rule
+}
+
 // cut is a stretch of the text that goes, and what takes its place.
 type cut struct {
 	from, to int
@@ -36,6 +43,9 @@ type cut struct {
 // rulesMax bounds the names that are remembered. Beyond it all are forgotten: those that recur come
 // back at once.
 const rulesMax = 4096
+
+// nearRules is how many names are known without a look into the map: more than most events have.
+const nearRules = 64
 
 // nameBytesMax keeps names that are texts, which seldom recur, from filling the memory.
 const nameBytesMax = 128
@@ -251,16 +261,7 @@ func (p *Properties) tell(name, value string) {
 
 // ruleOf judges a name as it was written.
 func (p *Properties) ruleOf(name string) rule {
-	r, known := p.rules[name]
-	if !known {
-		if p.rules == nil || len(p.rules) >= rulesMax {
-			p.rules = map[string]rule{}
-		}
-		r = propertyRule(unquoted(name))
-		if len(name) <= nameBytesMax && r != named {
-			p.rules[strings.Clone(name)] = r
-		}
-	}
+	r := p.knownRule(name)
 	if p.options.Person && r == 0 && strings.EqualFold(name, "name") {
 		return always
 	}
@@ -268,6 +269,31 @@ func (p *Properties) ruleOf(name string) rule {
 		return named
 	}
 	return r
+}
+
+// knownRule is propertyRule for a name as it was written.
+func (p *Properties) knownRule(name string) rule {
+	if name == "" || len(name) > nameBytesMax {
+		return propertyRule(unquoted(name))
+	}
+	near := &p.near[(len(name)*31+int(name[0])*7+int(name[len(name)-1]))%nearRules]
+	if near.name == name {
+		return near.rule
+	}
+	j, known := p.rules[name]
+	if !known {
+		r := propertyRule(unquoted(name))
+		if r == named {
+			return r // it may say who somebody is
+		}
+		if p.rules == nil || len(p.rules) >= rulesMax {
+			p.rules = map[string]judged{}
+		}
+		j = judged{strings.Clone(name), r}
+		p.rules[j.name] = j
+	}
+	*near = j
+	return j.rule
 }
 
 // propertyRule says when a property of that name is taken out. Products, plans and lists have a "name" as
