@@ -74,7 +74,7 @@ func (t *countTaker) forHelper(r *run, p *pass) (*pass, sharedTaker) {
 }
 
 func (c *counter) forHelper() *counter {
-	own := &counter{groups: c.groups.forHelper(c.groups.forReading()), waits: c.waits, paidTest: newPaidTest()}
+	own := &counter{groups: c.groups.forHelper(c.groups.forReading()), waits: c.waits, paidTest: newPaidTest(), codes: c.codes}
 	if c.among != nil {
 		among := c.among.groups
 		own.among = &remainder{groups: among.forHelper(among.forReading()), marks: c.among.marks}
@@ -92,7 +92,7 @@ func (c *counter) forHelper() *counter {
 
 // helperSize counts all entries of a helper's tables. Who waits is counted elsewhere.
 func (c *counter) helperSize() int {
-	n := c.met.size() + c.metParts.size() + c.groups.size()
+	n := c.met.size() + c.metParts.size() + c.groups.size() + len(c.byNumber)/codesPerEntry
 	for _, t := range []*tally{c.events, c.paid, c.uniques, c.parts} {
 		if t != nil {
 			n += t.size()

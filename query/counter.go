@@ -24,8 +24,12 @@ type counter struct {
 	uniques *tally
 	parts   *tally // by cell: of visitors, if uniques are asked for and events are not
 
-	met      blockSet // pairs of a group and a visitor of the block
-	metParts blockSet // pairs of a cell and a visitor of the block
+	codes    *sharedCodes // of the segments that pairs may stand for; nil where they aren't kept
+	byNumber []uint32     // by number of a text there: its group plus one, or 0 where that isn't known
+
+	several  visitorBits // of the block, where pairs stand for rows: who isn't in one segment alone
+	met      blockSet    // pairs of a group and a visitor of the block
+	metParts blockSet    // pairs of a cell and a visitor of the block
 	waits    waiting[liveCell]
 	paidTest *columnTest
 	slots    bucketSlots
@@ -110,7 +114,9 @@ func newPaidTest() *columnTest {
 }
 
 // size counts entries of tables, but for those of groups and tallies.
-func (c *counter) size() int { return len(c.waits.list) + c.met.size() + c.metParts.size() }
+func (c *counter) size() int {
+	return len(c.waits.list) + c.met.size() + c.metParts.size() + len(c.byNumber)/codesPerEntry
+}
 
 // tellsPaid tells whether a group is paid for as a whole, or not at all.
 func (c *counter) tellsPaid() bool {
@@ -189,7 +195,11 @@ func (c *counter) begin(b *block) {
 	c.met.clear()
 	c.metParts.clear()
 	c.met.sparse = b.pairsMost() <= sparseMost
+	if c.codesAreGroups() {
+		c.several = b.inSeveral()
+	}
 	c.waits.take(b, func(visitor uint32, w liveCell) {
+		c.several.add(visitor)
 		if c.met.add(w.group, visitor) {
 			c.uniques.bump(w.group)
 		}

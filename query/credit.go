@@ -213,7 +213,7 @@ func (b *ledger) giveShare(model int, p *path, group uint32, one *portion) {
 }
 
 // quickDens is how many denominators have their numbers at hand.
-const quickDens = 64
+const quickDens = 256
 
 // denNumber returns the number of a denominator, which isn't 0.
 func (b *ledger) denNumber(den int64) uint32 {

@@ -9,9 +9,10 @@ type cellTable struct {
 	room   []cell // for more
 }
 
-// Above these, cells lie in the map: lists of all groups for each denominator would be mostly empty.
+// Above these, cells lie in the map: lists of all groups for each denominator would be mostly empty. They are for paths of
+// some sixty touches by linear and position, and take a megabyte at most.
 const (
-	cellDens   = 32
+	cellDens   = 128
 	cellGroups = 1024
 )
 

@@ -208,12 +208,12 @@ func (f *funnelResult) numbers(of *crowd) [][]Member {
 		if i == 0 {
 			continue
 		}
-		from := []int{0, i - 1}
-		if i == 1 {
-			from = from[:1] // which is both
+		start := f.spans(of, 0, i, int(reached[depth]))
+		previous := start
+		if i > 1 {
+			previous = f.spans(of, i-1, i, int(reached[depth]))
 		}
-		spans := of.spans(from, i, int(reached[depth]))
-		numbers[i] = append(numbers[i], Member{"from_previous", spans[len(spans)-1]}, Member{"from_start", spans[0]})
+		numbers[i] = append(numbers[i], Member{"from_previous", previous}, Member{"from_start", start})
 	}
 	return numbers
 }

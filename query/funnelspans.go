@@ -56,31 +56,25 @@ func (p *depthReached) byGroup(groups int, give func(group int, some someReached
 // spansAtOnce is how many spans are reckoned before they are looked at: they stay in the first-level cache.
 const spansAtOnce = 512
 
-// eachSpan gives the times from some steps to another of all actors who took that, counted from 0, some at a time: a
-// list for each step that they count from.
-func (c *crowd) eachSpan(from []int, to int, give func(spans [][]int64)) {
-	room, spans := make([][spansAtOnce]int64, len(from)), make([][]int64, len(from))
+// eachSpan gives the times between two steps of all actors who took both, counted from 0, some at a time.
+func (c *crowd) eachSpan(from, to int, give func(spans []int64)) {
+	room := make([]int64, 0, spansAtOnce)
 	for i := range c.beyond {
 		s := &c.beyond[i]
 		if s.depth <= to {
 			continue
 		}
 		for first, n := 0, s.count(); first < n; first += spansAtOnce {
-			some := min(spansAtOnce, n-first)
-			for k := range some {
-				actor := first + k
+			room = room[:0]
+			for k := first; k < min(first+spansAtOnce, n); k++ {
+				actor := k
 				if !s.all {
-					actor = int(s.which[actor])
+					actor = int(s.which[k])
 				}
 				times := s.times[actor*s.depth:]
-				for i, step := range from {
-					room[i][k] = int64(times[to] - times[step])
-				}
+				room = append(room, int64(times[to]-times[from]))
 			}
-			for i := range spans {
-				spans[i] = room[i][:some]
-			}
-			give(spans)
+			give(room)
 		}
 	}
 }
@@ -89,123 +83,63 @@ func (c *crowd) eachSpan(from []int, to int, give func(spans [][]int64)) {
 // first, so that no more than these are kept.
 const spansFew = 4 << 10
 
-// spanRanks are what is shown of times between two steps.
-type spanRanks struct {
-	median, p90 int64
-	sum         int64 // as many times as a budget has entries, each ten years, are less than 2^63
-}
-
-// spans sums up the times from some steps to another of the actors who took that, which are so many.
-func (c *crowd) spans(from []int, to, reached int) []Value {
-	ranks := make([]spanRanks, len(from))
-	switch {
-	case reached > spansFew:
-		ranks = c.manyRanks(from, to)
-	case reached > 0:
-		ranks = c.fewRanks(from, to, reached)
-	}
-	values := make([]Value, len(from))
-	for i := range ranks {
-		values[i] = ranks[i].value(reached)
-	}
-	return values
-}
-
-func (r *spanRanks) value(reached int) Value {
+// spans sums up the times between two steps of the actors who took both, which are so many.
+func (f *funnelResult) spans(of *crowd, from, to, reached int) Value {
 	var median, p90, mean Value
 	if reached > 0 {
-		median, p90 = Seconds(big.NewInt(r.median), 1), Seconds(big.NewInt(r.p90), 1)
-		mean = Seconds(big.NewInt(r.sum), int64(reached))
+		var half, most, sum int64 // as many times as a budget has entries, each ten years, are less than 2^63
+		if reached <= spansFew {
+			half, most, sum = of.fewRanks(from, to, reached)
+		} else {
+			half, most, sum = of.manyRanks(from, to, reached)
+		}
+		median, p90 = Seconds(big.NewInt(half), 1), Seconds(big.NewInt(most), 1)
+		mean = Seconds(big.NewInt(sum), int64(reached))
 	}
 	return Object(Member{"median_s", median}, Member{"p90_s", p90}, Member{"mean_s", mean})
 }
 
-// fewRanks finds out about the times from some steps to another.
-func (c *crowd) fewRanks(from []int, to, count int) []spanRanks {
-	ranks, all := make([]spanRanks, len(from)), make([][]int64, len(from))
-	c.eachSpan(from, to, func(spans [][]int64) {
-		for i, some := range spans {
-			all[i] = append(slices.Grow(all[i], count-len(all[i])), some...)
-			for _, s := range some {
-				ranks[i].sum += s
-			}
+// fewRanks returns the median, the 90th percentile and the sum of the times between two steps.
+func (c *crowd) fewRanks(from, to, count int) (median, p90, sum int64) {
+	all := make([]int64, 0, count)
+	c.eachSpan(from, to, func(spans []int64) {
+		all = append(all, spans...)
+		for _, s := range spans {
+			sum += s
 		}
 	})
 	half := nearestRank(count, 50)
-	for i := range ranks {
-		ranks[i].median = ranked(all[i], half)
-		ranks[i].p90 = ranked(all[i][half:], nearestRank(count, 90)-half) // none before is greater
-	}
-	return ranks
-}
-
-// manySpans are how many spans lie in each part, and those of the two parts that have the ranks.
-type manySpans struct {
-	counts             [spanParts]int
-	sum                int64
-	half, most         int // the parts
-	halfRank, mostRank int // and the ranks there
-	inHalf, inMost     []int64
+	median = ranked(all, half)
+	return median, ranked(all[half:], nearestRank(count, 90)-half), sum // none before is greater
 }
 
 // manyRanks does so where there are many: those of each part are counted first, and only those of the two parts
 // that have the ranks are kept.
-func (c *crowd) manyRanks(from []int, to int) []spanRanks {
-	many := make([]manySpans, len(from))
-	c.eachSpan(from, to, func(spans [][]int64) {
-		for i, some := range spans {
-			many[i].count(some)
+func (c *crowd) manyRanks(from, to, count int) (median, p90, sum int64) {
+	var counts [spanParts]int
+	c.eachSpan(from, to, func(spans []int64) {
+		for _, s := range spans {
+			sum += s
+			counts[spanPart(s)]++
 		}
 	})
-	for i := range many {
-		many[i].part()
-	}
-	c.eachSpan(from, to, func(spans [][]int64) {
-		for i, some := range spans {
-			many[i].keep(some)
+	half, halfRank := partOf(counts[:], nearestRank(count, 50))
+	most, mostRank := partOf(counts[:], nearestRank(count, 90))
+	inHalf, inMost := make([]int64, 0, counts[half]), make([]int64, 0, counts[most])
+	c.eachSpan(from, to, func(spans []int64) {
+		for _, s := range spans {
+			if part := spanPart(s); part == half {
+				inHalf = append(inHalf, s)
+			} else if part == most {
+				inMost = append(inMost, s)
+			}
 		}
 	})
-	ranks := make([]spanRanks, len(from))
-	for i := range many {
-		ranks[i] = many[i].ranks()
+	if half == most {
+		inMost = inHalf
 	}
-	return ranks
-}
-
-func (m *manySpans) count(spans []int64) {
-	for _, s := range spans {
-		m.sum += s
-		m.counts[spanPart(s)]++
-	}
-}
-
-// part finds the parts of the ranks.
-func (m *manySpans) part() {
-	all := 0
-	for _, n := range m.counts {
-		all += n
-	}
-	m.half, m.halfRank = partOf(m.counts[:], nearestRank(all, 50))
-	m.most, m.mostRank = partOf(m.counts[:], nearestRank(all, 90))
-	m.inHalf, m.inMost = make([]int64, 0, m.counts[m.half]), make([]int64, 0, m.counts[m.most])
-}
-
-func (m *manySpans) keep(spans []int64) {
-	for _, s := range spans {
-		if part := spanPart(s); part == m.half {
-			m.inHalf = append(m.inHalf, s)
-		} else if part == m.most {
-			m.inMost = append(m.inMost, s)
-		}
-	}
-}
-
-func (m *manySpans) ranks() spanRanks {
-	if m.half == m.most {
-		m.inMost = m.inHalf
-	}
-	median := ranked(m.inHalf, m.halfRank)
-	return spanRanks{median: median, p90: ranked(m.inMost, m.mostRank), sum: m.sum}
+	median = ranked(inHalf, halfRank)
+	return median, ranked(inMost, mostRank), sum
 }
 
 // spanBits is how many bits of a span, from its first on, tell its part: the parts of longer spans are wider.

@@ -63,6 +63,7 @@ const (
 	memoUnion                         // the visitors with an event of a name in several segments, of which the key has the first
 	memoJoined                        // where visits begin in several segments, of which the key has the first
 	memoSifted                        // the visitors with rows that filters want, and the rows
+	memoCodes                         // numbers of the texts of a column in several segments, of which the key has the first
 )
 
 // memoValue is what was found out. It isn't changed any more.

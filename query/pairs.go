@@ -42,6 +42,9 @@ func (c *counter) paired() bool {
 	return one || c.groups.byTouches()
 }
 
+// codesAreGroups tells whether pairs may stand for rows, and each code is a group then.
+func (c *counter) codesAreGroups() bool { return c.paired() && !c.groups.byTouches() }
+
 // pairBytes is about what pairs take for each row of a segment.
 const pairBytes = 4
 
@@ -54,6 +57,9 @@ func (c *counter) openPairs(r *run, p *pass, matches []Match, segments []*sealed
 	for _, s := range segments {
 		rows += s.segment.Rows() / rowsPerCode
 	}
+	if err := c.openCodes(r, p, segments); err != nil {
+		return err
+	}
 	var helpers []*counter
 	by := make([]*counter, len(segments)) // whose numbers the groups of a walker are
 	err := r.lookAtEach(len(segments), rows, func(worker *run) func(int) error {
@@ -65,7 +71,7 @@ func (c *counter) openPairs(r *run, p *pass, matches []Match, segments []*sealed
 		}
 		return func(i int) (err error) {
 			by[i] = own
-			walkers[i], err = own.pairWalker(worker, ownPass, segments[i])
+			walkers[i], err = own.pairWalker(worker, ownPass, segments[i], i)
 			return err
 		}
 	})
@@ -85,14 +91,14 @@ func (c *counter) openPairs(r *run, p *pass, matches []Match, segments []*sealed
 	return nil
 }
 
-// pairWalker makes a walker of a segment, nil where its rows must be walked.
-func (c *counter) pairWalker(r *run, p *pass, s *sealed) (*walker, error) {
+// pairWalker makes a walker of the segment at a place of their list, nil where its rows must be walked.
+func (c *counter) pairWalker(r *run, p *pass, s *sealed, place int) (*walker, error) {
 	own := s.openedBy(r)
 	pairs, ok, err := c.pairsOf(r, p, own)
 	if err != nil || !ok {
 		return nil, err
 	}
-	groups, err := c.groupsOf(r, own, pairs)
+	groups, err := c.groupsOf(r, own, place, pairs)
 	return &walker{sealed: s, ordinals: pairs.ordinals, pairs: pairs, groups: groups}, err
 }
 
@@ -182,12 +188,30 @@ func (b *block) pairsMost() int {
 	return n
 }
 
-// takePairs counts the visitors of a block in a segment.
+// inSeveral tells who of a block comes in more than one segment, or in one whose rows are walked.
+func (b *block) inSeveral() (several visitorBits) {
+	var met visitorBits
+	for _, w := range b.walkers {
+		for _, ordinal := range w.ordinals[w.from:w.run] {
+			visitor := ordinal - b.first
+			if w.pairs == nil || met.has(visitor) {
+				several.add(visitor)
+			}
+			met.add(visitor)
+		}
+	}
+	return several
+}
+
+// takePairs counts the visitors of a block in a segment. Where each code is a group, whoever comes in no other segment
+// has each of his groups once.
 func (c *counter) takePairs(b *block, w *walker) {
+	oneByOne := c.codesAreGroups()
 	for run := w.from; run < w.run; run++ {
 		visitor := w.ordinals[run] - b.first
+		once := oneByOne && !c.several.has(visitor)
 		for _, code := range w.pairs.of(run) {
-			if group := w.groups[code]; group != 0 && c.met.add(group-1, visitor) {
+			if group := w.groups[code]; group != 0 && (once || c.met.add(group-1, visitor)) {
 				c.uniques.bump(group - 1)
 			}
 		}
@@ -195,10 +219,10 @@ func (c *counter) takePairs(b *block, w *walker) {
 }
 
 // groupsOf finds the groups of a segment's codes, plus one, and counts its events.
-func (c *counter) groupsOf(r *run, s *sealed, pairs *codePairs) ([]uint32, error) {
+func (c *counter) groupsOf(r *run, s *sealed, place int, pairs *codePairs) ([]uint32, error) {
 	numberOf := func(code uint32) (uint32, error) { return c.groups.numberOfTouch(s, code) }
 	if !c.groups.byTouches() {
-		numberOf = func(code uint32) (uint32, error) { return c.groups.numberOfCode(s, code) }
+		numberOf = func(code uint32) (uint32, error) { return c.groupOfCode(place, s, code) }
 	}
 	r.keepsTexts = r.common.Memo != nil && !s.segment.Hides()
 	defer func() { r.keepsTexts = false }()
