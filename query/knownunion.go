@@ -11,24 +11,34 @@ import (
 )
 
 // knownUnion is a growing union of visitors, most of whom are those of segments or of parts of them. These together
-// the memo keeps: a week is the same one in each question about weeks.
+// the memo keeps: a month is the same one in each question about it.
 type knownUnion struct {
 	parts  []partVisitors
 	others union
 }
 
-// partVisitors are visitors of a segment, or of a part of it from a time on.
+// partVisitors are visitors of a segment, or of its events with from <= Time < to.
 type partVisitors struct {
 	in       *sealed
-	from     event.Time
+	from, to event.Time
+	sieve    string // tells which of them
 	visitors bitmap.Set
 }
 
-func (u *knownUnion) add(part partVisitors) { u.parts = append(u.parts, part) }
+// unionPartsMost bounds the sets that wait to be joined together, which the memo need not hold.
+const unionPartsMost = 1024
 
-// set returns what was added, of visitors with an event of a name.
-func (u *knownUnion) set(r *run, name string) bitmap.Set {
-	known := u.known(r, name)
+func (u *knownUnion) add(part partVisitors) {
+	if len(u.parts) == unionPartsMost {
+		u.others.add(part.visitors)
+		return
+	}
+	u.parts = append(u.parts, part)
+}
+
+// set returns what was added. kind says what sieves are about.
+func (u *knownUnion) set(r *run, kind memoKind) bitmap.Set {
+	known := u.known(r, kind)
 	if len(u.others.sets) == 0 {
 		return known
 	}
@@ -38,17 +48,31 @@ func (u *knownUnion) set(r *run, name string) bitmap.Set {
 	return known.Or(u.others.set())
 }
 
+// count returns how many are in it.
+func (u *knownUnion) count(r *run, kind memoKind) int64 {
+	if len(u.parts) == 0 {
+		return u.others.count()
+	}
+	all := union{sets: []bitmap.Set{u.known(r, kind)}}
+	if len(u.others.sets) > 0 {
+		all.sets = append(all.sets, u.others.set())
+	}
+	return all.count()
+}
+
 // known returns the union of the parts.
-func (u *knownUnion) known(r *run, name string) bitmap.Set {
+func (u *knownUnion) known(r *run, kind memoKind) bitmap.Set {
 	sets := make([]bitmap.Set, len(u.parts))
 	own := &keptUnion{parts: make([]keptPart, len(u.parts))}
 	for i, part := range u.parts {
-		sets[i], own.parts[i] = part.visitors, keptPart{weak.Make(part.in.original), part.from}
+		sets[i] = part.visitors
+		own.parts[i] = keptPart{weak.Make(part.in.original), part.from, part.to, part.sieve}
 	}
 	if len(sets) < 2 || r.common.Memo == nil {
 		return bitmap.Any(sets...)
 	}
-	key := r.memoKey(u.parts[0].in, memoUnion, strconv.FormatInt(int64(u.parts[0].from), 10)+" "+name)
+	first := &u.parts[0]
+	key := r.memoKey(first.in, kind, strconv.FormatInt(int64(first.from), 10)+" "+first.sieve)
 	key.number = len(sets)
 	if kept, ok := r.common.Memo.get(key); ok && slices.Equal(kept.(*keptUnion).parts, own.parts) {
 		return kept.(*keptUnion).visitors
@@ -64,12 +88,22 @@ type keptUnion struct {
 	visitors bitmap.Set
 }
 
+// keptPart is of partVisitors what tells two of them apart. A part ends where its bucket does, and that depends on the
+// zone, too.
 type keptPart struct {
-	segment weak.Pointer[index.Segment]
-	from    event.Time
+	segment  weak.Pointer[index.Segment]
+	from, to event.Time
+	sieve    string
 }
 
-func (u *keptUnion) bytes() int64 { return int64(16*len(u.parts) + u.visitors.Bytes()) }
+func (u *keptUnion) bytes() int64 {
+	const partBytes = 40
+	bytes := int64(u.visitors.Bytes())
+	for i := range u.parts {
+		bytes += partBytes + int64(len(u.parts[i].sieve))
+	}
+	return bytes
+}
 
 func (u *keptUnion) about() []weak.Pointer[index.Segment] {
 	list := make([]weak.Pointer[index.Segment], len(u.parts))

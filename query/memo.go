@@ -61,6 +61,7 @@ const (
 	memoStartsAmong                   // where visits of some visitors begin
 	memoSoldTogether                  // what memoSales is, of several segments, of which the key has the first
 	memoUnion                         // the visitors with an event of a name in several segments, of which the key has the first
+	memoSiftedUnion                   // the visitors with rows that filters want in several segments, of which the key has the first
 	memoJoined                        // where visits begin in several segments, of which the key has the first
 	memoSifted                        // the visitors with rows that filters want, and the rows
 	memoCodes                         // numbers of the texts of a column in several segments, of which the key has the first

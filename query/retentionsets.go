@@ -145,7 +145,7 @@ func (s *retentionSets) whole(of *sealed) (taken bool, err error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	s.enter(bucket, last, partVisitors{of, first, visitors})
+	s.enter(bucket, last, partVisitors{of, first, last + 1, s.q.Birth.Event, visitors})
 	return true, nil
 }
 
@@ -175,7 +175,7 @@ func (s *retentionSets) parted(p *pass, of *sealed) (taken bool, err error) {
 		}
 	}
 	for i := range parts {
-		s.enter(s.c.calendar.number(parts[i].from), parts[i].from, partVisitors{of, parts[i].from, parts[i].people.visitors})
+		s.enter(s.c.calendar.number(parts[i].from), parts[i].from, partVisitors{of, parts[i].from, parts[i].to, s.q.Birth.Event, parts[i].people.visitors})
 	}
 	return true, nil
 }
@@ -189,7 +189,7 @@ func (s *retentionSets) addUp() error {
 	for i := range order {
 		order[i] = uint32(i)
 		number[starts[i]] = uint32(i)
-		comes[i] = at(&s.comes, uint32(i)).set(s.r, s.q.Birth.Event)
+		comes[i] = at(&s.comes, uint32(i)).set(s.r, memoUnion)
 	}
 	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(starts[a], starts[b]) })
 	if s.q.Unbounded {
@@ -197,9 +197,9 @@ func (s *retentionSets) addUp() error {
 			comes[order[i]] = comes[order[i]].Or(comes[order[i+1]])
 		}
 	}
-	born := s.early.set(s.r, s.q.Birth.Event)
+	born := s.early.set(s.r, memoUnion)
 	for i, bucket := range order {
-		births := at(&s.births, bucket).set(s.r, s.q.Birth.Event)
+		births := at(&s.births, bucket).set(s.r, memoUnion)
 		fresh := births.Without(born)
 		if i+1 < len(order) {
 			born = born.Or(births)

@@ -11,8 +11,8 @@ import (
 type visitorSets struct {
 	c     *counter
 	lists []visitorList // by bucket; without buckets there is one
-	all   union
-	parts []union // by bucket
+	all   knownUnion
+	parts []knownUnion // by bucket
 }
 
 // visitorList is the visitors met in a segment in one bucket, rising.
@@ -63,10 +63,10 @@ func (s *visitorSets) count(r *run, p *pass) error {
 	}
 	c := s.c
 	if s.wantsAll() {
-		*at(&c.uniques.counts, 0) += s.all.count()
+		*at(&c.uniques.counts, 0) += s.all.count(r, memoSiftedUnion)
 	}
 	for bucket := range s.parts {
-		if n := s.parts[bucket].count(); n > 0 {
+		if n := s.parts[bucket].count(r, memoSiftedUnion); n > 0 {
 			*at(&c.parts.counts, c.cells.number(0, uint32(bucket))) += n
 		}
 	}
@@ -155,7 +155,8 @@ func (s *visitorSets) whole(r *run, p *pass) func(of *sealed) (bool, error) {
 		}
 		r.cost.Matched += people.rows
 		s.c.groups.met = 1
-		s.enter(bucket, people.visitors)
+		first, last := of.segment.TimeRange()
+		s.enter(bucket, partVisitors{of, first, last + 1, sieve, people.visitors})
 		return true, nil
 	}
 }
@@ -178,18 +179,18 @@ func (s *visitorSets) parted(r *run, p *pass) func(of *sealed) (bool, error) {
 			if s.c.buckets != nil {
 				bucket = s.c.buckets.number(parts[i].from)
 			}
-			s.enter(bucket, parts[i].people.visitors)
+			s.enter(bucket, partVisitors{of, parts[i].from, parts[i].to, "", parts[i].people.visitors})
 		}
 		return true, nil
 	}
 }
 
-func (s *visitorSets) enter(bucket uint32, visitors bitmap.Set) {
+func (s *visitorSets) enter(bucket uint32, part partVisitors) {
 	if s.wantsAll() {
-		s.all.add(visitors)
+		s.all.add(part)
 	}
 	if s.c.buckets != nil {
-		at(&s.parts, bucket).add(visitors)
+		at(&s.parts, bucket).add(part)
 	}
 }
 
@@ -202,9 +203,9 @@ func (s *visitorSets) settle() {
 			continue
 		}
 		if s.c.buckets == nil {
-			s.enter(0, bitmap.Of(list.ordinals))
+			s.all.others.add(bitmap.Of(list.ordinals))
 		} else {
-			at(&s.parts, uint32(bucket)).add(bitmap.Of(list.ordinals))
+			at(&s.parts, uint32(bucket)).others.add(bitmap.Of(list.ordinals))
 			if s.wantsAll() {
 				all = append(all, list.ordinals...)
 			}
@@ -213,7 +214,7 @@ func (s *visitorSets) settle() {
 	}
 	if len(all) > 0 {
 		slices.Sort(all)
-		s.all.add(bitmap.Of(slices.Compact(all)))
+		s.all.others.add(bitmap.Of(slices.Compact(all)))
 	}
 }
 
