@@ -53,7 +53,7 @@ const (
 	joinedStartBytes   = 20
 	joinedVisitorBytes = 8
 	// joinedShare is about how many bytes joined starts take for each row of the segments.
-	joinedShare = 8
+	joinedShare = 7
 
 	// startFlagBits is how many bits flags of a start take above the number of its segment.
 	startFlagBits     = 4

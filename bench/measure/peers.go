@@ -86,7 +86,8 @@ func (s settings) measureSize(ctx context.Context, events int, chilled bool) (z 
 	if err := z.agree(ctx, s, st); err != nil {
 		return z, err
 	}
-	st.server.more = append(slices.Clone(st.server.more), "--memory", strconv.Itoa(memoryOf(events)>>20)+"MiB")
+	told, _ := memoryOf(events)
+	st.server.more = append(slices.Clone(st.server.more), "--memory", strconv.Itoa(told>>20)+"MiB")
 	if err := st.renew(ctx, s); err != nil {
 		return z, err
 	}
@@ -96,12 +97,13 @@ func (s settings) measureSize(ctx context.Context, events int, chilled bool) (z 
 	return z, z.chill(ctx, s, st)
 }
 
-// memoryOf returns the memory, in bytes, that a server may need for questions about so many events: it is told so.
-func memoryOf(events int) int {
+// memoryOf returns the memory, in bytes, that a server is told it may need for questions about so many events, and
+// the most that it is meant to take.
+func memoryOf(events int) (told, target int) {
 	if events <= 10_000_000 {
-		return 512 << 20
+		return 512 << 20, 512 << 20
 	}
-	return 1 << 30
+	return 3 << 29, 1 << 30 // of fifty million, funnels by first touch are refused with less
 }
 
 // agree refuses to time answers that differ.

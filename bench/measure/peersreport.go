@@ -85,9 +85,9 @@ func (z *size) warmTable() string {
 		ratio, target, met := z.verdict(l)
 		fmt.Fprintf(&b, " %s | %s | %s |\n", ratio, target, met)
 	}
-	limit := uint64(memoryOf(z.events))
+	told, target := memoryOf(z.events)
 	fmt.Fprintf(&b, "\nMost memory over the set: server %s, started with --memory %dMiB (target %s, %s)",
-		megabytes(z.memory), limit>>20, megabytes(launch.Memory{Most: limit}), mark(z.memory.Most <= limit))
+		megabytes(z.memory), told>>20, megabytes(launch.Memory{Most: uint64(target)}), mark(z.memory.Most <= uint64(target)))
 	for i, t := range z.tables {
 		fmt.Fprintf(&b, ", %s after table %s %s", t.Kind, t.Table, megabytes(z.tableMemory[i]))
 	}

@@ -17,10 +17,10 @@ const (
 	// there are the system's own file cache, which serves cold reads, and whatever else runs there.
 	memoryShare = 4
 	// storePercent is the store's part of the memory. Questions, requests and keys get the rest.
-	storePercent = 60
+	storePercent = 40
 	// memoPercent is the part for what questions leave to later ones: where visits begin and what came after takes
-	// some ten bytes for each event, so 512 MiB is enough for ten million events.
-	memoPercent = 25
+	// some nine bytes for each event, so 512 MiB is more than enough for ten million events, and 1.5 GiB is for fifty.
+	memoPercent = 40
 )
 
 // memoryBytes reads the setting of memory, for which the machine decides where it is "".
