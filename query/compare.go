@@ -36,11 +36,11 @@ func (c *Common) Previous() (from, to event.Time) {
 	return c.From - (c.To - c.From), c.From
 }
 
-// turns reports whether the first bucket of the previous period has to stand last: where clocks were set back
+// leftoverLast reports whether the first bucket of the previous period has to stand last: where clocks were set back
 // in a range of whole days, the period before begins an hour earlier and so has the rest of a day in front of as
 // many days. Buckets stand beside each other by their places, and with that rest in front, each day would
 // stand beside one that is a day too early.
-func (c *Common) turns(nows, thens int, firstNow, firstThen event.Time) bool {
+func (c *Common) leftoverLast(nows, thens int, firstNow, firstThen event.Time) bool {
 	from, _ := c.Previous()
 	return thens == nows+1 && firstNow == c.From && firstThen < from
 }

@@ -10,7 +10,7 @@ func (c *cohorts) beside(before *cohorts, clock event.Time) (Value, error) {
 	if !ok || !okThen {
 		return Value{}, tooManyBuckets()
 	}
-	if c.q.turns(len(nows), len(thens), nows[0], thens[0]) {
+	if c.q.leftoverLast(len(nows), len(thens), nows[0], thens[0]) {
 		thens = append(thens[1:], thens[0])
 	}
 	var values []Value

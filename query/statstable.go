@@ -238,14 +238,14 @@ func (p *period) order(all bool) (o bucketOrder, ok bool) {
 // beside is the order of the previous period's buckets beside those of the range.
 func (c *Common) beside(now, then *period, orders []bucketOrder) bucketOrder {
 	nows, thens := orders[0].numbers, orders[1].numbers
-	if !c.turns(len(nows), len(thens), now.buckets.starts[nows[0]], then.buckets.starts[thens[0]]) {
+	if !c.leftoverLast(len(nows), len(thens), now.buckets.starts[nows[0]], then.buckets.starts[thens[0]]) {
 		return orders[1]
 	}
-	turned := bucketOrder{numbers: append(slices.Clone(thens[1:]), thens[0]), places: slices.Clone(orders[1].places)}
-	for place, number := range turned.numbers {
-		turned.places[number] = place
+	moved := bucketOrder{numbers: append(slices.Clone(thens[1:]), thens[0]), places: slices.Clone(orders[1].places)}
+	for place, number := range moved.numbers {
+		moved.places[number] = place
 	}
-	return turned
+	return moved
 }
 
 // bucketText is the bucket at a place, null where the period has fewer.

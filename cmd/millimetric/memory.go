@@ -19,7 +19,7 @@ const (
 	// storePercent is the store's part of the memory. Questions, requests and keys get the rest.
 	storePercent = 40
 	// memoPercent is the part for what questions leave to later ones: where visits begin and what came after takes
-	// some nine bytes for each event, so 512 MiB is more than enough for ten million events, and 1.5 GiB is for fifty.
+	// some nine bytes for each event, so ten million events need less than 512 MiB of memory, and fifty million 1.5 GiB.
 	memoPercent = 40
 )
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"millimetric/index/event"
 	"millimetric/index/event/eventtest"
 	"millimetric/query"
 )
@@ -12,9 +11,8 @@ import (
 // What is kept of users, and of the texts that were taken apart for them, must not show in answers: whether it
 // is the first question about somebody, the one that finds out what is kept, or one after that.
 func TestQuestionsAboutOneUserAnswerTheSameAgain(t *testing.T) {
-	events := eventtest.New(11, 300, 60_000).Events(4_000)
+	events := numbered(eventtest.New(11, 300, 60_000).Events(4_000))
 	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
 		if i%3 == 0 {
 			events[i].UserID = fmt.Sprintf("user-%d", i%40)
 		}
@@ -77,10 +75,7 @@ func answerWith(t *testing.T, source query.Source, q query.Question, memo *query
 
 // What filters left of a segment is kept from the second question on.
 func TestFilteredQuestionsAnswerTheSameAgain(t *testing.T) {
-	events := eventtest.New(12, 300, 200_000).Events(4_000)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
+	events := numbered(eventtest.New(12, 300, 200_000).Events(4_000))
 	kept := uint64(0)
 	for seed := range uint64(3) {
 		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)} {
@@ -110,10 +105,7 @@ func TestFilteredQuestionsAnswerTheSameAgain(t *testing.T) {
 
 // Weeks of two zones may begin with the same days and end at another hour: what is kept of one must not show in the other.
 func TestQuestionsInOtherZonesAnswerTheSameAgain(t *testing.T) {
-	events := eventtest.New(15, 3_000, 600_000).Events(6_000)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
+	events := numbered(eventtest.New(15, 3_000, 600_000).Events(6_000))
 	kept := uint64(0)
 	for seed := range uint64(6) {
 		source, memo := NewSealed(events, seed), query.NewMemo(8<<20)
@@ -135,9 +127,8 @@ func TestQuestionsInOtherZonesAnswerTheSameAgain(t *testing.T) {
 // Where there is no room to keep where all visits begin, those of visitors with conversions are kept; others who
 // have some in another question are added to them.
 func TestCreditsAreTheSameAgainWhereThereIsLittleRoom(t *testing.T) {
-	events := eventtest.New(13, 6_000, 100_000).Events(20_000)
+	events := numbered(eventtest.New(13, 6_000, 100_000).Events(20_000))
 	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
 		if name := events[i].Name; name == "purchase" || name == "signup" {
 			events[i].Name = "view_item"
 		}

@@ -39,10 +39,7 @@ func BenchmarkQuestions(b *testing.B) {
 // BenchmarkSealed asks the same of events that lie in segments by their days.
 func BenchmarkSealed(b *testing.B) {
 	const rows = 1_000_000
-	events := eventtest.New(1, 80_000, 30*24*3600*1000/rows).Events(rows)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
+	events := numbered(eventtest.New(1, 80_000, 30*24*3600*1000/rows).Events(rows))
 	benchmark(b, NewDays(events), rows)
 }
 

@@ -28,10 +28,7 @@ func costOf(t *testing.T, source query.Source, question string) query.Cost {
 
 func someDays(t *testing.T) *Sealed {
 	t.Helper()
-	events := eventtest.New(5, 200, 60_000).Events(6_000)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
+	events := numbered(eventtest.New(5, 200, 60_000).Events(6_000))
 	return NewDays(events)
 }
 

@@ -29,10 +29,7 @@ type growingPiece struct {
 }
 
 func newGrowing(seed uint64, visitors, events int) *growing {
-	all := eventtest.New(seed, visitors, 120_000).Events(events)
-	for i := range all {
-		all[i].Seq = event.Seq(i + 1)
-	}
+	all := numbered(eventtest.New(seed, visitors, 120_000).Events(events))
 	g := &growing{random: rand.New(rand.NewPCG(seed, 0x67726f77)), all: all, ordinals: ordinalsOf(all)}
 	for g.came < len(all)*3/4 {
 		g.come(len(all) / 25)

@@ -114,3 +114,11 @@ func TestSharesAreRoundedHalfToEven(t *testing.T) {
 		}
 	}
 }
+
+// numbered gives events positions, in their order.
+func numbered(events []event.Event) []event.Event {
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+	}
+	return events
+}

@@ -5,16 +5,14 @@ import (
 	"strconv"
 	"testing"
 
-	"millimetric/index/event"
 	"millimetric/index/event/eventtest"
 	"millimetric/query"
 )
 
 // manyBlocks is a history of which the visitors lie in several blocks, in segments and live.
 func manyBlocks(t *testing.T) map[string]query.Source {
-	events := eventtest.New(14, 10_000, 80_000).Events(10_000)
+	events := numbered(eventtest.New(14, 10_000, 80_000).Events(10_000))
 	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
 		if i%9 == 0 { // a visit of many days
 			events[i].SessionID, events[i].SessionDerived = "long-"+strconv.Itoa(i%2), false
 		}
