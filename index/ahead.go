@@ -16,24 +16,22 @@ const fetchMost = 64
 // Ahead has what the events of rows are made of fetched, so far as that isn't near. It is for some hundred rows, that
 // rise, of which Event is asked next.
 //
-//  1. Where the codes of a row lie is known beforehand.
-//  2. Where its texts lie its codes say, so these are read first. If all codes were near, texts mostly are, too:
-//     then that isn't worth it.
+//  1. Where the codes of a row lie is known beforehand. If those of the first row were near, all else mostly is, too:
+//     then to look for it isn't worth it.
+//  2. Where its texts lie its codes say, so these are read first.
 func (r *Reader) Ahead(rows []uint32) error {
 	from, ok := r.segment.src.(SectionFetcher)
 	if !ok || len(rows) < 2 {
 		return nil
 	}
 	want := sectionList{segment: r.segment, place: -1, visitors: -1}
-	for _, row := range rows {
-		if err := r.visit(row); err != nil {
-			return err
-		}
-		want.codesOf(row, int(r.run))
+	if err := r.codesOf(rows[:1], &want); err != nil || from.Fetch(want.take()) == 0 {
+		return err
 	}
-	if from.Fetch(want.take()) == 0 {
-		return nil
+	if err := r.codesOf(rows[1:], &want); err != nil {
+		return err
 	}
+	from.Fetch(want.take())
 	for _, row := range rows {
 		if err := r.visit(row); err != nil {
 			return err
@@ -45,6 +43,17 @@ func (r *Reader) Ahead(rows []uint32) error {
 		r.textsOf(row, &facts, &want)
 	}
 	from.Fetch(want.take())
+	return nil
+}
+
+// codesOf adds the sections with the codes of rows.
+func (r *Reader) codesOf(rows []uint32, want *sectionList) error {
+	for _, row := range rows {
+		if err := r.visit(row); err != nil {
+			return err
+		}
+		want.codesOf(row, int(r.run))
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package index
 
 import (
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -28,9 +29,14 @@ func (f *fetching) Fetch(ids []SectionID) int {
 	return len(ids)
 }
 
+// fetchingSegment has some chunks. To build it takes most of what these tests do.
+var fetchingSegment = sync.OnceValues(func() (*Segment, error) {
+	return Open(Build(newTraffic(8, 1000).day(35_000, true), BuildOptions{}))
+})
+
 func fetchingReader(t *testing.T) (*Reader, *fetching) {
 	t.Helper()
-	built, err := Open(Build(newTraffic(8, 3000).day(60_000, true), BuildOptions{}))
+	built, err := fetchingSegment()
 	if err != nil {
 		t.Fatal(err)
 	}
