@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -175,7 +176,11 @@ func (a *Answer) AppendRows(dst []byte) []byte {
 		names[i] = append(appendText(nil, column), ':')
 	}
 	dst = append(dst, '[')
+	first := len(dst)
 	for i, row := range a.Rows {
+		if i == 1 { // the others are about as long as the first, so most of them need no more room
+			dst = slices.Grow(dst, (len(dst)-first)*len(a.Rows))
+		}
 		if i > 0 {
 			dst = append(dst, ',')
 		}
