@@ -20,7 +20,7 @@ type budget struct {
 const (
 	memoryMin = 128 << 20
 	// rowBytes is about what a live event takes.
-	rowBytes = 700
+	rowBytes = 500
 	// sealRows is how many events are sealed together where memory allows: more make fewer merges, and
 	// a longer start.
 	sealRows = 128 << 10
@@ -32,6 +32,7 @@ const (
 func newBudget(opt Options) budget {
 	bytes := max(opt.MemoryBytes, memoryMin)
 	b := budget{cache: bytes * 2 / 5, live: bytes * 3 / 10, idFilters: bytes / 10, visitorFilters: bytes / 40, nearVisitors: bytes / 40}
+	// A quarter: while one is sealed others fill, and nothing is refused where a seal takes long.
 	b.rows = min(sealRows, int(b.live/4/rowBytes))
 	if opt.SealRows > 0 {
 		b.rows = opt.SealRows
