@@ -86,18 +86,20 @@ func (s sections) Section(id index.SectionID) ([]byte, error) { return s.e.piece
 // each about as soon as if it were alone.
 const fetchersMost = 4
 
-// Fetch is part of index.SectionFetcher. Its goroutines are gone when it returns.
-func (s sections) Fetch(ids []index.SectionID) int {
-	missing := make([]index.SectionID, 0, len(ids))
-	for _, id := range ids {
+// Fetch reads sections that aren't in the cache at the same time: by place in the list, nil for those that are, and for
+// those that can't be read. Its goroutines are gone when it returns.
+func (s sections) Fetch(ids []index.SectionID) [][]byte {
+	var missing []int
+	for at, id := range ids {
 		if _, near := s.e.cache.GetEntryQuietly(pieceID{s.thing, uint32(id)}); !near {
-			missing = append(missing, id)
+			missing = append(missing, at)
 		}
 	}
+	found := make([][]byte, len(ids))
 	var next atomic.Int32
 	fetch := func() {
 		for at := next.Add(1) - 1; int(at) < len(missing); at = next.Add(1) - 1 {
-			_, _ = s.Section(missing[at]) // who asks for it next gets the error
+			found[missing[at]], _ = s.Section(ids[missing[at]]) // who asks for it next gets the error
 		}
 	}
 	var others sync.WaitGroup
@@ -106,7 +108,7 @@ func (s sections) Fetch(ids []index.SectionID) int {
 	}
 	fetch()
 	others.Wait()
-	return len(missing)
+	return found
 }
 
 // passing gives the sections of a segment that is read once from front to back: past the cache, of

@@ -119,6 +119,7 @@ func (r *run) inRange(p *pass, reader *index.Reader, rows []uint32) ([]timedRow,
 
 // showOne reads the events of rows, which rise, and visits those that are wanted.
 func (r *run) showOne(p *pass, s *sealed, reader *index.Reader, rows []timedRow) error {
+	defer func() { s.fetched = nil }()
 	if err := r.fetchOne(reader, rows); err != nil {
 		return err
 	}
