@@ -20,6 +20,7 @@ func (e *Engine) backgroundFailed(err error) {
 		e.rest.Store(restAfterDamage) // it was told as damage
 		return
 	}
+	e.failures.note(err)
 	e.opt.Notify(Background{Cause: err})
 }
 

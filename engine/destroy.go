@@ -47,7 +47,7 @@ func (e *Engine) destroy(ctx context.Context, number event.Project) error {
 		return err
 	}
 	from, to := thing{project: number}.key(nil), thing{project: number + 1}.key(nil)
-	return errors.Join(e.db.Flush(), e.compactKeys(ctx, from, to),
+	return errors.Join(e.flush(ctx), e.compactKeys(ctx, from, to),
 		e.compactKeys(ctx, appendGroupKey(nil, 0), appendGroupKey(nil, e.trimmed.Load()+1)))
 }
 

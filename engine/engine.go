@@ -11,7 +11,8 @@
 //
 // Open starts five goroutines, and Close ends them: one gathers requests into groups and encodes
 // them, one commits groups, one seals, one merges and deletes, one watches free space. Pebble has its
-// own, and a commit has timers that notice when the disk stalls.
+// own, and a commit has timers that notice when the disk stalls. A reader of a few whole events has up to three beside
+// it for a moment, which fetch pieces.
 //
 // Everything on disk is in one Pebble store in one folder, which a lock keeps to one process, but for the ledger
 // of who was erased, which lies beside it.
@@ -105,6 +106,9 @@ type Engine struct {
 	wanted atomic.Int32 // compactions that somebody waits for
 
 	compactions *compactions
+	failures    failures        // of what Pebble does by itself
+	flushing    sync.Mutex      // one flush that somebody waits for at a time; guards flushed
+	flushed     <-chan struct{} // closed when the last of these is done; nil where none waits
 
 	life context.Context // of the engine; it ends when Close begins
 	end  context.CancelFunc
@@ -202,9 +206,10 @@ func newEngine(dir string, opt Options) *Engine {
 	e.life, e.end = context.WithCancel(context.Background())
 	// Pebble would do this by itself if no FS were given to it, but leaves the checks running where
 	// it fails to open.
-	e.fs, e.care = vfs.WithDiskHealthChecks(ordered{opt.FS}, slowAfter, nil, func(info vfs.DiskSlowInfo) {
+	cared, care := vfs.WithDiskHealthChecks(ordered{opt.FS}, slowAfter, nil, func(info vfs.DiskSlowInfo) {
 		e.opt.Notify(DiskSlow{Path: info.Path, Operation: info.OpType.String(), For: info.Duration})
 	})
+	e.fs, e.care = paced{cared, e}, care
 	for range cap(e.free) {
 		e.free <- &group{}
 	}
@@ -334,7 +339,7 @@ func (s state) refusal() *event.Error {
 	case stateDamaged:
 		return &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged}
 	case stateFull:
-		return &event.Error{Kind: event.ErrLimit, Code: event.CodeDiskLow, RetryIn: retryFull}
+		return &event.Error{Kind: event.ErrLimit, Code: event.CodeDiskLow, RetryIn: event.RetryFull}
 	case stateStuck, stateStalled:
 		return overloaded("the disk doesn't keep up")
 	}

@@ -157,8 +157,8 @@ func (e *Engine) deleteAll(pass *pass) (bool, error) {
 
 // compactGone does step 4.
 func (e *Engine) compactGone(ctx context.Context, pass *pass) error {
-	if err := e.db.Flush(); err != nil {
-		return fmt.Errorf("flush store %s: %w", e.dir, err)
+	if err := e.flush(ctx); err != nil {
+		return err
 	}
 	if err := e.compactKeys(ctx, appendGroupKey(nil, 0), appendGroupKey(nil, e.trimmed.Load()+1)); err != nil {
 		return err

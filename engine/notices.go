@@ -183,6 +183,8 @@ func (n Background) Urgent() bool { return true }
 func (e *Engine) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: e.backgroundFailed,
+		FlushEnd:        e.flushEnded,
+		CompactionEnd:   e.compactionEnded,
 		DataCorruption:  e.tableDamaged,
 		WriteStallBegin: func(info pebble.WriteStallBeginInfo) {
 			e.state[stateStalled].Store(true)

@@ -69,9 +69,8 @@ const (
 	// shedAfter is how long a commit may take before further requests are refused at once instead
 	// of waiting behind it.
 	shedAfter = time.Second
-	// retryIn and retryFull are what refused callers are told to wait. Space comes back slowly.
-	retryIn   = time.Second
-	retryFull = 10 * time.Second
+	// retryIn is what refused callers are told to wait.
+	retryIn = time.Second
 	// slowAfter is from when on one operation of the disk is worth a notice.
 	slowAfter = 5 * time.Second
 	// spaceEvery is how often free space is looked at. It can't fall far in between: a second of

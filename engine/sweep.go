@@ -41,7 +41,7 @@ func (e *Engine) sweepAll() error {
 			return err
 		}
 	}
-	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
+	if err := errors.Join(e.trim(), e.clean(), e.flush(e.life)); err != nil {
 		return err
 	}
 	return e.compactKeys(e.life, []byte{0}, []byte{0xff})

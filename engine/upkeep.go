@@ -265,7 +265,7 @@ func (e *Engine) Compact(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(e.trim(), e.clean(), e.db.Flush()); err != nil {
+	if err := errors.Join(e.trim(), e.clean(), e.flush(ctx)); err != nil {
 		return fmt.Errorf("compact store %s: %w", e.dir, err)
 	}
 	return e.compactKeys(ctx, []byte{0}, []byte{0xff})

@@ -83,6 +83,14 @@ func (w *watched) Section(id index.SectionID) ([]byte, error) {
 	return section, err
 }
 
+// Fetch fetches sections, where the source can. They are counted once they are asked for.
+func (w *watched) Fetch(ids []index.SectionID) int {
+	if from, ok := w.Sections.(index.SectionFetcher); ok {
+		return from.Fetch(ids)
+	}
+	return 0
+}
+
 // KeptTexts gives texts that were kept.
 func (w *watched) KeptTexts(piece int) (index.TextPiece, bool) {
 	if !w.run.keepsTexts {

@@ -154,7 +154,7 @@ func (st *stage) renewPeers(s settings, kinds ...peers.Kind) error {
 		if err := p.Close(); err != nil {
 			return err
 		}
-		again, err := peers.Open(p.Kind, s.script, filepath.Join(filepath.Dir(st.parquet), string(p.Kind)))
+		again, err := peers.Open(p.Kind, s.script, filepath.Join(st.folder, string(p.Kind)))
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"millimetric/cmd/millimetric/admin"
 	"millimetric/cmd/millimetric/audit"
 	"millimetric/cmd/millimetric/auth"
+	"millimetric/index/event"
 )
 
 // noteKey is where a request holds what the audit log will say of it.
@@ -32,7 +33,7 @@ func (s *server) underAudit(ctx *fasthttp.RequestCtx, r route, grant auth.Grant,
 	}
 	note.Result = audit.ResultOK
 	if err != nil {
-		note.Result = asError(err).Code
+		note.Result = event.AsError(err).Code
 	}
 	bounded, cancel := context.WithTimeout(context.Background(), auditWait)
 	defer cancel()

@@ -54,16 +54,6 @@ func statusOf(e *event.Error) int {
 	return fasthttp.StatusInternalServerError
 }
 
-// asError finds what a client may see of an error. Everything that isn't meant for clients becomes
-// an internal error: its text could hold what they must not see.
-func asError(err error) *event.Error {
-	var e *event.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal, Cause: err}
-}
-
 // writeError answers with an error and returns the status. Headers that were set stay.
 func (s *server) writeError(ctx *fasthttp.RequestCtx, e *event.Error) int {
 	status := statusOf(e)

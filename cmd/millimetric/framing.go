@@ -154,7 +154,7 @@ func (s *server) tooLarge(header *fasthttp.RequestHeader) *event.Error {
 		return noRoom()
 	}
 	if err != nil && header.ContentLength() <= most {
-		return asError(err)
+		return event.AsError(err)
 	}
 	return errNoBody
 }
@@ -194,7 +194,7 @@ func (s *server) refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 // unreadUnderAudit notes a refusal where every call is noted: a large body must not hide an attempt.
 func (s *server) unreadUnderAudit(ctx *fasthttp.RequestCtx, e *event.Error) *event.Error {
 	if grant, r, _ := s.sender(&ctx.Request.Header); r.audited {
-		return asError(s.underAudit(ctx, r, grant, e))
+		return event.AsError(s.underAudit(ctx, r, grant, e))
 	}
 	return e
 }

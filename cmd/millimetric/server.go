@@ -194,9 +194,9 @@ func (s *server) logPanic(ctx *fasthttp.RequestCtx, r any) {
 
 // refuse answers with an error and logs it where it is ours to repair.
 func (s *server) refuse(ctx *fasthttp.RequestCtx, err error) {
-	e := asError(err)
+	e := event.AsError(err)
 	status := s.writeError(ctx, e)
-	if status == fasthttp.StatusInternalServerError {
+	if status == fasthttp.StatusInternalServerError || e.Code == event.CodeDiskLow && e.Cause != nil {
 		s.log.Error("request failed", "code", e.Code, "cause", e.Cause)
 	}
 }

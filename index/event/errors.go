@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -55,6 +56,23 @@ func (e *Error) Is(target error) bool { return e.Kind == target }
 
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// RetryFull is what callers are told to wait where the disk is full: space comes back slowly.
+const RetryFull = 10 * time.Second
+
+// AsError finds what a client may see of an error. A disk without room is said to be one, wherever the write was
+// that met it: that is for the operator to repair, and then for the caller to try again. All else that isn't
+// meant for clients becomes an internal error: its text could hold what they must not see.
+func AsError(err error) *Error {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &Error{Kind: ErrLimit, Code: CodeDiskLow, RetryIn: RetryFull, Cause: err}
+	}
+	return &Error{Kind: ErrInternal, Code: CodeInternal, Cause: err}
+}
 
 // The codes that more than one package answers with; the rest stand where they are made.
 const (

@@ -3,6 +3,8 @@ package event
 import (
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 	"testing"
 )
 
@@ -46,5 +48,24 @@ func TestErrorsKeepTheirKindThroughWrapping(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Fields["events.3.url"][0] != "Required" {
 		t.Errorf("field lost: %v", err)
+	}
+}
+
+func TestAFullDiskIsToldFromWhatIsOurFault(t *testing.T) {
+	denied := &Error{Kind: ErrDenied, Code: "insufficient_scope"}
+	for _, c := range []struct {
+		err  error
+		code string
+		kind error
+	}{
+		{fmt.Errorf("seal: %w", &os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}), CodeDiskLow, ErrLimit},
+		{fmt.Errorf("seal: %w", syscall.EDQUOT), CodeDiskLow, ErrLimit},
+		{fmt.Errorf("seal: %w", syscall.EIO), CodeInternal, ErrInternal},
+		{errors.Join(syscall.ENOSPC, denied), denied.Code, ErrDenied},
+	} {
+		e := AsError(c.err)
+		if e.Code != c.code || e.Kind != c.kind || (c.kind == ErrLimit) != (e.RetryIn > 0) {
+			t.Errorf("%v: %+v", c.err, e)
+		}
 	}
 }

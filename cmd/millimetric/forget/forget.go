@@ -103,9 +103,8 @@ func (d *Door) copied() bool {
 
 // failed is an error of an erasure: where it isn't meant for clients, they are told that it failed.
 func failed(err error) error {
-	var own *event.Error
-	if errors.As(err, &own) {
-		return err
+	if e := event.AsError(err); e.Code != event.CodeInternal {
+		return e
 	}
 	return &event.Error{Kind: event.ErrInternal, Code: engine.CodeForgetFailed, Cause: err}
 }

@@ -90,11 +90,8 @@ func (d *Door) wireError(err error) error {
 	if err == nil || errors.As(err, &wire) {
 		return err
 	}
-	var e *event.Error
-	if !errors.As(err, &e) {
-		e = &event.Error{Kind: event.ErrInternal, Code: event.CodeInternal, Cause: err}
-	}
-	if e.Kind == event.ErrInternal {
+	e := event.AsError(err)
+	if e.Kind == event.ErrInternal || e.Code == event.CodeDiskLow && e.Cause != nil {
 		d.opt.Log.Error("tool failed", "code", e.Code, "cause", e.Cause)
 	}
 	return failure(e)

@@ -7,7 +7,6 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -179,11 +178,6 @@ func (t *timed) Append(ctx context.Context, project event.Project, events []even
 		t.set.events.Add(float64(n))
 		return nil
 	}
-	code := event.CodeInternal
-	var e *event.Error
-	if errors.As(err, &e) {
-		code = e.Code
-	}
-	t.set.failures.WithLabelValues(code).Inc()
+	t.set.failures.WithLabelValues(event.AsError(err).Code).Inc()
 	return err
 }
