@@ -1,6 +1,9 @@
 package query
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+)
 
 // overBlock are those visitors of a block who come in segments that will soon be others, with all their starts: it
 // lies over what settled segments say, and says it instead. Where such a segment is gone, all that lies over is
@@ -67,8 +70,8 @@ func (r *run) joinOver(known *joinedStarts, segments, young []*sealed) (*joinedS
 	w := newJoinWalk(r)
 	numbers, _ := known.covers(segments)
 	w.enterJoined(known, segments, numbers)
-	if _, err := w.openRest(young); err != nil {
-		return nil, err
+	if ok, err := w.openRest(young); err != nil || !ok {
+		return nil, cmp.Or(err, errManyTouches)
 	}
 	over, err := w.joinAll(everything(), rowsOfAll(young), known.time, false, true)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 // once, each visitor's in order. Whether a visitor was there shortly before is found out too, as far as these
 // segments know. So the touches of a visitor are a stretch of a list, whatever segments he comes in.
 //
-// The memo keeps them, until one of the segments is gone. New segments and live events are held against them as
-// against one segment more, and from time to time are joined to them: see startWalk.
+// The memo keeps them, until one of the settled segments is gone. What young segments have of a visitor is joined to
+// what settled ones have, and lies over that: see overBlock. Live events are held against both as against one segment,
+// and so are segments for whose starts there is no room: see startWalk.
 type joinedStarts struct {
 	time     event.Time // of the first event, from which the last of visitors count
 	segments []joinedSegment

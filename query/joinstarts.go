@@ -86,21 +86,28 @@ func (w *startWalk) joinSettled(key memoKey, known *joinedStarts, settled []*sea
 }
 
 // joinYoung joins the starts of those of a source's segments that aren't joined yet, over the others, and keeps them.
-// Where there is no room for that, or they can't be told, what is known stays as it is.
+// Where the memo doesn't have the others, there is no room, or they can't be told, what is known stays as it is.
 func (w *startWalk) joinYoung(key memoKey, known *joinedStarts, segments []*sealed, numbers []int) (*joinedStarts, []int, error) {
-	young := restOf(segments, numbers)
-	if len(young) == 0 {
+	young, memo := restOf(segments, numbers), w.r.common.Memo
+	if kept, has := memo.get(key); len(young) == 0 || !has || kept.(*joinedStarts).needs > 0 {
+		return known, numbers, nil
+	}
+	refused := key
+	refused.number = 1
+	if kept, has := memo.get(refused); has && !memo.hasRoom(kept.(*joinedStarts).needs) {
 		return known, numbers, nil
 	}
 	over, err := w.r.joinOver(known, segments, young)
 	if errors.Is(err, errManyTouches) {
+		memo.replace(refused, refusedStarts(young, math.MaxInt64))
 		return known, numbers, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if !w.r.common.Memo.replace(key, over) && !w.r.common.Memo.replace(key, known) {
-		return known, numbers, nil
+	if !memo.replace(key, over) {
+		memo.replace(key, known)
+		memo.replace(refused, refusedStarts(young, over.bytes()-known.bytes()))
 	}
 	numbers, _ = over.covers(segments)
 	return over, numbers, nil

@@ -27,6 +27,8 @@ type startWalk struct {
 	ordinal  uint32         // of the visitor at hand
 	known    []knownStart   // his, in order
 	bySum    map[uint32]int // of the starts that are kept: the last with that sum
+	fresh    []int          // of the starts that are kept: those that aren't joined
+	run      []knownStart   // that is merged with others
 
 	joined       *joinedStarts   // nil for none
 	origins      []*startSegment // the segments that are joined, by their numbers
