@@ -214,6 +214,22 @@ func TestAgentsAreHeldToWhatTheirKeyMay(t *testing.T) {
 	}
 }
 
+// A resource tells what a tool would, so it is no way around what a key was narrowed to.
+func TestAKeyThatMayNotUseAToolMayNotReadItsResource(t *testing.T) {
+	r := startServer(t)
+	var key admin.Key
+	r.do("POST", "/v1/admin/projects/shop/keys", `{"kind":"rk","tools":["get_stats"]}`, 201, &key)
+	for uri, allowed := range map[string]bool{"events://recent": false, "schema://events": true} {
+		a := r.rpc("/mcp", key.Text, "resources/read", map[string]any{"uri": uri})
+		if (a.Error == nil) != allowed || !allowed && !strings.Contains(a.raw, "insufficient_scope") {
+			t.Errorf("%s: %s", uri, a.raw)
+		}
+		if list := r.rpc("/mcp", key.Text, "resources/list", struct{}{}).raw; strings.Contains(list, uri) != allowed {
+			t.Errorf("%s in the list of resources: %s", uri, list)
+		}
+	}
+}
+
 // A narrowed account key must not be a way to one that isn't.
 func TestANarrowedAccountKeyCannotGetItselfMore(t *testing.T) {
 	r := startServer(t)
