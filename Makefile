@@ -82,8 +82,8 @@ bench: measure ## hot paths, load, then ingest, space, start and memory with EVE
 	$(MEASURE) engine -events $(EVENTS) -write bench/RESULTS.md
 
 SIZES ?= 1000000,10000000
-bench-peers: measure ## the questions beside ClickHouse and DuckDB, with SIZES events (default 1 and 10 million); writes bench/RESULTS.md
-	$(MEASURE) peers -events $(SIZES) -write bench/RESULTS.md
+bench-peers: measure ## the questions beside ClickHouse and DuckDB, with SIZES events (default 1 and 10 million; 50000000 takes two hours), kept in the folder KEEP for a next time; writes bench/RESULTS.md
+	$(MEASURE) peers -events $(SIZES) $(if $(KEEP),-keep "$(KEEP)") -write bench/RESULTS.md
 
 bench-trust: build ## persons out, restores, and starts of a store with a backup, with EVENTS; writes bench/RESULTS.md
 	$(GO) build -buildvcs=auto -o $(MEASURE) ./bench/measure

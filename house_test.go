@@ -75,7 +75,7 @@ var owners = map[string]struct {
 	"github.com/cockroachdb/pebble/v2":       {[]string{"engine", "engine/keyring", "engine/enginetest", "cmd/millimetric", "engine/ledger", "engine/durable", "engine/backup"}, "the log's store and its file systems, crashable ones for tests included"},
 	"github.com/valyala/fasthttp":            {[]string{"ingest/intake", "query/api", "cmd/millimetric", "cmd/millimetric/*", "bench", "bench/measure"}, "HTTP"},
 	"github.com/RoaringBitmap/roaring/v2":    {[]string{"index/bitmap"}, "sets of rows and visitors"},
-	"github.com/klauspost/compress":          {[]string{"index/encode", "ingest/intake", "bench"}, "s2 for the log, bounded decoders for bodies"},
+	"github.com/klauspost/compress":          {[]string{"index/encode", "ingest/intake", "bench", "bench/peers"}, "s2 for the log, bounded decoders for bodies, rows for another database"},
 	"github.com/go-json-experiment/json":     {[]string{"ingest", "query", "query/querytest", "query/table", "query/api", "cmd/millimetric", "cmd/millimetric/*", "ingest/privacy"}, "strict JSON of untrusted input"},
 	"github.com/phuslu/iploc":                {[]string{"ingest/privacy"}, "address to country"},
 	"github.com/mileusna/useragent":          {[]string{"ingest/privacy"}, "agent to device"},

@@ -12,27 +12,32 @@ type budget struct {
 	visitorFilters int64 // what finds the ordinals of visitors
 	nearVisitors   int64 // those that were asked for lately
 
-	dayRows     int // see dayRowsMin
-	segmentRows int // of a merged segment, at most
+	dayRows     int   // see dayRowsMin
+	segmentRows int   // of a merged segment, at most
+	merge       int64 // memory of one merge, about; see mergeBytes
 }
 
 const (
 	memoryMin = 128 << 20
 	// rowBytes is about what a live event takes.
-	rowBytes = 700
+	rowBytes = 500
 	// sealRows is how many events are sealed together where memory allows: more make fewer merges, and
 	// a longer start.
 	sealRows = 128 << 10
+	// mergeRowBytes is about what a row takes while it is merged, besides what comes of it, which is held until
+	// all of it is made.
+	mergeRowBytes = 80
 )
 
 func newBudget(opt Options) budget {
 	bytes := max(opt.MemoryBytes, memoryMin)
 	b := budget{cache: bytes * 2 / 5, live: bytes * 3 / 10, idFilters: bytes / 10, visitorFilters: bytes / 40, nearVisitors: bytes / 40}
+	// A quarter: while one is sealed others fill, and nothing is refused where a seal takes long.
 	b.rows = min(sealRows, int(b.live/4/rowBytes))
 	if opt.SealRows > 0 {
 		b.rows = opt.SealRows
 	}
-	b.dayRows, b.segmentRows = min(dayRowsMin, max(1, b.rows/8)), opt.SegmentRows
+	b.dayRows, b.segmentRows, b.merge = min(dayRowsMin, max(1, b.rows/8)), opt.SegmentRows, bytes/5
 	return b
 }
 

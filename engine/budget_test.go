@@ -39,3 +39,27 @@ func TestVisitorsAskedForLatelyStayInTheirMemory(t *testing.T) {
 		}
 	}
 }
+
+// Whatever a merge makes is held until all of it is made.
+func TestSegmentsAreMergedInTheMemoryForIt(t *testing.T) {
+	b := newBudget(Options{MemoryBytes: memoryMin, SegmentRows: 1 << 20})
+	const rows = 10_000
+	small, large := segmentEntry{rows: rows, maxTime: dayMillis - 1}, segmentEntry{rows: rows, maxTime: dayMillis - 1}
+	large.parts[0] = uint64(b.merge) / 8
+	for _, c := range []struct {
+		entry segmentEntry
+		most  int
+	}{{small, int(b.merge / mergeRowBytes / rows)}, {large, 7}} {
+		m := &manifest{}
+		for i := range 2 * c.most {
+			entry := c.entry
+			entry.stamp = uint64(i)
+			m.segments = append(m.segments, entry)
+		}
+		for _, all := range []bool{false, true} {
+			if n := len(planSegments(m, b, all, nil)); n < c.most-1 || n > c.most {
+				t.Errorf("all %v: %d segments are merged, where memory is good for %d", all, n, c.most)
+			}
+		}
+	}
+}

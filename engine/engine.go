@@ -11,7 +11,8 @@
 //
 // Open starts five goroutines, and Close ends them: one gathers requests into groups and encodes
 // them, one commits groups, one seals, one merges and deletes, one watches free space. Pebble has its
-// own, and a commit has timers that notice when the disk stalls.
+// own, and a commit has timers that notice when the disk stalls. A reader of a few whole events has up to three beside
+// it for a moment, which fetch pieces.
 //
 // Everything on disk is in one Pebble store in one folder, which a lock keeps to one process, but for the ledger
 // of who was erased, which lies beside it.

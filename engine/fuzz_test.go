@@ -40,7 +40,7 @@ func FuzzManifestsNeverPanic(f *testing.F) {
 			t.Errorf("%+v came back as %+v, %v", m, again, err)
 		}
 		_ = m.things(1)
-		_ = planSegments(m, budget{segmentRows: 1 << 20}, true, nil)
+		_ = planSegments(m, budget{segmentRows: 1 << 20, merge: 1 << 30}, true, nil)
 		_ = planRebucket(m, nil)
 	})
 }

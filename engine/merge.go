@@ -106,7 +106,7 @@ func planSegments(m *manifest, b budget, all bool, unsound map[uint64]bool) []in
 		slices.SortFunc(members, func(a, b int) int {
 			return cmp.Or(cmp.Compare(m.segments[a].rows, m.segments[b].rows), cmp.Compare(m.segments[a].stamp, m.segments[b].stamp))
 		})
-		if chosen := planClass(m, members, b.segmentRows, all); len(chosen) > len(best) || len(chosen) == len(best) && len(chosen) > 0 && chosen[0] < best[0] {
+		if chosen := planClass(m, members, b, all); len(chosen) > len(best) || len(chosen) == len(best) && len(chosen) > 0 && chosen[0] < best[0] {
 			best = chosen
 		}
 	}
@@ -114,11 +114,12 @@ func planSegments(m *manifest, b budget, all bool, unsound map[uint64]bool) []in
 }
 
 // planClass looks at the members of a class, the smallest first.
-func planClass(m *manifest, members []int, rowsMax int, all bool) (chosen []int) {
-	rows := 0
+func planClass(m *manifest, members []int, b budget, all bool) (chosen []int) {
+	rows, bytes := 0, int64(0)
 	for n, i := range members {
 		own := m.segments[i].rows
-		if rows+own > rowsMax {
+		bytes += m.segments[i].mergeBytes()
+		if rows+own > b.segmentRows || bytes > b.merge {
 			break
 		}
 		if n > 0 && (all || rows >= mergeFactor*own) {
@@ -130,6 +131,15 @@ func planClass(m *manifest, members []int, rowsMax int, all bool) (chosen []int)
 		}
 	}
 	return chosen
+}
+
+// mergeBytes is about what of memory a merge takes for the segment.
+func (s *segmentEntry) mergeBytes() int64 {
+	bytes := int64(s.rows) * mergeRowBytes
+	for _, n := range s.parts {
+		bytes += int64(n)
+	}
+	return bytes
 }
 
 func (e *Engine) mergeSegments(p *project, state *sealed, chosen []int, over event.Time) error {

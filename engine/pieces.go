@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/maypok86/otter/v2"
@@ -79,6 +81,35 @@ type sections struct {
 
 // Section is part of index.Sections.
 func (s sections) Section(id index.SectionID) ([]byte, error) { return s.e.piece(s.thing, uint32(id)) }
+
+// fetchersMost is how many pieces are fetched at the same time for one question: a disk that is asked for several gives
+// each about as soon as if it were alone.
+const fetchersMost = 4
+
+// Fetch reads sections that aren't in the cache at the same time: by place in the list, nil for those that are, and for
+// those that can't be read. Its goroutines are gone when it returns.
+func (s sections) Fetch(ids []index.SectionID) [][]byte {
+	var missing []int
+	for at, id := range ids {
+		if _, near := s.e.cache.GetEntryQuietly(pieceID{s.thing, uint32(id)}); !near {
+			missing = append(missing, at)
+		}
+	}
+	found := make([][]byte, len(ids))
+	var next atomic.Int32
+	fetch := func() {
+		for at := next.Add(1) - 1; int(at) < len(missing); at = next.Add(1) - 1 {
+			found[missing[at]], _ = s.Section(ids[missing[at]]) // who asks for it next gets the error
+		}
+	}
+	var others sync.WaitGroup
+	for range min(fetchersMost, len(missing)) - 1 {
+		others.Go(fetch)
+	}
+	fetch()
+	others.Wait()
+	return found
+}
 
 // passing gives the sections of a segment that is read once from front to back: past the cache, of
 // which it would take the place of what is asked for again. It keeps a few, as many pieces share one.

@@ -118,7 +118,7 @@ func (r *Reader) RestPiece(row uint32) (int, error) {
 		if err := r.visit(row); err != nil {
 			return 0, err
 		}
-		code, err := r.rest.code(row, int(r.run))
+		code, err := r.rest.codeOf(row, int(r.run))
 		if err != nil {
 			return 0, err
 		}

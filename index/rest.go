@@ -235,8 +235,11 @@ type restReader struct {
 	point   *pointReader
 	texts   *arena
 	dict    *Dict
-	asked   int // rows read one by one since a chunk was unpacked
-	chunk   int
+	nearBy  int // the chunk of the row asked for last; -1 before the first
+	asked   int // rows of that chunk that were read one by one
+	row     uint32
+	code    uint32 // of that row
+	chunk   int    // that is unpacked; -1 for none
 	codes   []uint32
 	columns map[string]*propertyReader
 	plans   []*restPlan // by code
@@ -250,29 +253,9 @@ type restPlan struct {
 }
 
 func (s *Segment) restReader(point *pointReader, texts *arena) *restReader {
-	r := &restReader{segment: s, point: point, texts: texts, chunk: -1, columns: map[string]*propertyReader{}}
+	r := &restReader{segment: s, point: point, texts: texts, nearBy: -1, chunk: -1, columns: map[string]*propertyReader{}}
 	r.dict = s.dict(&s.rest.store, s.rest.shape == restByRow)
 	return r
-}
-
-// code returns the code of a row's rest, where rests have codes.
-func (r *restReader) code(row uint32, run int) (uint32, error) {
-	chunk := int(row) / ChunkRows
-	if chunk != r.chunk {
-		if r.asked++; r.asked <= pointsMax {
-			return r.point.code(&r.segment.rest.codes, row, run)
-		}
-		runs, err := r.segment.Runs()
-		if err != nil {
-			return 0, err
-		}
-		r.chunk = -1
-		if r.codes, err = r.segment.codes(&r.segment.rest.codes, runs, chunk, r.codes); err != nil {
-			return 0, err
-		}
-		r.chunk, r.asked = chunk, pointsMax/2
-	}
-	return r.codes[row%ChunkRows], nil
 }
 
 // rest returns what is left of a row's object.
@@ -280,7 +263,7 @@ func (r *restReader) rest(row uint32, run int) (string, error) {
 	if r.segment.rest.shape == restByRow {
 		return r.dict.At(rowOf(r.dict, row))
 	}
-	code, err := r.code(row, run)
+	code, err := r.codeOf(row, run)
 	if err != nil {
 		return "", err
 	}
@@ -317,7 +300,7 @@ func (r *restReader) planOf(row uint32, run int) (*restPlan, error) {
 		}
 		return r.plan(rest)
 	}
-	code, err := r.code(row, run)
+	code, err := r.codeOf(row, run)
 	if err != nil {
 		return nil, err
 	}

@@ -245,7 +245,7 @@ func (q *request) one() error {
 	if err := q.object(member); err != nil {
 		return err
 	}
-	return q.finish()
+	return q.finish(len(q.body) - int(q.decoder.InputOffset()))
 }
 
 // begin starts the draft of the next event.
@@ -256,8 +256,9 @@ func (q *request) begin() {
 	}
 }
 
-// finish makes an event of a draft that was read to its end, unless the request is bad already.
-func (q *request) finish() error {
+// finish makes an event of a draft that was read to its end, unless the request is bad already. Behind it are rest
+// bytes of the body.
+func (q *request) finish(rest int) error {
 	q.recall()
 	q.form.finish()
 	if q.form.failed() {
@@ -274,6 +275,7 @@ func (q *request) finish() error {
 		q.events = slices.Grow(q.events, 1)
 	}
 	q.events = q.events[:len(q.events)+1]
+	q.owner.rest = rest
 	return q.enricher.enrich(&q.events[len(q.events)-1], &q.form.draft)
 }
 

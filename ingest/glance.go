@@ -83,5 +83,5 @@ func (q *request) glanceEvent(s *scanner) bool {
 		}
 		q.field(key, v)
 	}
-	return q.finish() == nil && !q.form.failed()
+	return q.finish(len(s.body)-s.at) == nil && !q.form.failed()
 }

@@ -16,8 +16,8 @@ type arena struct {
 	text []byte
 }
 
-// arenaBytes is how much an arena takes at once while the events of a batch come in. A single event
-// gets what it needs and no more.
+// arenaBytes is how much an arena takes at once at most while the events of a batch come in. The first event gets
+// what it needs and no more, as it may be the only one.
 const arenaBytes = 16 << 10
 
 // owner moves the text of events into memory of their own.
@@ -27,6 +27,7 @@ const arenaBytes = 16 << 10
 type owner struct {
 	texts, words arena
 	name         string // of the event before, in memory of its own
+	rest         int    // bytes of the body behind the event at hand, which what is to come hardly exceeds
 }
 
 // own moves the text of an event, and writes what is only made here: the derived session and the
@@ -40,7 +41,7 @@ func (o *owner) own(e *event.Event, d *draft, owned bool) {
 	words := [...]*string{&e.URL, &e.Path, &e.Referrer, &e.Source, &e.Medium, &e.Campaign}
 	o.ownName(e)
 	if !owned {
-		o.words.moveAll(words[:])
+		o.words.moveAll(words[:], o.rest)
 	}
 	var number [20]byte
 	session := number[:0]
@@ -48,7 +49,7 @@ func (o *owner) own(e *event.Event, d *draft, owned bool) {
 		session = strconv.AppendInt(append(session, '-'), int64(e.Time)/halfHourMS, 10)
 	}
 	a := &o.texts
-	a.ready(len(e.ID) + len(e.UserID) + len(e.IPHash) + len(e.AnonymousID) + len(e.SessionID) + len(session) + d.propertiesBytes)
+	a.ready(len(e.ID)+len(e.UserID)+len(e.IPHash)+len(e.AnonymousID)+len(e.SessionID)+len(session)+d.propertiesBytes, o.rest)
 	a.move(&e.ID)
 	a.move(&e.UserID)
 	a.move(&e.IPHash)
@@ -78,24 +79,25 @@ func (o *owner) ownName(e *event.Event) {
 }
 
 // moveAll makes room for texts and moves them.
-func (a *arena) moveAll(texts []*string) {
+func (a *arena) moveAll(texts []*string, rest int) {
 	size := 0
 	for _, text := range texts {
 		size += len(*text)
 	}
-	a.ready(size)
+	a.ready(size, rest)
 	for _, text := range texts {
 		a.move(text)
 	}
 }
 
-// ready makes room for size bytes. What was written before stays where it is.
-func (a *arena) ready(size int) {
+// ready makes room for size bytes, and where they aren't the first for some rest that may follow: memory that
+// nothing came to use stays as long as the events do, and nobody counts it. What was written before stays where it is.
+func (a *arena) ready(size, rest int) {
 	if cap(a.text)-len(a.text) >= size {
 		return
 	}
 	if a.text != nil {
-		size = max(size, arenaBytes)
+		size = max(size, min(size+rest, arenaBytes))
 	}
 	a.text = make([]byte, 0, size)
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -168,6 +169,9 @@ func (a *Answer) Next() string {
 	return ""
 }
 
+// rowsAheadMax is the room in bytes that rows are given before they are written: the first may be the longest by far.
+const rowsAheadMax = 1 << 20
+
 // AppendRows appends the rows alone, as a JSON array of objects.
 func (a *Answer) AppendRows(dst []byte) []byte {
 	names := make([][]byte, len(a.Columns))
@@ -175,7 +179,11 @@ func (a *Answer) AppendRows(dst []byte) []byte {
 		names[i] = append(appendText(nil, column), ':')
 	}
 	dst = append(dst, '[')
+	first := len(dst)
 	for i, row := range a.Rows {
+		if i == 1 { // the others are about as long as the first, so most of them need no more room
+			dst = slices.Grow(dst, min((len(dst)-first)*len(a.Rows), rowsAheadMax))
+		}
 		if i > 0 {
 			dst = append(dst, ',')
 		}

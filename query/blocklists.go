@@ -83,14 +83,27 @@ func (w *waiting[T]) add(visitor uint32, value T) {
 // next returns the first visitor that waits, noVisitor if none does. All must have been added before.
 func (w *waiting[T]) next() uint64 {
 	if !w.sorted {
-		w.sorted = true
-		slices.SortStableFunc(w.list, func(a, b waitingValue[T]) int { return cmp.Compare(a.visitor, b.visitor) })
-		w.all = w.list
+		w.sort()
 	}
 	if len(w.list) == 0 {
 		return noVisitor
 	}
 	return uint64(w.list[0].visitor)
+}
+
+// sort brings them in the order of their visitors, those of one visitor as they came. Numbers that say both are sorted,
+// which takes a fraction of what values do.
+func (w *waiting[T]) sort() {
+	order := make([]uint64, len(w.list))
+	for i := range w.list {
+		order[i] = uint64(w.list[i].visitor)<<32 | uint64(i)
+	}
+	slices.Sort(order)
+	w.all = make([]waitingValue[T], len(order))
+	for i, from := range order {
+		w.all[i] = w.list[uint32(from)]
+	}
+	w.list, w.sorted = w.all, true
 }
 
 // most returns the last visitor that waits, 0 if none does.

@@ -73,7 +73,10 @@ type watched struct {
 
 // Section gives a section, and counts it the first time.
 func (w *watched) Section(id index.SectionID) ([]byte, error) {
-	section, err := w.Sections.Section(id)
+	section, err := w.of.fetched[id], error(nil)
+	if section == nil {
+		section, err = w.Sections.Section(id)
+	}
 	if err == nil {
 		if read := at(&w.of.sections, uint32(id)); *read == 0 {
 			*read = int32(len(section))
@@ -81,6 +84,32 @@ func (w *watched) Section(id index.SectionID) ([]byte, error) {
 		}
 	}
 	return section, err
+}
+
+// sectionFetcher is what a source's sections may offer beside: it reads those of a list that aren't near at the same
+// time, and returns them by place; the others are nil.
+type sectionFetcher interface {
+	Fetch(ids []index.SectionID) [][]byte
+}
+
+// Fetch is part of index.SectionFetcher. Sections are counted once they are asked for, and held until then: a cache
+// needn't keep what it was given.
+func (w *watched) Fetch(ids []index.SectionID) (fetched int) {
+	from, ok := w.Sections.(sectionFetcher)
+	if !ok {
+		return 0
+	}
+	for at, section := range from.Fetch(ids) {
+		if section == nil {
+			continue
+		}
+		if w.of.fetched == nil {
+			w.of.fetched = map[index.SectionID][]byte{}
+		}
+		w.of.fetched[ids[at]] = section
+		fetched++
+	}
+	return fetched
 }
 
 // KeptTexts gives texts that were kept.

@@ -16,8 +16,7 @@ type ledger struct {
 	chain  *chain            // nil where no model asks for it
 	shared bool              // some model asks how often a path has each group
 
-	counts  []int64  // touches of the path at hand, per group; all 0 between paths
-	present []uint32 // the groups of the path at hand
+	shape pathShape // of the path at hand
 
 	room productRoom // of the share at hand
 	part big.Int     // likewise
@@ -67,6 +66,16 @@ func (b *ledger) size() int {
 // bigOne is only ever read.
 var bigOne = big.NewInt(1)
 
+// begin begins with an actor of so many touches.
+func (b *ledger) begin(touches int) {
+	if b.shared {
+		b.shape.begin()
+	}
+	if b.decay != nil {
+		b.decay.begin(touches)
+	}
+}
+
 // enter counts a conversion and adds it to its path.
 func (b *ledger) enter(p *path, c *conversion) {
 	p.conversions++
@@ -93,7 +102,7 @@ func (b *ledger) enterPath(p *path) {
 // pay shares out the credit of a path among its groups, by every model.
 func (b *ledger) pay(p *path) {
 	if b.shared {
-		b.countGroups(p)
+		b.shape.turn(p)
 	}
 	n := int64(len(p.touches))
 	first, last := p.touches[0].group, p.touches[n-1].group
@@ -106,13 +115,13 @@ func (b *ledger) pay(p *path) {
 		case ModelLastNonDirect:
 			b.give(i, p, lastNonDirect(p.touches), 1, 1)
 		case ModelLinear:
-			for _, g := range b.present {
-				b.give(i, p, g, b.counts[g], n)
+			for _, g := range b.shape.present {
+				b.give(i, p, g, b.shape.counts[g], n)
 			}
 		case ModelPosition:
 			b.payPosition(i, p)
 		case ModelParticipation:
-			for _, g := range b.present {
+			for _, g := range b.shape.present {
 				b.give(i, p, g, 1, 1)
 			}
 		case ModelTimeDecay:
@@ -120,21 +129,6 @@ func (b *ledger) pay(p *path) {
 		case ModelDataDriven:
 			b.chain.add(p.touches, p.conversions, true)
 		}
-	}
-	for _, g := range b.present {
-		b.counts[g] = 0
-	}
-	b.present = b.present[:0]
-}
-
-// countGroups counts the touches of each group of a path.
-func (b *ledger) countGroups(p *path) {
-	for i := range p.touches {
-		count := at(&b.counts, p.touches[i].group)
-		if *count == 0 {
-			b.present = append(b.present, p.touches[i].group)
-		}
-		*count++
 	}
 }
 
@@ -159,8 +153,8 @@ func (b *ledger) payPosition(model int, p *path) {
 		}
 		return
 	}
-	for _, g := range b.present {
-		num := b.counts[g]
+	for _, g := range b.shape.present {
+		num := b.shape.counts[g]
 		for _, end := range []uint32{first, last} {
 			if g == end {
 				num += 2*(n-2) - 1
@@ -173,14 +167,14 @@ func (b *ledger) payPosition(model int, p *path) {
 }
 
 func (b *ledger) payDecay(model int, p *path) {
-	if len(b.present) == 1 {
-		b.give(model, p, b.present[0], 1, 1)
+	if len(b.shape.present) == 1 {
+		b.give(model, p, b.shape.present[0], 1, 1)
 		return
 	}
 	newest := p.touches[len(p.touches)-1].group
-	shares := b.decay.shares(p, b.present, newest)
+	shares := b.decay.shares(p, b.shape.present, newest)
 	for i := range shares {
-		b.giveShare(model, p, b.present[i], &shares[i])
+		b.giveShare(model, p, b.shape.present[i], &shares[i])
 	}
 }
 

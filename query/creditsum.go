@@ -69,7 +69,7 @@ func (b *ledger) sumUp(s *modelSum, cells *cellTable) {
 	var room productRoom
 	cells.each(func(group, number uint32, c *cell) {
 		to := &s.groups[group]
-		to.conversions.addBig(room.times(&c.conversions, factors[number]))
+		to.conversions.addProduct(&room, &c.conversions, factors[number])
 		to.value.addIn(&room, &c.value, factors[number])
 	})
 }
@@ -84,11 +84,11 @@ type modelSum struct {
 
 func (s *modelSum) of(group uint32) credit {
 	c := &s.groups[group]
-	conversions := s.settled(new(big.Rat).SetFrac(c.conversions.whole(), s.den))
+	conversions := s.settled(fraction{c.conversions.whole(), s.den})
 	if !s.valued {
 		return credit{conversions, conversions}
 	}
-	return credit{conversions, s.settled(c.value.over(s.den))}
+	return credit{conversions, s.settled(c.value.fraction(s.den))}
 }
 
 // settledBits is how near, in parts of a credit, a number lies to the middle between two that can be shown where it
@@ -97,21 +97,21 @@ const settledBits = shareBits - 64
 
 // settled returns what a credit is in truth where that is the middle between two numbers of as many decimals as are
 // shown: what is a little less only because shares were rounded must not be rounded once more.
-func (s *modelSum) settled(x *big.Rat) *big.Rat {
+func (s *modelSum) settled(x fraction) fraction {
 	if !s.near {
 		return x
 	}
-	halves := big.NewRat(2, 1)
-	halves.Mul(halves, new(big.Rat).SetInt(power10(digitsCredit)))
-	scaled := new(big.Rat).Mul(x, halves)
-	middle := new(big.Rat).SetInt(rounded(scaled, 0))
-	off := new(big.Rat).Sub(scaled, middle)
-	most := new(big.Rat).Add(new(big.Rat).Abs(scaled), halves)
-	most.Quo(most, new(big.Rat).SetInt(new(big.Int).Lsh(bigOne, settledBits)))
-	if off.Abs(off).Cmp(most) > 0 {
+	halves := new(big.Int).Lsh(power10(digitsCredit), 1)
+	scaled := new(big.Int).Mul(x.num, halves) // over the denominator, as all that follows
+	middle := nearest(scaled, x.den)
+	off := new(big.Int).Mul(middle, x.den)
+	off.Sub(scaled, off)
+	most := new(big.Int).Mul(halves, x.den)
+	most.Add(most, scaled.Abs(scaled))
+	if off.Lsh(off.Abs(off), settledBits).Cmp(most) > 0 {
 		return x
 	}
-	return middle.Quo(middle, halves)
+	return fraction{middle, halves}
 }
 
 // equals tells whether the credits add up to w.
@@ -142,16 +142,17 @@ func (w *worth) members() []Member {
 }
 
 // credit is a share of conversions and of their value.
-type credit struct{ conversions, value *big.Rat }
+type credit struct{ conversions, value fraction }
+
+func noCredit() credit {
+	none := fraction{new(big.Int), bigOne}
+	return credit{none, none}
+}
 
 func (c *credit) add(d credit) {
-	if c.conversions == nil {
-		c.conversions, c.value = new(big.Rat), new(big.Rat)
-	}
-	c.conversions = new(big.Rat).Add(c.conversions, d.conversions)
-	c.value = new(big.Rat).Add(c.value, d.value)
+	c.conversions, c.value = c.conversions.plus(d.conversions), c.value.plus(d.value)
 }
 
 func (c credit) shown() Value {
-	return Object(Member{"conversions", Rounded(c.conversions, digitsCredit)}, Member{"value", Rounded(c.value, digitsCredit)})
+	return Object(Member{"conversions", c.conversions.shown(digitsCredit)}, Member{"value", c.value.shown(digitsCredit)})
 }

@@ -40,7 +40,7 @@ func (q *Attribution) creditLines(periods []*credited) []*creditLine {
 	}
 	for _, l := range lines {
 		// Rows are ordered by the number that they show: what looks equal is ordered by group.
-		l.rank = rounded(l.periods[0][0].conversions, digitsCredit)
+		l.rank = l.periods[0][0].conversions.rounded(digitsCredit)
 	}
 	slices.SortFunc(lines, func(a, b *creditLine) int {
 		if order := b.rank.Cmp(a.rank); order != 0 {
@@ -61,8 +61,6 @@ func (q *Attribution) newLine(keys []string, periods int) *creditLine {
 	}
 	return l
 }
-
-func noCredit() credit { return credit{new(big.Rat), new(big.Rat)} }
 
 // joined makes one word of keys that no other keys make.
 func joined(keys []string) string {

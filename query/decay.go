@@ -30,18 +30,27 @@ import (
 type decay struct {
 	half  int64 // milliseconds
 	table *[digitsOfFraction][16]fixed
-	// steps are 2^(n/half_life) by the bytes of n, for n below half_life: those that were asked for. To
+	// steps are 2^(n/half_life) by the digits of n, for n below half_life: those that were asked for. To
 	// multiply a few of them takes a tenth of the time that all digits of a fraction do.
-	steps [stepBytes][256]fixed
-	sums  []fixed // by group of the path at hand
+	steps [stepDigits][stepBase]fixed
+
+	sums   []fixed     // by group of the path at hand; of groups that it hasn't, 0
+	summed []uint32    // the groups of which the sums may be something else
+	window touchWindow // of the touches that are in the sums
+	top    int64       // the exponent that they are shifted to
 
 	found []portion // of the path at hand
 
 	weights []decayWeight // of the touches of the actor at hand; those that were asked for
 }
 
-// stepBytes is how many bytes a half-life has in milliseconds: it is less than ten years.
-const stepBytes = 5
+// A half-life has so many digits of so many bits in milliseconds: it is less than ten years. One more bit would save no
+// digit of a week.
+const (
+	stepDigits = 4
+	stepBits   = 10
+	stepBase   = 1 << stepBits
+)
 
 // digitsOfFraction is the number of hexadecimal digits of f: as many as the fixed point can show.
 const digitsOfFraction = 62
@@ -88,8 +97,8 @@ var powersOfDigits = sync.OnceValue(func() *[digitsOfFraction][16]fixed {
 func (d *decay) weight(t event.Time) decayWeight {
 	w := decayWeight{mantissa: d.table[0][0], exponent: int64(t) / d.half}
 	rest, first := int64(t)%d.half, true
-	for i := 0; rest>>(8*i) != 0; i++ {
-		n := rest >> (8 * i) & 255
+	for i := 0; rest>>(stepBits*i) != 0; i++ {
+		n := rest >> (stepBits * i) & (stepBase - 1)
 		if n == 0 {
 			continue
 		}
@@ -103,13 +112,13 @@ func (d *decay) weight(t event.Time) decayWeight {
 	return w
 }
 
-// step is 2^(n/half_life) of a byte of n. It is the product of those of the bits of the byte.
+// step is 2^(n/half_life) of a digit of n. It is the product of those of the bits of the digit.
 func (d *decay) step(at int, n int64) *fixed {
 	step, bit := &d.steps[at][n], n&-n
 	switch {
 	case *step != (fixed{}):
 	case n == bit:
-		*step = d.power(n << (8 * at))
+		*step = d.power(n << (stepBits * at))
 	default:
 		*step = mulFixed(*d.step(at, n-bit), *d.step(at, bit))
 	}
@@ -131,28 +140,58 @@ func (d *decay) power(n int64) fixed {
 func (d *decay) begin(touches int) {
 	d.weights = slices.Grow(d.weights[:0], touches)[:touches]
 	clear(d.weights)
+	d.clear()
+	d.window = touchWindow{}
+}
+
+func (d *decay) clear() {
+	for _, g := range d.summed {
+		d.sums[g] = fixed{}
+	}
+	d.summed = d.summed[:0]
 }
 
 // shares returns the share of each group of a path, in the order of groups. They are valid until the next call.
 func (d *decay) shares(p *path, groups []uint32, newest uint32) []portion {
-	touches, weights := p.touches, d.weights[p.from:]
-	top := int64(touches[len(touches)-1].at.time) / d.half
-	for i := range touches {
-		t, weight := &touches[i], &weights[i]
-		if weight.mantissa == (fixed{}) {
-			*weight = d.weight(t.at.time)
+	top := int64(p.touches[len(p.touches)-1].at.time) / d.half
+	if top != d.top { // all weights of the path are shifted otherwise
+		d.top, d.window = top, touchWindow{}
+	}
+	before := d.window
+	gone, come, anew := d.window.turn(p)
+	if anew {
+		d.clear()
+	}
+	for i := range gone {
+		sum := &d.sums[gone[i].group]
+		*sum = sum.less(d.shiftedWeight(&gone[i], before.from+i))
+	}
+	first := d.window.to - len(come)
+	for i := range come {
+		sum := at(&d.sums, come[i].group)
+		if *sum == (fixed{}) {
+			d.summed = append(d.summed, come[i].group)
 		}
-		// 32 bits are left free for the sum of as many touches as there may be.
-		w := weight.mantissa.shifted(32 + top - weight.exponent)
-		if w == (fixed{}) {
-			w[0] = 1
-		}
-		sum := at(&d.sums, t.group)
-		*sum = sum.plus(w)
+		*sum = sum.plus(d.shiftedWeight(&come[i], first+i))
 	}
 	d.found = slices.Grow(d.found[:0], len(groups))[:len(groups)]
 	d.shareOut(groups, newest)
 	return d.found
+}
+
+// shiftedWeight is the weight of a touch, which has a number among those of its actor, in a path of which the newest
+// has the exponent top: the same each time.
+func (d *decay) shiftedWeight(t *actorTouch, number int) fixed {
+	weight := &d.weights[number]
+	if weight.mantissa == (fixed{}) {
+		*weight = d.weight(t.at.time)
+	}
+	// 32 bits are left free for the sum of as many touches as there may be.
+	w := weight.mantissa.shifted(32 + d.top - weight.exponent)
+	if w == (fixed{}) {
+		w[0] = 1
+	}
+	return w
 }
 
 // shareOut turns the sums of groups into shares.
@@ -164,14 +203,12 @@ func (d *decay) shareOut(groups []uint32, newest uint32) {
 	var left portion // of the whole, which is one more than a share can be
 	rest := 0
 	for i, g := range groups {
-		sum := d.sums[g]
-		d.sums[g] = fixed{}
 		if g == newest { // it gets what the others leave: it has much of the whole, so it is never nothing
 			rest = i
 			continue
 		}
 		own := &d.found[i]
-		if *own = sum.partOf(&whole); *own == (portion{}) {
+		if *own = d.sums[g].partOf(&whole); *own == (portion{}) {
 			own[0] = 1
 		}
 		left = left.minus(own)
@@ -217,6 +254,16 @@ func (f fixed) plusTimes(x uint64, b *fixed) (low uint64, high fixed) {
 func (f fixed) plus(g fixed) fixed {
 	sum, _ := f.plusCarrying(&g)
 	return sum
+}
+
+// less is f - g, which is no more than f.
+func (f fixed) less(g fixed) fixed {
+	var borrow uint64
+	f[0], borrow = bits.Sub64(f[0], g[0], 0)
+	f[1], borrow = bits.Sub64(f[1], g[1], borrow)
+	f[2], borrow = bits.Sub64(f[2], g[2], borrow)
+	f[3], _ = bits.Sub64(f[3], g[3], borrow)
+	return f
 }
 
 // plusCarrying is f + g, and whether that goes over the top.

@@ -191,7 +191,7 @@ func TestCreditsInTheMiddleAreRoundedToEven(t *testing.T) {
 		whole.addNumber(&n)
 		s := &modelSum{den: shareUnit(), groups: make([]cell, 1), valued: true, near: true}
 		s.groups[0].value.add(&whole, third)
-		if got := Rounded(s.of(0).value, digitsCredit).text; got != want {
+		if got := s.of(0).value.shown(digitsCredit).text; got != want {
 			t.Errorf("a third of %s: got %s, want %s", text, got, want)
 		}
 	}

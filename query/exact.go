@@ -14,23 +14,52 @@ const (
 )
 
 // Rounded is x to so many decimals, half to even, without zeros at the end: 0.25, 1, 1800.
-func Rounded(x *big.Rat, digits int) Value {
-	text := new(big.Rat).SetFrac(rounded(x, digits), power10(digits)).FloatString(digits)
-	if digits > 0 {
-		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+func Rounded(x *big.Rat, digits int) Value { return fraction{x.Num(), x.Denom()}.shown(digits) }
+
+// fraction is a number that needn't be in lowest terms: to find these takes longer than all else that is done with one
+// that is only shown. The denominator is above 0, and neither is changed any more.
+type fraction struct{ num, den *big.Int }
+
+// rounded is the fraction in units of the last of so many decimals, half to even.
+func (x fraction) rounded(digits int) *big.Int {
+	return nearest(new(big.Int).Mul(x.num, power10(digits)), x.den)
+}
+
+// nearest is the whole number that is nearest to num/den, half to even.
+func nearest(num, den *big.Int) *big.Int {
+	n, rest := new(big.Int).QuoRem(num, den, new(big.Int))
+	twice := rest.Abs(rest).Lsh(rest, 1)
+	if c := twice.Cmp(den); c > 0 || c == 0 && n.Bit(0) == 1 {
+		n.Add(n, big.NewInt(int64(num.Sign())))
+	}
+	return n
+}
+
+// shown is the fraction to so many decimals.
+func (x fraction) shown(digits int) Value {
+	n := x.rounded(digits)
+	text := new(big.Int).Abs(n).String()
+	if missing := digits + 1 - len(text); missing > 0 {
+		text = strings.Repeat("0", missing) + text
+	}
+	text, part := text[:len(text)-digits], strings.TrimRight(text[len(text)-digits:], "0")
+	if part != "" {
+		text += "." + part
+	}
+	if n.Sign() < 0 {
+		text = "-" + text
 	}
 	return Value{text: text, kind: valueJSON}
 }
 
-// rounded is x in units of the last of so many decimals, half to even.
-func rounded(x *big.Rat, digits int) *big.Int {
-	scaled := new(big.Rat).Mul(x, new(big.Rat).SetInt(power10(digits)))
-	n, rest := new(big.Int).QuoRem(scaled.Num(), scaled.Denom(), new(big.Int))
-	twice := rest.Abs(rest).Lsh(rest, 1)
-	if c := twice.Cmp(scaled.Denom()); c > 0 || c == 0 && n.Bit(0) == 1 {
-		n.Add(n, big.NewInt(int64(x.Sign())))
+// plus is the sum. It is brought to lowest terms where the denominators differ: else they would grow with every one.
+func (x fraction) plus(y fraction) fraction {
+	if x.den.Cmp(y.den) == 0 {
+		return fraction{new(big.Int).Add(x.num, y.num), x.den}
 	}
-	return n
+	sum := new(big.Rat).SetFrac(x.num, x.den)
+	sum.Add(sum, new(big.Rat).SetFrac(y.num, y.den))
+	return fraction{sum.Num(), sum.Denom()}
 }
 
 // RoundedRatio is part/whole to the decimals of a ratio; a ratio over zero is null.

@@ -272,26 +272,3 @@ func (t *tally) of(number uint32) int64 {
 }
 
 func (t *tally) size() int { return len(t.counts) + len(t.seen) }
-
-// group is a group that an answer may show.
-type group struct {
-	number uint32
-	total  amount
-	values []string
-}
-
-// ranked returns all groups, those with the greatest totals first; equal ones by their values.
-func (g *groups) ranked(total func(group uint32) amount) []group {
-	all := make([]group, g.met)
-	for i := range all {
-		number := uint32(i)
-		all[i] = group{number: number, total: total(number), values: g.valuesOf(number)}
-	}
-	slices.SortFunc(all, func(a, b group) int {
-		if order := b.total.compare(a.total); order != 0 {
-			return order
-		}
-		return g.compare(a.values, b.values) // texts, which are seldom needed
-	})
-	return all
-}

@@ -13,14 +13,16 @@ import (
 // once, each visitor's in order. Whether a visitor was there shortly before is found out too, as far as these
 // segments know. So the touches of a visitor are a stretch of a list, whatever segments he comes in.
 //
-// The memo keeps them, until one of the segments is gone. New segments and live events are held against them as
-// against one segment more, and from time to time are joined to them: see startWalk.
+// The memo keeps them, until one of the settled segments is gone. What young segments have of a visitor is joined to
+// what settled ones have, and lies over that: see overBlock. Live events are held against both as against one segment,
+// and so are segments for whose starts there is no room: see startWalk.
 type joinedStarts struct {
 	time     event.Time // of the first event, from which the last of visitors count
 	segments []joinedSegment
 	kinds    []touchTexts
 	blocks   []*joinedBlock // by a visitor's block; nil where it has none
 	needs    int64          // bytes of the starts, where these aren't kept; 0 where they are
+	base     *joinedStarts  // of the first of these segments, which are settled; nil where all are
 }
 
 // joinedSegment is a segment, from whose first time and least position those of starts count.
@@ -38,6 +40,7 @@ type joinedBlock struct {
 	ends []uint32 // by visitor: how many starts there are up to his last
 	last []uint32 // by visitor: the seconds to the end of the one in which his last event lies; 0 for none
 	list []joinedStart
+	over *overBlock // nil for none
 }
 
 // joinedStart is the first event with an address of a visit.
@@ -72,6 +75,7 @@ func (f startFlags) noTouch() bool {
 
 // of returns the starts of a visitor of the block.
 func (b *joinedBlock) of(visitor uint32) []joinedStart {
+	b, visitor = b.place(visitor)
 	own := b.spanOf(visitor)
 	return b.list[own.from:own.to]
 }
@@ -93,12 +97,19 @@ func (j *joinedStarts) bytes() int64 {
 			bytes += 16 + int64(len(text))
 		}
 	}
+	if j.base != nil {
+		return bytes + j.base.bytes() + j.overBytes()
+	}
 	for _, b := range j.blocks {
 		if b != nil {
-			bytes += int64(joinedVisitorBytes*cap(b.ends) + joinedStartBytes*cap(b.list))
+			bytes += b.bytes()
 		}
 	}
 	return bytes
+}
+
+func (b *joinedBlock) bytes() int64 {
+	return int64(joinedVisitorBytes*cap(b.ends) + joinedStartBytes*cap(b.list))
 }
 
 // about lists the segments, for the memo.
@@ -128,7 +139,10 @@ func (j *joinedStarts) timeOf(s *joinedStart) event.Time {
 
 // lastBefore is a time that all events of a visitor come before, by little; ok is false where he has none.
 func (j *joinedStarts) lastBefore(b *joinedBlock, visitor uint32) (t event.Time, ok bool) {
-	if b == nil || int(visitor) >= len(b.last) || b.last[visitor] == 0 {
+	if b == nil {
+		return 0, false
+	}
+	if b, visitor = b.place(visitor); int(visitor) >= len(b.last) || b.last[visitor] == 0 {
 		return 0, false
 	}
 	return j.time + 1000*event.Time(b.last[visitor]), true

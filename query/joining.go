@@ -20,6 +20,9 @@ type joining struct {
 	at     joinedBlock // the block at hand, in memory that is used for each
 	number int         // its number
 	filled uint32      // visitors of it up to whom ends are known; 0 before the first
+	isOver bool        // the blocks lie over those that are joined
+	over   *overBlock  // the one at hand, then
+	under  *joinedBlock
 }
 
 // newJoining prepares to join what a walk goes over. Segments and kinds that are joined keep their numbers.
@@ -64,8 +67,8 @@ func (w *startWalk) join(visitor uint32, hits []startHit) error {
 		return nil
 	}
 	j := w.joining
-	j.turn(w.block.first, visitor)
-	j.at.last[visitor] = w.lastSecond(hits)
+	number := j.turn(w.block.first, visitor)
+	j.at.last[number] = w.lastSecond(hits)
 	for i := range w.known {
 		k := &w.known[i]
 		if k.flags&(startDropped|startCut|startSoon) == startCut {
@@ -81,7 +84,7 @@ func (w *startWalk) join(visitor uint32, hits []startHit) error {
 			return err
 		}
 	}
-	j.at.ends[visitor] = uint32(len(j.at.list))
+	j.at.ends[number] = uint32(len(j.at.list))
 	return nil
 }
 
@@ -105,7 +108,7 @@ func (w *startWalk) copyJoined(from, to uint32) {
 }
 
 // secondOf returns the end of the second in which an event lies.
-func (j *joining) secondOf(t event.Time) uint32 { return uint32((t-j.time)/1000) + 1 }
+func (j *joining) secondOf(t event.Time) uint32 { return uint32(max(0, t-j.time)/1000) + 1 }
 
 // lastSecond returns the end of the second in which the last event of the visitor at hand lies.
 func (w *startWalk) lastSecond(hits []startHit) uint32 {
@@ -121,14 +124,20 @@ func (w *startWalk) lastSecond(hits []startHit) uint32 {
 	return w.joining.secondOf(last)
 }
 
-// turn moves on to a visitor. Those before him have no starts but those that are known.
-func (j *joining) turn(first, visitor uint32) {
+// turn moves on to a visitor, and returns his number in the block. Those before him have no starts but those that are
+// known.
+func (j *joining) turn(first, visitor uint32) uint32 {
+	if j.isOver {
+		j.filled = j.over.number(visitor) + 1
+		return j.filled - 1
+	}
 	if number := int(first / blockVisitors); number != j.number {
 		j.close()
 		j.number = number
 	}
 	j.fill(visitor)
 	j.filled = visitor + 1
+	return visitor
 }
 
 // fill makes the ends of visitors without starts those of whoever comes before them.
@@ -146,9 +155,13 @@ func (j *joining) close() {
 	if more := j.number + 1 - len(j.blocks); more > 0 {
 		j.blocks = append(j.blocks, make([]*joinedBlock, more)...)
 	}
-	j.blocks[j.number] = &joinedBlock{
+	own := joinedBlock{
 		ends: slices.Clone(j.at.ends[:j.filled]), last: slices.Clone(j.at.last[:j.filled]), list: slices.Clone(j.at.list),
 	}
+	if j.isOver {
+		own = j.under.with(j.over, own)
+	}
+	j.blocks[j.number] = &own
 	clear(j.at.last)
 	j.at.list, j.filled = j.at.list[:0], 0
 }

@@ -10,9 +10,9 @@ import (
 
 // Which segments' starts are joined, and when.
 
-// restShare is the part of all rows that segments may have which aren't joined: about so much of the visitors is
-// looked at one by one.
-const restShare = 16
+// restShare is the part of all rows that segments may have which are joined over others: they are joined anew when
+// some of them are merged.
+const restShare = 12
 
 // openJoined finds the joined starts of a source, and leaves the other segments to be walked beside; ok is false
 // where there is no room for them.
@@ -20,41 +20,97 @@ func (w *startWalk) openJoined(segments []*sealed) (ok bool, err error) {
 	if len(segments) == 0 || len(segments) > joinedSegmentsMax || spanOf(segments) > joinedSpanMax {
 		return len(segments) == 0, nil
 	}
-	key, memo := w.r.memoKey(segments[0], memoJoined, ""), w.r.common.Memo
-	var base *joinedStarts // to go on from
-	if kept, has := memo.get(key); has {
-		joined := kept.(*joinedStarts)
-		numbers, all := joined.covers(segments)
-		switch rest := restOf(segments, numbers); {
-		case !all: // it is about segments that are gone
-		case joined.needs > 0 && !memo.hasRoom(joined.needs):
+	settled, oldest := settledOf(segments)
+	key, memo := w.r.memoKey(oldest, memoJoined, ""), w.r.common.Memo
+	joined, numbers := keptStarts(memo, key, segments)
+	if joined != nil && joined.needs > 0 {
+		if !memo.hasRoom(joined.needs) {
 			return false, nil
-		case joined.needs > 0:
-		case rowsOfAll(rest)*restShare <= rowsOfAll(segments):
-			w.enterJoined(joined, segments, numbers)
-			return w.openRest(rest)
-		default:
-			base = joined
 		}
+		joined = nil
 	}
-	settled := settledOf(segments)
-	if !memo.hasRoom(int64(joinedShare * rowsOfAll(settled))) {
-		return false, nil
+	if joined == nil || joined.settled().rowsBeside(segments, numbers)*restShare > rowsOfAll(segments) {
+		if !memo.hasRoom(int64(joinedShare * rowsOfAll(settled))) {
+			return false, nil
+		}
+		if joined, err = w.joinSettled(key, joined, settled); joined == nil {
+			return false, err
+		}
+		numbers, _ = joined.covers(segments)
 	}
-	joined, err := w.r.join(base, settled)
+	if joined, numbers, err = w.joinYoung(key, joined, segments, numbers); err != nil {
+		return false, err
+	}
+	w.enterJoined(joined, segments, numbers)
+	return w.openRest(restOf(segments, numbers))
+}
+
+// keptStarts returns the joined starts that the memo has, as far as the segments that they are about are still there,
+// and the numbers of a source's segments in them. There are none where the settled ones aren't all there.
+func keptStarts(memo *Memo, key memoKey, segments []*sealed) (joined *joinedStarts, numbers []int) {
+	kept, has := memo.get(key)
+	if !has {
+		return nil, nil
+	}
+	joined = kept.(*joinedStarts)
+	numbers, all := joined.covers(segments)
+	if !all && joined.base != nil {
+		joined = joined.base
+		numbers, all = joined.covers(segments)
+	}
+	if !all {
+		return nil, nil
+	}
+	return joined, numbers
+}
+
+// joinSettled joins the starts of settled segments, some of which may be joined already, and keeps them where there is
+// room; it returns nil where they can't be joined.
+func (w *startWalk) joinSettled(key memoKey, known *joinedStarts, settled []*sealed) (*joinedStarts, error) {
+	memo := w.r.common.Memo
+	if known != nil {
+		known = known.settled()
+	}
+	joined, err := w.r.join(known, settled)
 	if errors.Is(err, errManyTouches) {
 		memo.replace(key, refusedStarts(settled, math.MaxInt64))
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if !memo.replace(key, joined) {
 		memo.replace(key, refusedStarts(settled, joined.bytes()+memoOverhead))
 	}
-	numbers, _ := joined.covers(segments)
-	w.enterJoined(joined, segments, numbers)
-	return w.openRest(restOf(segments, numbers))
+	return joined, nil
+}
+
+// joinYoung joins the starts of those of a source's segments that aren't joined yet, over the others, and keeps them.
+// Where the memo doesn't have the others, there is no room, or they can't be told, what is known stays as it is.
+func (w *startWalk) joinYoung(key memoKey, known *joinedStarts, segments []*sealed, numbers []int) (*joinedStarts, []int, error) {
+	young, memo := restOf(segments, numbers), w.r.common.Memo
+	if kept, has := memo.get(key); len(young) == 0 || !has || kept.(*joinedStarts).needs > 0 {
+		return known, numbers, nil
+	}
+	refused := key
+	refused.number = 1
+	if kept, has := memo.get(refused); has && !memo.hasRoom(kept.(*joinedStarts).needs) {
+		return known, numbers, nil
+	}
+	over, err := w.r.joinOver(known, segments, young)
+	if errors.Is(err, errManyTouches) {
+		memo.replace(refused, refusedStarts(young, math.MaxInt64))
+		return known, numbers, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if !memo.replace(key, over) {
+		memo.replace(key, known)
+		memo.replace(refused, refusedStarts(young, over.bytes()-known.bytes()))
+	}
+	numbers, _ = over.covers(segments)
+	return over, numbers, nil
 }
 
 // refusedStarts say of some segments that their starts are only joined where there is room for so many bytes.
@@ -82,6 +138,16 @@ func rowsOfAll(segments []*sealed) int {
 	return rows
 }
 
+// rowsBeside returns how many rows segments have that aren't joined; numbers are theirs in these or in what lies over.
+func (j *joinedStarts) rowsBeside(segments []*sealed, numbers []int) (rows int) {
+	for i, s := range segments {
+		if numbers[i] < 0 || numbers[i] >= len(j.segments) {
+			rows += s.segment.Rows()
+		}
+	}
+	return rows
+}
+
 // restOf returns the segments that aren't joined.
 func restOf(segments []*sealed, numbers []int) []*sealed {
 	var rest []*sealed
@@ -93,26 +159,33 @@ func restOf(segments []*sealed, numbers []int) []*sealed {
 	return rest
 }
 
-// settledOf returns the segments that are worth joining: those of the newest day will be merged soon, if there
-// are several, and what was joined with them would be lost.
-func settledOf(segments []*sealed) []*sealed {
+// smallShare is the part of what segments have on average below which one is small: it was made lately, or is about
+// few late events, and will be merged with others like it before long.
+const smallShare = 8
+
+// settledOf returns the segments that are worth joining for long, and the oldest of them that is. Small ones and those
+// of the newest day will be merged soon, and what was joined with them would be lost; where they are more than a few,
+// all are joined.
+func settledOf(segments []*sealed) (settled []*sealed, oldest *sealed) {
 	const day = event.Time(24 * 60 * 60 * 1000)
 	newest := event.TimeMin
 	for _, s := range segments {
 		newest = max(newest, lastOf(s.original)/day*day)
 	}
-	var settled, young []*sealed
+	all := rowsOfAll(segments)
+	small := all / len(segments) / smallShare
 	for _, s := range segments {
-		if s.firstTime() >= newest {
-			young = append(young, s)
-		} else {
+		if s.firstTime() < newest && s.segment.Rows() >= small {
 			settled = append(settled, s)
 		}
 	}
-	if len(young) < 2 || len(settled) == 0 || rowsOfAll(young)*restShare > rowsOfAll(segments) {
-		return segments
+	switch {
+	case len(settled) == 0:
+		return segments, segments[0]
+	case (all-rowsOfAll(settled))*restShare > all:
+		return segments, settled[0]
 	}
-	return settled
+	return settled, settled[0]
 }
 
 // enterJoined takes joined starts for those of some segments of the source.
@@ -188,7 +261,7 @@ func (r *run) joinSome(known *joinedStarts, drain bool, segments, more []*sealed
 		held += of.bytes()
 	}
 	p.size = func() int { return int(held / entryBytes) }
-	return w.joinAll(p, rowsOfAll(more), segments[0].firstTime(), drain)
+	return w.joinAll(p, rowsOfAll(more), segments[0].firstTime(), drain, false)
 }
 
 // findAll finds the starts of segments, which the memo isn't to keep.

@@ -21,11 +21,12 @@ func newJoinWalk(r *run) *startWalk {
 }
 
 // joinAll joins the starts of the walk's segments, which have so many rows, to those that are joined. time is that of
-// the first event of all; drain says that what is joined is needed no more.
-func (w *startWalk) joinAll(p *pass, rows int, time event.Time, drain bool) (*joinedStarts, error) {
+// the first event of all; drain says that what is joined is needed no more, over that only those visitors are wanted
+// who come in these segments.
+func (w *startWalk) joinAll(p *pass, rows int, time event.Time, drain, over bool) (*joinedStarts, error) {
 	begin := func(w *startWalk) {
 		w.joining = newJoining(w)
-		w.joining.time, w.joining.drain = time, drain
+		w.joining.time, w.joining.drain, w.joining.isOver = time, drain, over
 	}
 	begin(w)
 	var helpers []*startWalk
@@ -56,7 +57,7 @@ func (j *joinWalk) seek(visitor uint32) {
 }
 
 func (j *joinWalk) next() uint64 {
-	if j.joined != nil && j.to < uint64(len(j.joined.blocks))*blockVisitors {
+	if j.joined != nil && !j.joining.isOver && j.to < uint64(len(j.joined.blocks))*blockVisitors {
 		return j.to
 	}
 	return j.nextVisitor()
@@ -66,6 +67,12 @@ func (j *joinWalk) walkBlock(first uint32) error {
 	j.at, j.to = j.joined.block(first), uint64(first)+blockVisitors
 	j.meet(first)
 	j.r.work += 1 + len(j.hits.nodes)
+	if j.joining.isOver {
+		if err := j.walkOver(first); err != nil {
+			return err
+		}
+		return j.r.look(j.pass)
+	}
 	done := uint32(0)
 	for at, word := range j.others {
 		for ; word != 0; word &= word - 1 {
@@ -101,8 +108,12 @@ func (j *joining) takeOver(helper *joining) error {
 		if b == nil {
 			continue
 		}
-		for i := range b.list {
-			b.list[i].kind = kinds[b.list[i].kind]
+		own := b
+		if j.isOver {
+			own = &b.over.joinedBlock
+		}
+		for i := range own.list {
+			own.list[i].kind = kinds[own.list[i].kind]
 		}
 		j.blocks[number] = b
 	}

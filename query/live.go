@@ -149,7 +149,7 @@ func (p *presence) size() int {
 // top lists the values with the most actors, then with the most events.
 func (p *presence) top(limit int) Value {
 	now := p.periods[0]
-	ranked := p.by.ranked(func(group uint32) amount { return countAmount(now.actors.of(group)) })
+	ranked := p.by.ranked(p.by.met, func(group uint32) amount { return countAmount(now.actors.of(group)) })
 	slices.SortStableFunc(ranked, func(a, b group) int {
 		return cmp.Or(b.total.compare(a.total), cmp.Compare(now.events.of(b.number), now.events.of(a.number)))
 	})

@@ -76,6 +76,13 @@ type memoOfSeveral interface {
 	about() []weak.Pointer[index.Segment]
 }
 
+// memoOfLayers is a value of which something may stay where a segment goes: without returns that, nil for nothing. The
+// segment is named by its place in what about returns.
+type memoOfLayers interface {
+	memoOfSeveral
+	without(segment int) memoValue
+}
+
 type memoEntry struct {
 	key   memoKey
 	value memoValue
@@ -197,11 +204,31 @@ func (m *Memo) forget(segment weak.Pointer[index.Segment]) {
 	delete(m.segments, segment)
 	for at := m.order.Front(); at != nil; {
 		next := at.Next()
-		if entry := at.Value.(*memoEntry); entry.key.segment == segment || slices.Contains(entry.about, segment) {
+		if entry := at.Value.(*memoEntry); entry.key.segment == segment {
 			m.remove(at)
+		} else if place := slices.Index(entry.about, segment); place >= 0 {
+			m.shed(at, place)
 		}
 		at = next
 	}
+}
+
+// shed drops what an entry has because of a segment, which is named by its place.
+func (m *Memo) shed(at *list.Element, segment int) {
+	entry := at.Value.(*memoEntry)
+	layers, ok := entry.value.(memoOfLayers)
+	if !ok {
+		m.remove(at)
+		return
+	}
+	rest := layers.without(segment)
+	if rest == nil {
+		m.remove(at)
+		return
+	}
+	less := entry.value.bytes() - rest.bytes()
+	entry.value, entry.about = rest, rest.(memoOfSeveral).about()
+	entry.size, m.used = entry.size-less, m.used-less
 }
 
 func (m *Memo) remove(at *list.Element) {

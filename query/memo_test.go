@@ -129,3 +129,37 @@ func scattered(n int) []uint32 {
 	}
 	return numbers
 }
+
+// layers are known of a segment, and of another one beside it, which may be gone.
+type layers struct {
+	of   []weak.Pointer[index.Segment]
+	size int64
+}
+
+func (l *layers) bytes() int64                         { return l.size }
+func (l *layers) about() []weak.Pointer[index.Segment] { return l.of }
+
+func (l *layers) without(segment int) memoValue {
+	if segment == 0 {
+		return nil
+	}
+	return &layers{of: l.of[:1], size: l.size - 1000}
+}
+
+func TestWhereASegmentGoesWhatLiesUnderItStays(t *testing.T) {
+	under, over := &index.Segment{}, &index.Segment{}
+	m := NewMemo(20 * 1024)
+	key := memoKey{segment: weak.Make(under), kind: memoJoined}
+	m.put(key, &layers{of: []weak.Pointer[index.Segment]{weak.Make(under), weak.Make(over)}, size: 3000})
+	before := m.used
+	m.forget(weak.Make(over))
+	kept, ok := m.get(key)
+	if !ok || len(kept.(*layers).of) != 1 || m.used != before-1000 {
+		t.Fatalf("%v, %d bytes, %d before", kept, m.used, before)
+	}
+	m.forget(weak.Make(under))
+	if _, ok := m.get(key); ok || m.used != 0 {
+		t.Errorf("still there, %d bytes", m.used)
+	}
+	runtime.KeepAlive([]*index.Segment{under, over})
+}

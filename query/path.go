@@ -10,7 +10,8 @@ import (
 // path is the touches of one or more conversions, in order.
 type path struct {
 	touches     []actorTouch
-	from        int // number of the first of them among the actor's
+	all         []actorTouch // of the actor
+	from        int          // number of the first of the path among them
 	conversions int64
 	value       exactSum // of these conversions together
 }
@@ -118,11 +119,9 @@ func (s *settlement) worked(touches int) error {
 // conversions never need earlier touches.
 func (s *settlement) settle(list []conversion, touches []actorTouch) error {
 	p := &s.path
-	p.begin(nil, 0)
+	p.begin(touches, 0, 0)
+	s.book.begin(len(touches))
 	lo, hi := 0, 0
-	if s.book.decay != nil {
-		s.book.decay.begin(len(touches))
-	}
 	for i := range list {
 		c := &list[i]
 		start, end := lo, hi
@@ -136,16 +135,16 @@ func (s *settlement) settle(list []conversion, touches []actorTouch) error {
 			if err := s.pay(p); err != nil {
 				return err
 			}
-			p.begin(touches[lo:hi], lo)
+			p.begin(touches, lo, hi)
 		}
 		s.book.enter(p, c)
 	}
 	return s.pay(p)
 }
 
-// begin makes it an empty path with these touches.
-func (p *path) begin(touches []actorTouch, from int) {
-	p.touches, p.from, p.conversions = touches, from, 0
+// begin makes it a path with some of the touches of an actor, and no conversions yet.
+func (p *path) begin(all []actorTouch, from, to int) {
+	p.touches, p.all, p.from, p.conversions = all[from:to], all, from, 0
 	p.value.clear()
 }
 

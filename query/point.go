@@ -119,6 +119,10 @@ func (r *run) inRange(p *pass, reader *index.Reader, rows []uint32) ([]timedRow,
 
 // showOne reads the events of rows, which rise, and visits those that are wanted.
 func (r *run) showOne(p *pass, s *sealed, reader *index.Reader, rows []timedRow) error {
+	defer func() { s.fetched = nil }()
+	if err := r.fetchOne(reader, rows); err != nil {
+		return err
+	}
 	for _, at := range rows {
 		r.work += 1 + p.wants.leaves/leavesPerWork
 		if err := r.look(p); err != nil {
@@ -139,6 +143,16 @@ func (r *run) showOne(p *pass, s *sealed, reader *index.Reader, rows []timedRow)
 		}
 	}
 	return nil
+}
+
+// fetchOne has what rows are made of fetched at the same time, where that isn't near: whole events are made of all
+// columns, which lie far apart.
+func (r *run) fetchOne(reader *index.Reader, rows []timedRow) error {
+	numbers := make([]uint32, min(len(rows), pointBatch))
+	for i := range numbers {
+		numbers[i] = rows[i].row
+	}
+	return reader.Ahead(numbers)
 }
 
 // rowsOfOne returns the rows of the one whom a pass is about, and maybe others.

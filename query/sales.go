@@ -9,8 +9,8 @@ import (
 	"millimetric/index/event"
 )
 
-// sales are the conversions of a segment, where the name of an event says all that makes it one. The memo
-// keeps them where they are few; that they are many it keeps, too.
+// sales are the conversions of a segment, where the name of an event says all that makes it one, by actor and in
+// order, as the rows are. The memo keeps them where they are few; that they are many it keeps, too.
 type sales struct {
 	list []conversion
 	many bool
@@ -100,8 +100,7 @@ func (c *conversions) joinSold(r *run, q *Attribution) {
 		c.list = joined
 		return
 	}
-	c.list = append(c.list, joined...)
-	slices.SortFunc(c.list, compareConversions)
+	c.list = mergeSorted([][]conversion{joined, c.list}, (*conversion).compare)
 }
 
 func (c *conversions) soldTogether(r *run, q *Attribution) []conversion {
@@ -117,10 +116,11 @@ func (c *conversions) soldTogether(r *run, q *Attribution) []conversion {
 	if known, ok := r.common.Memo.get(key); ok && slices.Equal(known.(*joinedSales).segments, own.segments) {
 		return known.(*joinedSales).list
 	}
-	for _, of := range c.sold {
-		own.list = append(own.list, of.sales.list...)
+	lists := make([][]conversion, len(c.sold))
+	for i, of := range c.sold {
+		lists[i] = of.sales.list
 	}
-	slices.SortFunc(own.list, compareConversions)
+	own.list = mergeSorted(lists, (*conversion).compare)
 	r.common.Memo.replace(key, own)
 	return own.list
 }

@@ -16,8 +16,9 @@ type sealed struct {
 	sessions  *index.SessionIDs
 	ids       *index.EventIDs
 	reader    *index.Reader
-	restPiece int     // that was read last; -1 before
-	sections  []int32 // the bytes of those that were read, by id
+	restPiece int                        // that was read last; -1 before
+	sections  []int32                    // the bytes of those that were read, by id
+	fetched   map[index.SectionID][]byte // ahead of those who ask for them
 }
 
 // openedBy returns the segment as a worker reads it: to a helper, with what doesn't change of what was opened here.

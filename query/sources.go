@@ -122,7 +122,7 @@ func (q *Sources) answer(r *run) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	ranked := by.ranked(func(group uint32) amount { return countAmount(periods[0].events.of(group)) })
+	ranked := by.ranked(q.Page.Skip+q.Limit, func(group uint32) amount { return countAmount(periods[0].events.of(group)) })
 	shown, end := q.page(ranked, q.Limit)
 	answer := &Answer{Head: []Member{{"breakdown", Text(q.Breakdown)}}, Columns: names(q.Columns()), Left: len(ranked) - end}
 	for _, m := range row(periods, 0) {

@@ -12,7 +12,7 @@ type knownStart struct {
 	joined bool   // it is known from the joined starts: touch is their kind, and session isn't known
 	index  uint32 // as visitStart has what follows
 	sum    uint32
-	before int // of those that are kept: the one before that may be of the same visit, -1 if none
+	before int // of those that are kept: the one before with the same sum, -1 if none
 
 	session uint32
 	touch   uint16

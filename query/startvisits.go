@@ -10,15 +10,98 @@ import (
 
 // order brings the starts at hand in order, and leaves the first of each visit.
 func (w *startWalk) order() error {
-	compare := func(a, b knownStart) int { return a.at.compare(b.at) }
-	if !slices.IsSortedFunc(w.known, compare) {
-		slices.SortFunc(w.known, compare)
+	for end := endOfRun(w.known, 0); end < len(w.known); {
+		next := endOfRun(w.known, end)
+		w.mergeRuns(w.known[:next], end)
+		end = next
+	}
+	fresh := 0
+	for i := range w.known {
+		if !w.known[i].joined {
+			fresh++
+		}
+	}
+	if fresh <= fewStarts {
+		return w.dropFewRepeats()
 	}
 	return w.dropRepeats()
 }
 
-// fewStarts is up to how many starts are compared each with each: to hash them takes longer.
+// endOfRun returns the end of the starts from one on that are in order. What is joined, and what each segment and the
+// live events have, are.
+func endOfRun(known []knownStart, from int) int {
+	end := from + 1
+	for end < len(known) && known[end-1].at.compare(known[end].at) <= 0 {
+		end++
+	}
+	return end
+}
+
+// mergeRuns merges the starts from at on into those before it: from the last on, the greater one goes to the end.
+func (w *startWalk) mergeRuns(known []knownStart, at int) {
+	w.run = append(w.run[:0], known[at:]...)
+	to := len(known)
+	for left := len(w.run); left > 0; {
+		to--
+		if at > 0 && known[at-1].at.compare(w.run[left-1].at) > 0 {
+			at--
+			known[to] = known[at]
+		} else {
+			left--
+			known[to] = w.run[left]
+		}
+	}
+}
+
+// fewStarts is up to how many starts that aren't joined are compared with each other one: to hash all takes longer.
 const fewStarts = 16
+
+// dropFewRepeats leaves the first start of each visit, where few aren't joined: those that are differ from each other.
+func (w *startWalk) dropFewRepeats() error {
+	kept := w.known[:0]
+	w.fresh = w.fresh[:0]
+	for i := range w.known {
+		k := &w.known[i]
+		repeats, err := w.repeatsFew(kept, k)
+		if err != nil {
+			return err
+		}
+		if repeats {
+			continue
+		}
+		if !k.joined {
+			w.fresh = append(w.fresh, len(kept))
+		}
+		kept = append(kept, *k)
+	}
+	w.known = kept
+	return nil
+}
+
+// repeatsFew tells whether a start is of the same visit as one of those that are kept. Those that aren't joined are
+// asked first, as no row needs to be looked at for them.
+func (w *startWalk) repeatsFew(kept []knownStart, k *knownStart) (repeats bool, err error) {
+	for _, at := range w.fresh {
+		if kept[at].sum != k.sum {
+			continue
+		}
+		if repeats, err = w.sameVisit(&kept[at], k); repeats || err != nil {
+			return repeats, err
+		}
+	}
+	if k.joined {
+		return false, nil
+	}
+	for i := range kept {
+		if kept[i].sum != k.sum || !kept[i].joined {
+			continue
+		}
+		if repeats, err = w.sameVisit(&kept[i], k); repeats || err != nil {
+			return repeats, err
+		}
+	}
+	return false, nil
+}
 
 // dropRepeats leaves the first start of each visit.
 func (w *startWalk) dropRepeats() error {
@@ -26,11 +109,12 @@ func (w *startWalk) dropRepeats() error {
 	kept := w.known[:0]
 	for i := range w.known {
 		k := &w.known[i]
-		sum, repeats := k.sum, false
-		for j := w.lastOf(kept, sum, len(w.known)); j >= 0 && !repeats; j = kept[j].before {
-			if kept[j].sum != sum {
-				continue
-			}
+		last, some := w.bySum[k.sum]
+		if !some {
+			last = -1
+		}
+		repeats := false
+		for j := last; j >= 0 && !repeats; j = kept[j].before {
 			var err error
 			if repeats, err = w.sameVisit(&kept[j], k); err != nil {
 				return err
@@ -39,25 +123,11 @@ func (w *startWalk) dropRepeats() error {
 		if repeats {
 			continue
 		}
-		k.before = w.lastOf(kept, sum, len(w.known))
-		if len(w.known) > fewStarts {
-			w.bySum[sum] = len(kept)
-		}
+		k.before, w.bySum[k.sum] = last, len(kept)
 		kept = append(kept, *k)
 	}
 	w.known = kept
 	return nil
-}
-
-// lastOf returns the last of the kept starts that may have a sum, -1 where there is none.
-func (w *startWalk) lastOf(kept []knownStart, sum uint32, all int) int {
-	if all <= fewStarts {
-		return len(kept) - 1
-	}
-	if last, ok := w.bySum[sum]; ok {
-		return last
-	}
-	return -1
 }
 
 func (w *startWalk) sameVisit(a, b *knownStart) (bool, error) {

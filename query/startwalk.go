@@ -27,6 +27,8 @@ type startWalk struct {
 	ordinal  uint32         // of the visitor at hand
 	known    []knownStart   // his, in order
 	bySum    map[uint32]int // of the starts that are kept: the last with that sum
+	fresh    []int          // of the starts that are kept: those that aren't joined
+	run      []knownStart   // that is merged with others
 
 	joined       *joinedStarts   // nil for none
 	origins      []*startSegment // the segments that are joined, by their numbers
@@ -34,7 +36,7 @@ type startWalk struct {
 	at           *joinedBlock    // of the block at hand
 	others       visitorBits     // of the block: who comes elsewhere
 	visitors     []uint32        // of the block, who matter
-	spans        []startSpan     // and their starts in the joined segments
+	starts       [][]joinedStart // and their starts in the joined segments
 	near         uint32          // of no meaning, see list
 
 	wants  func(first uint32, who *visitorBits) // enters who of a block matters; nil for all
@@ -171,9 +173,8 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		case w.others.has(visitor):
 			err = w.visitor(p, visitor, first+visitor)
 		default:
-			own := w.spans[i]
-			w.r.work += int(own.to - own.from)
-			err = w.alone(p, first+visitor, w.at.list[own.from:own.to])
+			w.r.work += len(w.starts[i])
+			err = w.alone(p, first+visitor, w.starts[i])
 		}
 		if err != nil {
 			return err
@@ -213,26 +214,26 @@ type startSpan struct{ from, to uint32 }
 // list lists the visitors of the block who matter, with their starts in the joined segments. These lie far apart
 // where few matter; looked up one right after the other, they come from memory at the same time.
 func (w *startWalk) list() {
-	w.visitors, w.spans = w.visitors[:0], w.spans[:0]
+	w.visitors, w.starts = w.visitors[:0], w.starts[:0]
 	for at, word := range w.wanted {
 		if w.at == nil {
 			word &= w.others[at]
 		}
 		for ; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			own := startSpan{}
+			var own []joinedStart
 			if w.at != nil {
-				own = w.at.spanOf(visitor)
+				own = w.at.of(visitor)
 			}
-			if own.from == own.to && !w.others.has(visitor) {
+			if len(own) == 0 && !w.others.has(visitor) {
 				continue
 			}
-			w.visitors, w.spans = append(w.visitors, visitor), append(w.spans, own)
+			w.visitors, w.starts = append(w.visitors, visitor), append(w.starts, own)
 		}
 	}
-	for _, own := range w.spans {
-		if own.from < own.to {
-			w.near += w.at.list[own.from].time
+	for _, own := range w.starts {
+		if len(own) > 0 {
+			w.near += own[0].time
 		}
 	}
 }

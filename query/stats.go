@@ -99,7 +99,7 @@ func (q *Stats) answer(r *run) (*Answer, error) {
 	if len(q.GroupBy) == 0 && (q.Interval == IntervalNone || q.Fill) {
 		all.groups.met = 1 // the total of nothing is a number, too
 	}
-	ranked := all.groups.ranked(all.periods[0].total.of)
+	ranked := all.groups.ranked(q.Page.Skip+q.Limit, all.periods[0].total.of)
 	shown, end := q.page(ranked, q.Limit)
 	answer := &Answer{Head: []Member{{"metric", Text(q.Metric.spelled(q.Property))}}, Left: len(ranked) - end}
 	if answer.Columns, answer.Rows, err = q.table(all, shown); err != nil {

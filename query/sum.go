@@ -1,6 +1,11 @@
 package query
 
-import "math/big"
+import (
+	"math"
+	"math/big"
+	"math/bits"
+	"slices"
+)
 
 // bigSum is a sum of whole numbers, of any size. Most are small, and those are added up in a machine word first.
 type bigSum struct {
@@ -18,6 +23,42 @@ func (s *bigSum) add(n int64) {
 }
 
 func (s *bigSum) addBig(n *big.Int) { s.n.Add(&s.n, n) }
+
+// addProduct adds another sum, so many times.
+func (s *bigSum) addProduct(room *productRoom, b *bigSum, times *big.Int) {
+	if n, small := b.small(); small && addWord(s.whole(), n, times) {
+		return
+	}
+	s.addBig(room.times(b, times))
+}
+
+// addWord adds a number to a sum, so many times, where nothing is negative. It takes a pass over the words of the
+// number, and no memory but the sum's: most that shares are brought to one denominator by is done here.
+func addWord(sum *big.Int, n int64, times *big.Int) bool {
+	if n < 0 || uint64(n) > math.MaxUint || sum.Sign() < 0 || times.Sign() < 0 {
+		return false
+	}
+	factor, words := times.Bits(), sum.Bits()
+	// One word more for the product, and one for the carry.
+	used, most := len(words), max(len(words), len(factor)+1)+1
+	words = slices.Grow(words, most-used)[:most]
+	clear(words[used:])
+	high := uint(0)
+	for i := range words {
+		var low, above, carry uint
+		if i < len(factor) {
+			above, low = bits.Mul(uint(factor[i]), uint(n))
+		} else if high == 0 {
+			break
+		}
+		low, carry = bits.Add(low, high, 0)
+		above += carry
+		low, carry = bits.Add(low, uint(words[i]), 0)
+		words[i], high = big.Word(low), above+carry
+	}
+	sum.SetBits(words)
+	return true
+}
 
 // small returns the sum where it fits into a machine word and was never larger.
 func (s *bigSum) small() (n int64, ok bool) { return s.quick, s.n.Sign() == 0 }
@@ -133,6 +174,11 @@ func (a *exactSum) add(b *exactSum, times *big.Int) {
 
 // addIn does so in memory that is used again.
 func (a *exactSum) addIn(room *productRoom, b *exactSum, times *big.Int) {
+	if b.scale == a.scale || a.quick == 0 && a.n.Sign() == 0 {
+		a.scale = b.scale
+		a.addProduct(room, &b.bigSum, times)
+		return
+	}
 	t := room.times(&b.bigSum, times)
 	if t.Sign() == 0 {
 		return
@@ -156,6 +202,14 @@ func (r *productRoom) times(s *bigSum, times *big.Int) *big.Int {
 		return r.product.Mul(r.small.SetInt64(n), times)
 	}
 	return r.product.Mul(s.whole(), times)
+}
+
+// fraction is the amount divided by den. It is valid until something is added.
+func (a *exactSum) fraction(den *big.Int) fraction {
+	if a.scale == 0 {
+		return fraction{a.whole(), den}
+	}
+	return fraction{a.whole(), new(big.Int).Mul(power10(a.scale), den)}
 }
 
 // over is the amount divided by den.

@@ -91,7 +91,7 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 	for _, of := range c.sold {
 		r.cost.Matched += len(of.sales.list)
 	}
-	slices.SortFunc(c.list, compareConversions)
+	slices.SortFunc(c.list, func(a, b conversion) int { return a.compare(&b) })
 	c.joinSold(r, q)
 	switch q.Count {
 	case CountFirst:
@@ -105,8 +105,11 @@ func (q *Attribution) conversions(r *run) (*conversions, error) {
 	return c, nil
 }
 
-func compareConversions(a, b conversion) int {
-	return cmp.Or(cmp.Compare(a.actor, b.actor), a.at.compare(b.at))
+func (c *conversion) compare(o *conversion) int {
+	if c.actor != o.actor {
+		return cmp.Compare(c.actor, o.actor)
+	}
+	return c.at.compare(o.at)
 }
 
 func (p place) compare(o place) int {

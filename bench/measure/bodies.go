@@ -12,49 +12,67 @@ import (
 	"millimetric/bench/history"
 )
 
-// bodies are the requests of a load, made beforehand and kept in a file: the server is to be measured,
-// and not what makes its events, just as another database is given a file that is ready.
-type bodies struct {
+// bodies are the requests of a load. next returns one, in dst where that has room; it has no events at the end.
+type bodies interface {
+	next(dst []byte) (body, error)
+}
+
+type body struct {
+	text   []byte
+	events int
+}
+
+// madeBodies are made while they are sent: half a kilobyte an event, so fifty million would need a disk of their own.
+// What a load takes isn't to be measured with them.
+type madeBodies struct{ batches *history.Batch }
+
+func (m madeBodies) next(dst []byte) (body, error) {
+	text, n := m.batches.Append(dst[:0], loadBatch)
+	return body{text, n}, nil
+}
+
+// keptBodies are made beforehand and kept in a file: the server is to be measured, and not what makes its events,
+// just as another database is given a file that is ready.
+type keptBodies struct {
 	file *os.File
 	in   *bufio.Reader
 }
 
-// writeBodies makes the file. Each body has its length and its number of events before it.
-func writeBodies(h *history.History, folder string) (file string, err error) {
-	file = filepath.Join(folder, "bodies")
-	out, err := os.Create(file)
+// keepBodies makes the file, which the caller closes; it is gone then. Each body has its length and its number of
+// events before it.
+func keepBodies(h *history.History, folder string) (kept *keptBodies, err error) {
+	file, err := os.Create(filepath.Join(folder, "bodies"))
 	if err != nil {
-		return "", fmt.Errorf("write requests: %w", err)
+		return nil, fmt.Errorf("keep requests: %w", err)
 	}
-	defer out.Close() // a second close after the one below does nothing
-	buffered := bufio.NewWriterSize(out, 1<<20)
+	kept = &keptBodies{file: file, in: bufio.NewReaderSize(file, 1<<20)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("keep requests: %w", err), kept.close())
+		}
+	}()
+	buffered := bufio.NewWriterSize(file, 1<<20)
 	batches := history.Batches(h)
 	for text, n := batches.Append(nil, loadBatch); n > 0; text, n = batches.Append(text[:0], loadBatch) {
 		var head [8]byte
 		binary.LittleEndian.PutUint32(head[:], uint32(len(text)))
 		binary.LittleEndian.PutUint32(head[4:], uint32(n))
 		if _, err := buffered.Write(append(head[:], text...)); err != nil {
-			return "", fmt.Errorf("write requests: %w", err)
+			return kept, err
 		}
 	}
-	if err := errors.Join(buffered.Flush(), out.Close()); err != nil {
-		return "", fmt.Errorf("write requests: %w", err)
+	if err := buffered.Flush(); err != nil {
+		return kept, err
 	}
-	return file, nil
+	_, err = file.Seek(0, io.SeekStart)
+	return kept, err
 }
 
-func openBodies(name string) (*bodies, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("read requests: %w", err)
-	}
-	return &bodies{file: file, in: bufio.NewReaderSize(file, 1<<20)}, nil
-}
+func (k *keptBodies) close() error { return errors.Join(k.file.Close(), os.Remove(k.file.Name())) }
 
-// next reads the next body; it has no events at the end.
-func (b *bodies) next(dst []byte) (body, error) {
+func (k *keptBodies) next(dst []byte) (body, error) {
 	var head [8]byte
-	if _, err := io.ReadFull(b.in, head[:]); err == io.EOF {
+	if _, err := io.ReadFull(k.in, head[:]); err == io.EOF {
 		return body{}, nil
 	} else if err != nil {
 		return body{}, fmt.Errorf("read requests: %w", err)
@@ -63,7 +81,7 @@ func (b *bodies) next(dst []byte) (body, error) {
 	if cap(dst) < n {
 		dst = make([]byte, n)
 	}
-	if _, err := io.ReadFull(b.in, dst[:n]); err != nil {
+	if _, err := io.ReadFull(k.in, dst[:n]); err != nil {
 		return body{}, fmt.Errorf("read requests: %w", err)
 	}
 	return body{dst[:n], int(binary.LittleEndian.Uint32(head[4:]))}, nil

@@ -37,6 +37,7 @@ var spaceLayouts = []peers.Layout{peers.ByDay, peers.ByVisitor, peers.ByZstd, pe
 // measureEngine takes the figures of ingest, space, start and memory, one after the other.
 func measureEngine(ctx context.Context, s settings) error {
 	var f engineFigures
+	s.timeLoad = true
 	text := func(m bench.Machine) string { return f.report(s, m) }
 	return s.report("engine", "Ingest, space, start and memory", text, func() error {
 		for _, step := range []func(context.Context, settings) error{f.measureSingle, f.measureBatches, f.measureAttended, f.measureEmpty, f.measureIDs, f.measureFull, f.measureEncryption} {

@@ -25,22 +25,17 @@ const (
 	loadConnections = 4
 )
 
-// load sends all events of a file of requests. A server that is overloaded is asked again a little later.
-func (v *server) load(ctx context.Context, file string) (loaded, error) {
-	source, err := openBodies(file)
-	if err != nil {
-		return loaded{}, err
-	}
-	defer source.file.Close() // it is only read
+// load sends all requests. A server that is overloaded is asked again a little later.
+func (v *server) load(ctx context.Context, source bodies) (loaded, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	bodies, free := make(chan body, loadConnections), make(chan []byte, 2*loadConnections)
+	requests, free := make(chan body, loadConnections), make(chan []byte, 2*loadConnections)
 	begin := time.Now()
 	var wait sync.WaitGroup
 	var refused atomic.Int64
 	for range loadConnections {
 		wait.Go(func() {
-			for b := range bodies {
+			for b := range requests {
 				if err := v.post(ctx, b, &refused); err != nil {
 					stop(err)
 				}
@@ -66,17 +61,12 @@ func (v *server) load(ctx context.Context, file string) (loaded, error) {
 			break
 		}
 		l.events, l.bytes = l.events+b.events, l.bytes+len(b.text)
-		bodies <- b
+		requests <- b
 	}
-	close(bodies)
+	close(requests)
 	wait.Wait()
 	l.took, l.refused = time.Since(begin), int(refused.Load())
 	return l, context.Cause(ctx)
-}
-
-type body struct {
-	text   []byte
-	events int
 }
 
 // post sends one batch until it is taken.

@@ -5,11 +5,12 @@
 //	measure peers    the questions Q1 to Q12, timed
 //	measure agree    many questions, compared
 //	measure trust    persons out, restores, and starts of a store with a backup
+//	measure prepare  nothing: it makes and keeps the data that peers and agree ask about with the same -keep
 //
 // It builds nothing: it runs the program that -program names, as an operator would, and the databases
 // under node. It starts goroutines that send events while a history is loaded, and waits for them. What
-// it makes on disk lies in a folder below -dir, removed at the end, but for the report that -write
-// names.
+// it makes on disk lies in a folder below -dir, removed at the end, but for what -keep keeps and the report that
+// -write names.
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,6 +45,8 @@ type settings struct {
 	script   string
 	source   string
 	dir      string
+	keep     string // a folder whose histories outlive the run; "" keeps none
+	timeLoad bool   // what a load takes is a figure
 	write    string
 	events   []int
 	days     int
@@ -61,11 +65,12 @@ type settings struct {
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	s := settings{out: out, progress: progress}
 	events := ""
-	flags := flag.NewFlagSet("measure engine|peers|agree|trust", flag.ContinueOnError)
+	flags := flag.NewFlagSet("measure engine|peers|agree|trust|prepare", flag.ContinueOnError)
 	flags.SetOutput(progress)
 	flags.StringVar(&s.program.Path, "program", "bin/millimetric", "the program to be measured")
 	flags.StringVar(&s.script, "script", "bench/peers/node/peer.mjs", "what runs the other databases; npm install must have been run beside it")
 	flags.StringVar(&s.dir, "dir", os.TempDir(), "folder in which data is kept meanwhile; about 1 KB per event, on a real disk")
+	flags.StringVar(&s.keep, "keep", "", "folder in which peers, agree and prepare keep their histories, for later runs to ask again; used instead of -dir")
 	flags.StringVar(&s.source, "source", ".", "the project's source, for the figures that only its own benchmarks can take; empty leaves these out")
 	flags.StringVar(&s.write, "write", "", "put the report into this markdown file, between its marks")
 	flags.StringVar(&events, "events", "10000000", "events of the history; peers takes a comma list, smallest first")
@@ -98,17 +103,31 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if s.runs < 1 || s.days < 31 || s.days > 365 {
 		return errors.New("-runs must be 1 or more, and -days 31 to 365: questions look at the last 30 of them")
 	}
-	folder, err := os.MkdirTemp(s.dir, "millimetric-measure-*")
-	if err != nil {
-		return fmt.Errorf("make a folder: %w", err)
-	}
-	defer os.RemoveAll(folder)
-	s.dir = folder
-	what := map[string]func(context.Context, settings) error{"engine": measureEngine, "peers": measurePeers, "agree": agree, "trust": measureTrust}[args[0]]
+	what := map[string]func(context.Context, settings) error{"engine": measureEngine, "peers": measurePeers, "agree": agree, "trust": measureTrust, "prepare": prepare}[args[0]]
 	if what == nil {
-		return fmt.Errorf("%q is none of engine, peers, agree and trust", args[0])
+		return fmt.Errorf("%q is none of engine, peers, agree, trust and prepare", args[0])
 	}
+	if s.keep != "" && !slices.Contains([]string{"peers", "agree", "prepare"}, args[0]) {
+		return fmt.Errorf("%s writes into its history: it can't be of -keep", args[0])
+	}
+	remove, err := s.makeFolder()
+	if err != nil {
+		return err
+	}
+	defer remove()
 	return what(ctx, s)
+}
+
+// makeFolder makes the folder of a run's data, and returns what takes it away again.
+func (s *settings) makeFolder() (remove func(), err error) {
+	if s.keep != "" {
+		s.dir = s.keep
+		return func() {}, os.MkdirAll(s.keep, 0o755)
+	}
+	if s.dir, err = os.MkdirTemp(s.dir, "millimetric-measure-*"); err != nil {
+		return nil, fmt.Errorf("make a folder: %w", err)
+	}
+	return func() { os.RemoveAll(s.dir) }, nil
 }
 
 // say tells what is done next.

@@ -68,13 +68,16 @@ func needDatabases(t *testing.T) {
 func TestTheQuestionsAgreeAndAreTimed(t *testing.T) {
 	program := build(t)
 	needDatabases(t)
-	common := []string{"-program", program, "-script", "../peers/node/peer.mjs", "-events", "20000"}
+	common := []string{"-program", program, "-script", "../peers/node/peer.mjs", "-events", "20000", "-keep", t.TempDir()}
 	var out bytes.Buffer
-	if err := run(t.Context(), append([]string{"agree", "-dir", t.TempDir(), "-each", "2"}, common...), &out, t.Output()); err != nil || !strings.Contains(out.String(), ": 0 answers differ") {
+	if err := run(t.Context(), append([]string{"prepare"}, common...), &out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), append([]string{"agree", "-each", "2"}, common...), &out, t.Output()); err != nil || !strings.Contains(out.String(), ": 0 answers differ") {
 		t.Fatalf("%v: %s", err, &out)
 	}
 	out.Reset()
-	if err := run(t.Context(), append([]string{"peers", "-dir", t.TempDir(), "-cold", "0", "-runs", "1"}, common...), &out, t.Output()); err != nil {
+	if err := run(t.Context(), append([]string{"peers", "-cold", "0", "-runs", "1"}, common...), &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"| Q1 |", "| Q12 |", "Most memory", "### Processor time"} {
@@ -84,13 +87,14 @@ func TestTheQuestionsAgreeAndAreTimed(t *testing.T) {
 	}
 }
 
-func TestRequestsComeBackFromTheirFile(t *testing.T) {
+func TestRequestsFromAFileAreThoseThatAreMade(t *testing.T) {
 	shape := history.Shape{Seed: 5, Events: 3500}
 	h, err := history.New(shape)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := writeBodies(h, t.TempDir())
+	folder := t.TempDir()
+	in, err := keepBodies(h, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +102,13 @@ func TestRequestsComeBackFromTheirFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in, err := openBodies(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.file.Close()
 	total := 0
-	for batches := history.Batches(again); ; {
-		want, n := batches.Append(nil, loadBatch)
+	for made := (madeBodies{history.Batches(again)}); ; {
+		b, err := made.next(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, n := b.text, b.events
 		got, err := in.next(nil)
 		if err != nil || got.events != n || n > 0 && !bytes.Equal(got.text, want) {
 			t.Fatalf("%d events, want %d, %v", got.events, n, err)
@@ -117,6 +120,12 @@ func TestRequestsComeBackFromTheirFile(t *testing.T) {
 	}
 	if total != shape.Events {
 		t.Errorf("%d events", total)
+	}
+	if err := in.close(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
 	}
 }
 
@@ -142,7 +151,7 @@ func TestAQuestionIsHeldAgainstTheQuickerDatabase(t *testing.T) {
 }
 
 func TestBadSettingsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{}, {"nothing"}, {"trust", "-persons", "0"}, {"peers", "-events", "many"}, {"peers", "-days", "10"}, {"agree", "-runs", "0"}} {
+	for _, args := range [][]string{{}, {"nothing"}, {"trust", "-persons", "0"}, {"peers", "-events", "many"}, {"peers", "-days", "10"}, {"agree", "-runs", "0"}, {"prepare"}, {"engine", "-keep", t.TempDir()}} {
 		if err := run(t.Context(), args, &bytes.Buffer{}, t.Output()); err == nil {
 			t.Errorf("%q was taken", args)
 		}

@@ -46,7 +46,7 @@ type size struct {
 	memory      launch.Memory // of the server over the set
 	tables      []table
 	tableMemory []launch.Memory
-	how         string // the caches were dropped
+	how         string // the caches were dropped; "" where none was asked cold
 }
 
 // layouts are those that the questions are put to.
@@ -58,8 +58,7 @@ func measurePeers(ctx context.Context, s settings) error {
 	text := func(m bench.Machine) string { return peersReport(s, m, sizes) }
 	return s.report("peers", "Questions, beside ClickHouse and DuckDB", text, func() error {
 		for i, events := range s.events {
-			largest := i == len(s.events)-1 // the only one that is asked cold
-			z, err := s.measureSize(ctx, events, largest)
+			z, err := s.measureSize(ctx, events, i > 0 || len(s.events) == 1) // the smallest of several isn't asked cold
 			if err != nil {
 				return err
 			}
@@ -154,7 +153,7 @@ func (st *stage) renewPeers(s settings, kinds ...peers.Kind) error {
 		if err := p.Close(); err != nil {
 			return err
 		}
-		again, err := peers.Open(p.Kind, s.script, filepath.Join(filepath.Dir(st.parquet), string(p.Kind)))
+		again, err := peers.Open(p.Kind, s.script, filepath.Join(st.folder, string(p.Kind)))
 		if err != nil {
 			return err
 		}

@@ -53,8 +53,7 @@ func head(s settings, m bench.Machine, n int) string {
 
 func peersReport(s settings, m bench.Machine, sizes []size) string {
 	var b strings.Builder
-	last := &sizes[len(sizes)-1]
-	b.WriteString(head(s, m, last.events))
+	b.WriteString(head(s, m, sizes[len(sizes)-1].events))
 	fmt.Fprintf(&b, "The questions are about the last 30 days, exact, people only. Before anything was timed, the answers were compared row by row and agreed.\n"+
 		"Times are milliseconds, median (least..most) of %d: of the server the whole HTTP answer, of the databases the query in process, without starting either.\n"+
 		"ClickHouse has two tables, sorted by day, name and visitor and by visitor and time, each with an index of users; DuckDB one in order of arrival.\n", s.runs)
@@ -63,8 +62,10 @@ func peersReport(s settings, m bench.Machine, sizes []size) string {
 		b.WriteString(sizes[i].processorTable())
 	}
 	b.WriteString(growth(sizes))
-	if s.cold > 0 {
-		b.WriteString(last.coldTable(s))
+	for i := range sizes {
+		if sizes[i].how != "" {
+			b.WriteString(sizes[i].coldTable(s))
+		}
 	}
 	return b.String()
 }

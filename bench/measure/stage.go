@@ -14,13 +14,13 @@ import (
 
 // stage is one history in the server and in the databases.
 type stage struct {
-	shape   history.Shape
-	server  *server
-	peers   []*peers.Peer
-	parquet string
-	loaded  loaded
-	settle  time.Duration // from the last acknowledged event until all was sealed and merged
-	tables  []table
+	shape  history.Shape
+	server *server
+	peers  []*peers.Peer
+	folder string // of the databases
+	loaded loaded
+	settle time.Duration // from the last acknowledged event until all was sealed and merged
+	tables []table
 }
 
 // table is a layout, as it was loaded.
@@ -35,31 +35,52 @@ func (s settings) shape(events int) history.Shape {
 	return history.Shape{Seed: s.seed, Events: events, Days: s.days}
 }
 
-// prepare loads a history into everything. The caller closes the stage, also after an error.
+// prepare loads a history into everything, or opens what an earlier run kept of it. The caller closes the stage, also
+// after an error.
 func (s settings) prepare(ctx context.Context, events int, layouts []peers.Layout) (*stage, error) {
-	st := &stage{shape: s.shape(events)}
+	st := &stage{shape: s.shape(events), folder: filepath.Join(s.dir, fmt.Sprintf("peers-%d", events))}
+	if s.keep != "" {
+		if again, err := st.reopen(ctx, s); again || err != nil {
+			return st, err
+		}
+	}
 	if err := st.loadServer(ctx, s); err != nil || len(layouts) == 0 {
 		return st, err
 	}
-	return st, st.loadPeers(s, layouts)
+	if err := st.loadPeers(s, layouts); err != nil || s.keep == "" {
+		return st, err
+	}
+	return st, st.keep(s)
 }
 
-func (st *stage) loadServer(ctx context.Context, s settings, more ...string) (err error) {
+// bodies returns the requests of a load, and what ends them.
+func (st *stage) bodies(s settings) (source bodies, end func() error, err error) {
 	s.say("make %d events", st.shape.Events)
 	h, err := history.New(st.shape)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	file, err := writeBodies(h, s.dir)
+	if !s.timeLoad {
+		return madeBodies{history.Batches(h)}, func() error { return nil }, nil
+	}
+	kept, err := keepBodies(h, s.dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return kept, kept.close, nil
+}
+
+func (st *stage) loadServer(ctx context.Context, s settings, more ...string) (err error) {
+	source, end, err := st.bodies(s)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file)
+	defer func() { err = errors.Join(err, end()) }()
 	s.say("load them into the server")
-	if st.server, err = newServer(ctx, s, fmt.Sprintf("server-%d", st.shape.Events), more...); err != nil {
+	if st.server, err = newServer(ctx, s, serverFolder(st.shape.Events), more...); err != nil {
 		return err
 	}
-	if st.loaded, err = st.server.load(ctx, file); err != nil {
+	if st.loaded, err = st.server.load(ctx, source); err != nil {
 		return err
 	}
 	s.say("taken in %v, %d refusals; seal and merge", st.loaded.took.Round(time.Millisecond), st.loaded.refused)
@@ -75,32 +96,42 @@ func (st *stage) loadServer(ctx context.Context, s settings, more ...string) (er
 }
 
 func (st *stage) loadPeers(s settings, layouts []peers.Layout) error {
-	folder := filepath.Join(s.dir, fmt.Sprintf("peers-%d", st.shape.Events))
-	kinds := map[peers.Kind]*peers.Peer{}
-	for _, kind := range []peers.Kind{peers.DuckDB, peers.ClickHouse} {
-		p, err := peers.Open(kind, s.script, filepath.Join(folder, string(kind)))
-		if err != nil {
-			return err
-		}
-		kinds[kind], st.peers = p, append(st.peers, p)
+	kinds, err := st.openPeers(s)
+	if err != nil {
+		return err
 	}
 	h, err := history.New(st.shape)
 	if err != nil {
 		return err
 	}
 	s.say("write the events as Parquet")
-	if st.parquet, err = peers.Export(h, kinds[peers.DuckDB], folder); err != nil {
+	parquet, err := peers.Export(h, kinds[peers.DuckDB], st.folder)
+	if err != nil {
 		return err
 	}
+	defer os.Remove(parquet)
 	for _, l := range layouts {
 		s.say("load %s, table %s", l.Kind, l.Table)
-		t, err := loadTable(kinds[l.Kind], l, st.parquet)
+		t, err := loadTable(kinds[l.Kind], l, parquet)
 		if err != nil {
 			return err
 		}
 		st.tables = append(st.tables, t)
 	}
 	return nil
+}
+
+// openPeers starts both databases.
+func (st *stage) openPeers(s settings) (map[peers.Kind]*peers.Peer, error) {
+	kinds := map[peers.Kind]*peers.Peer{}
+	for _, kind := range []peers.Kind{peers.DuckDB, peers.ClickHouse} {
+		p, err := peers.Open(kind, s.script, filepath.Join(st.folder, string(kind)))
+		if err != nil {
+			return nil, err
+		}
+		kinds[kind], st.peers = p, append(st.peers, p)
+	}
+	return kinds, nil
 }
 
 func loadTable(p *peers.Peer, l peers.Layout, parquet string) (table, error) {

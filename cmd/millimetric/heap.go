@@ -27,9 +27,10 @@ const (
 	// beyond it hardly any work is saved.
 	heapShare   = 4
 	heapRoomMax = 256 << 20
-	// heapBesideShare is the part of all memory that the collector leaves to what it doesn't count, such as the pages
-	// of the program itself, heapBesideMax its bound, in bytes.
+	// heapBesideShare is the part of all memory that the collector leaves to what it doesn't count, heapBesideLeast
+	// and heapBesideMax are its bounds, in bytes. The pages of the program itself take some 40 MiB of it.
 	heapBesideShare = 8
+	heapBesideLeast = 48 << 20
 	heapBesideMax   = 64 << 20
 	// heapPercent is what the heap may grow by where little is allocated.
 	heapPercent = 50
@@ -60,7 +61,7 @@ func giveBack() {
 
 // keepHeap paces the collector until ctx ends. memory is what the process should need at most, in bytes.
 func keepHeap(ctx context.Context, memory int64) {
-	debug.SetMemoryLimit(memory - min(memory/heapBesideShare, heapBesideMax))
+	debug.SetMemoryLimit(memory - min(max(memory/heapBesideShare, heapBesideLeast), heapBesideMax))
 	h := newHeap(memory)
 	h.setPercent(heapPercent)
 	ticker := time.NewTicker(heapEvery)

@@ -16,12 +16,25 @@ const (
 	// memoryShare is the part of the machine that is taken where nothing is said: beside the server
 	// there are the system's own file cache, which serves cold reads, and whatever else runs there.
 	memoryShare = 4
-	// storePercent is the store's part of the memory. Questions, requests and keys get the rest.
+	// storePercent is the store's part of the memory, storeLeast what it takes in any case, in bytes.
 	storePercent = 40
-	// memoPercent is the part for what questions leave to later ones: where visits begin and what came after takes
-	// some nine bytes for each event, so ten million events need less than 512 MiB of memory, and fifty million 1.5 GiB.
-	memoPercent = 40
+	storeLeast   = 128 << 20
+	// memoParts of restParts of the rest are for what questions leave to later ones: where visits begin and
+	// what came after takes some nine bytes for each event, so ten million events need less than 512 MiB of memory,
+	// and fifty million 1.5 GiB. What is left is for questions under way.
+	restParts = 3
+	memoParts = 2
 )
+
+// shares is what the memory is divided into, in bytes. Requests and keys are few beside them.
+type shares struct{ all, store, memo, questions int64 }
+
+func sharesOf(memory int64) shares {
+	s := shares{all: memory, store: max(memory/100*storePercent, storeLeast)}
+	s.memo = (memory - s.store) / restParts * memoParts
+	s.questions = memory - s.store - s.memo
+	return s
+}
 
 // memoryBytes reads the setting of memory, for which the machine decides where it is "".
 func memoryBytes(text string) (int64, error) {

@@ -51,3 +51,12 @@ func TestTheSettingOfMemory(t *testing.T) {
 		}
 	}
 }
+
+func TestTheSharesOfTheMemoryAreNoMoreThanAllOfIt(t *testing.T) {
+	for _, c := range []struct{ all, store int64 }{{memoryLeast, 128 << 20}, {512 << 20, 512 << 20 / 100 * 40}, {6 << 30, 6 << 30 / 100 * 40}} {
+		s := sharesOf(c.all)
+		if s.all != c.all || s.store != c.store || s.store+s.memo+s.questions != c.all || s.questions < s.memo/2 || s.questions > s.memo/2+restParts {
+			t.Errorf("of %d: %+v", c.all, s)
+		}
+	}
+}

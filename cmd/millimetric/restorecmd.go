@@ -70,7 +70,7 @@ func restore(cmd *cobra.Command, values settings, to backup.Point) (done backup.
 	if err != nil {
 		return done, err
 	}
-	opt, err := storeOptions(values)
+	opt, _, err := storeOptions(values)
 	if err != nil {
 		return done, err
 	}

@@ -61,7 +61,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	store, err := storeOptions(values)
+	store, memory, err := storeOptions(values)
 	if err != nil {
 		return err
 	}
@@ -87,9 +87,9 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	s.fit(store.MemoryBytes / storePercent * 100)
-	s.api.Allowance = query.NewAllowance(store.MemoryBytes / storePercent * (100 - storePercent - memoPercent))
-	s.api.Memo = query.NewMemo(store.MemoryBytes / storePercent * memoPercent)
+	s.fit(memory.all)
+	s.api.Allowance = query.NewAllowance(memory.questions)
+	s.api.Memo = query.NewMemo(memory.memo)
 	let, err := readAgentSettings(values)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func serve(ctx context.Context, values settings, out, errs io.Writer) (err error
 		upkeep.Go(func() { secure.keepUp(stopped, hangUps) })
 	}
 	upkeep.Go(func() { copies.run(stopped) })
-	upkeep.Go(func() { keepHeap(stopped, store.MemoryBytes/storePercent*100) })
+	upkeep.Go(func() { keepHeap(stopped, memory.all) })
 	err = s.serve(ctx, ln, secure)
 	stop()
 	upkeep.Wait()
@@ -261,26 +261,27 @@ The publishable key works from no origin yet. Let the pages of a site send event
 }
 
 // storeOptions turns settings into what the engine may need of memory, and its guard against a full
-// disk.
-func storeOptions(values settings) (engine.Options, error) {
-	memory, err := memoryBytes(values.one("memory"))
+// disk. It returns how all memory is divided as well.
+func storeOptions(values settings) (engine.Options, shares, error) {
+	bytes, err := memoryBytes(values.one("memory"))
 	if err != nil {
-		return engine.Options{}, err
+		return engine.Options{}, shares{}, err
 	}
-	opt := engine.Options{MemoryBytes: memory / 100 * storePercent}
+	memory := sharesOf(bytes)
+	opt := engine.Options{MemoryBytes: memory.store}
 	text := values.one("min-free")
 	if text == "" {
-		return opt, nil
+		return opt, memory, nil
 	}
 	n, err := parseBytes(text)
 	if err != nil {
-		return engine.Options{}, err
+		return engine.Options{}, shares{}, err
 	}
 	if n == 0 {
 		n = -1
 	}
 	opt.FreeBytesMin, opt.FreePercentMin = n, -1
-	return opt, nil
+	return opt, memory, nil
 }
 
 // baseURL is the address as a client on this machine would write it.

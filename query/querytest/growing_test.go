@@ -29,7 +29,10 @@ type growingPiece struct {
 }
 
 func newGrowing(seed uint64, visitors, events int) *growing {
-	all := numbered(eventtest.New(seed, visitors, 120_000).Events(events))
+	return growingOf(seed, numbered(eventtest.New(seed, visitors, 120_000).Events(events)))
+}
+
+func growingOf(seed uint64, all []event.Event) *growing {
 	g := &growing{random: rand.New(rand.NewPCG(seed, 0x67726f77)), all: all, ordinals: ordinalsOf(all)}
 	for g.came < len(all)*3/4 {
 		g.come(len(all) / 25)
@@ -104,41 +107,72 @@ func (g *growing) step() {
 	}
 }
 
+// newBordering is a growing project whose events all lie at whole tens of minutes, so that many of a visitor's come
+// exactly half an hour after the one before, and whose visitors are strewn over some blocks of their numbers.
+func newBordering(seed uint64, visitors, events int) *growing {
+	const ten = event.Time(10 * 60 * 1000)
+	all := numbered(eventtest.New(seed, visitors, 120_000).Events(events))
+	for i := range all {
+		all[i].Time -= all[i].Time % ten // which stays in its half-hour
+	}
+	g := growingOf(seed, all)
+	for id := range g.ordinals {
+		g.ordinals[id] = g.ordinals[id]*611 + 5
+	}
+	g.pieces = g.pieces[:0]
+	g.came, g.live = 0, nil
+	for g.came < len(all)*3/4 {
+		g.come(len(all) / 25)
+		g.seal()
+	}
+	return g
+}
+
 // What is kept of some segments serves while others come beside them, and goes with them.
 func TestAnswersAreTheSameWhileSegmentsComeAndGo(t *testing.T) {
 	seeds := uint64(2)
 	if testing.Short() {
 		seeds = 1
 	}
+	for seed := range seeds {
+		memo := query.NewMemo([]int64{8 << 20, 150 << 10}[seed%2]) // the smaller one joins segments some at a time
+		askWhileItGrows(t, newGrowing(300+seed, 50, 4_000), memo, 300+seed, 45)
+	}
+}
+
+// Visits of one visitor lie in segments that are joined, in those that lie over them, and among live events.
+func TestVisitsAtTheirBordersAreTheSameWhileSegmentsComeAndGo(t *testing.T) {
+	const seed = 700
+	askWhileItGrows(t, newBordering(seed, 40, 3_000), query.NewMemo(8<<20), seed, 30)
+}
+
+// askWhileItGrows asks questions about touches with what is kept, and without.
+func askWhileItGrows(t *testing.T, g *growing, memo *query.Memo, seed uint64, steps int) {
 	questions := []string{
 		"attribution?conversion=purchase&lookback=0&models=first", "attribution?conversion=signup&models=linear,last_non_direct&group_by=campaign",
 		"attribution?conversion=purchase&models=data_driven,position&include_bots=true", "attribution?conversion=$pageview&models=last&lookback=1h&count=last",
 		`funnel?steps=[{"event":"$pageview"},{"event":"signup"}]&breakdown=first_touch.source`,
 		`funnel?steps=[{"event":"$pageview"},{"event":"add_to_cart"},{"event":"purchase"}]&breakdown=first_touch.medium`,
 	}
-	for seed := range seeds {
-		g := newGrowing(300+seed, 50, 4_000)
-		memo := query.NewMemo([]int64{8 << 20, 150 << 10}[seed%2]) // the smaller one joins segments some at a time
-		for step := range 45 {
-			g.step()
-			source := g.source()
-			middle := g.all[g.came/2].Time
-			for i, question := range questions {
-				days := "&from=2026-01-01&to=2027-01-01"
-				switch (step + i) % 3 {
-				case 1:
-					days = "&from=2026-01-01&to=" + middle.Std().Format("2006-01-02T15:04:05Z")
-				case 2:
-					days += fmt.Sprintf("&as_of=%d", g.came-g.random.IntN(g.came/2))
-				}
-				q, err := parse(question + days)
-				if err != nil {
-					t.Fatal(err)
-				}
-				_, want := answerWith(t, source, q, nil, nil)
-				if _, have := answerWith(t, source, q, memo, workers); want != have {
-					t.Fatalf("seed %d, step %d, %d segments: %s\nkept %s\nwant %s", seed, step, len(g.pieces), question+days, have, want)
-				}
+	for step := range steps {
+		g.step()
+		source := g.source()
+		middle := g.all[g.came/2].Time
+		for i, question := range questions {
+			days := "&from=2026-01-01&to=2027-01-01"
+			switch (step + i) % 3 {
+			case 1:
+				days = "&from=2026-01-01&to=" + middle.Std().Format("2006-01-02T15:04:05Z")
+			case 2:
+				days += fmt.Sprintf("&as_of=%d", g.came-g.random.IntN(g.came/2))
+			}
+			q, err := parse(question + days)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, want := answerWith(t, source, q, nil, nil)
+			if _, have := answerWith(t, source, q, memo, workers); want != have {
+				t.Fatalf("seed %d, step %d, %d segments: %s\nkept %s\nwant %s", seed, step, len(g.pieces), question+days, have, want)
 			}
 		}
 	}
