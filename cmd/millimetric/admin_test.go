@@ -201,7 +201,7 @@ func TestAgentsAreHeldToWhatTheirKeyMay(t *testing.T) {
 	if got := call("top_sources", may); !strings.Contains(got, "insufficient_scope") {
 		t.Errorf("tools: %s", got)
 	}
-	if got := r.rpc("/mcp", key.Text, "resources/read", map[string]any{"uri": "events://recent"}).raw; strings.Contains(got, "04-28") || !strings.Contains(got, "04-29") {
+	if got := r.rpc("/mcp", key.Text, "resources/read", map[string]any{"uri": "schema://events"}).raw; strings.Contains(got, "04-28") || !strings.Contains(got, "04-29") {
 		t.Errorf("a resource: %s", got)
 	}
 	if code := r.refusedWith("POST", "/mcp", silent.Text, "{}"); code != "insufficient_scope" {
