@@ -201,7 +201,7 @@ func TestAgentsAreHeldToWhatTheirKeyMay(t *testing.T) {
 	if got := call("top_sources", may); !strings.Contains(got, "insufficient_scope") {
 		t.Errorf("tools: %s", got)
 	}
-	if got := r.rpc("/mcp", key.Text, "resources/read", map[string]any{"uri": "events://recent"}).raw; strings.Contains(got, "04-28") || !strings.Contains(got, "04-29") {
+	if got := r.rpc("/mcp", key.Text, "resources/read", map[string]any{"uri": "schema://events"}).raw; strings.Contains(got, "04-28") || !strings.Contains(got, "04-29") {
 		t.Errorf("a resource: %s", got)
 	}
 	if code := r.refusedWith("POST", "/mcp", silent.Text, "{}"); code != "insufficient_scope" {
@@ -211,6 +211,22 @@ func TestAgentsAreHeldToWhatTheirKeyMay(t *testing.T) {
 	got := r.rpc("/mcp", r.words["sk"], "tools/call", map[string]any{"name": "track_event", "arguments": map[string]any{"event": "x"}}).raw
 	if !strings.Contains(got, "project_archived") {
 		t.Errorf("an archived project: %s", got)
+	}
+}
+
+// A resource tells what a tool would, so it is no way around what a key was narrowed to.
+func TestAKeyThatMayNotUseAToolMayNotReadItsResource(t *testing.T) {
+	r := startServer(t)
+	var key admin.Key
+	r.do("POST", "/v1/admin/projects/shop/keys", `{"kind":"rk","tools":["get_stats"]}`, 201, &key)
+	for uri, allowed := range map[string]bool{"events://recent": false, "schema://events": true} {
+		a := r.rpc("/mcp", key.Text, "resources/read", map[string]any{"uri": uri})
+		if (a.Error == nil) != allowed || !allowed && !strings.Contains(a.raw, "insufficient_scope") {
+			t.Errorf("%s: %s", uri, a.raw)
+		}
+		if list := r.rpc("/mcp", key.Text, "resources/list", struct{}{}).raw; strings.Contains(list, uri) != allowed {
+			t.Errorf("%s in the list of resources: %s", uri, list)
+		}
 	}
 }
 

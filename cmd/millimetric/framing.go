@@ -159,14 +159,21 @@ func (s *server) tooLarge(header *fasthttp.RequestHeader) *event.Error {
 	return errNoBody
 }
 
-// expect refuses a body that is too large before it is sent.
+// expect refuses a body that is too large before it is sent, in every other way like refuseUnread.
 func (s *server) expect(ctx *fasthttp.RequestCtx) int {
 	header := &ctx.Request.Header
-	if header.ContentLength() > s.boundBody(header).MaxRequestBodySize {
-		defer s.room.give(header)
-		return s.writeError(ctx, s.tooLarge(header))
+	if header.ContentLength() <= s.boundBody(header).MaxRequestBodySize {
+		return fasthttp.StatusContinue
 	}
-	return fasthttp.StatusContinue
+	e := s.unreadUnderAudit(ctx, s.tooLarge(header))
+	s.room.give(header)
+	guard(ctx)
+	s.allowUnread(ctx)
+	status := s.writeError(ctx, e)
+	ctx.SetConnectionClose() // as the library does after this
+	wipe(ctx)
+	wipeLast(ctx)
+	return status
 }
 
 // refuseUnread answers a request that could not be read to its end. The connection is closed then,

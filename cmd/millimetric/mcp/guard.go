@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -42,8 +43,8 @@ func (d *Door) guard(next mcp.MethodHandler) mcp.MethodHandler {
 			return nil, &jsonrpc.Error{Code: jsonrpc.CodeMethodNotFound, Message: "this server sends no notifications"}
 		}
 		result, err = next(bounded, method, request)
-		if list, ok := result.(*mcp.ListToolsResult); ok && err == nil {
-			result = onlyAllowed(list, grantOf(ctx))
+		if err == nil {
+			result = onlyAllowed(result, grantOf(ctx))
 		}
 		return result, d.wireError(err)
 	}
@@ -60,7 +61,7 @@ func (d *Door) admit(g auth.Grant, request mcp.Request) error {
 			return scopeError()
 		}
 	case *mcp.ReadResourceParams:
-		if isResource(params.URI) && g.Kind == auth.KindSecret {
+		if tool, known := resourceTools[params.URI]; known && (g.Kind == auth.KindSecret || !g.Tool(tool)) {
 			return scopeError()
 		}
 	}
@@ -71,16 +72,19 @@ func scopeError() error {
 	return failure(&event.Error{Kind: event.ErrDenied, Code: auth.CodeInsufficientScope})
 }
 
-// onlyAllowed leaves out the tools that the key may not use.
-func onlyAllowed(list *mcp.ListToolsResult, g auth.Grant) *mcp.ListToolsResult {
-	shown := *list
-	shown.Tools = nil
-	for _, t := range list.Tools {
-		if g.Tool(t.Name) {
-			shown.Tools = append(shown.Tools, t)
-		}
+// onlyAllowed leaves out of lists the tools that the key may not use, and the resources that tell the same.
+func onlyAllowed(result mcp.Result, g auth.Grant) mcp.Result {
+	switch list := result.(type) {
+	case *mcp.ListToolsResult:
+		shown := *list
+		shown.Tools = slices.DeleteFunc(slices.Clone(list.Tools), func(t *mcp.Tool) bool { return !g.Tool(t.Name) })
+		return &shown
+	case *mcp.ListResourcesResult:
+		shown := *list
+		shown.Resources = slices.DeleteFunc(slices.Clone(list.Resources), func(r *mcp.Resource) bool { return !g.Tool(resourceTools[r.URI]) })
+		return &shown
 	}
-	return &shown
+	return result
 }
 
 // wireError makes an error one that may be sent. What isn't meant for clients is logged, and sent as

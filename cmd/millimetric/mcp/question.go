@@ -31,8 +31,14 @@ const (
 	tokenBytes    = 3
 )
 
+// The tools that a resource tells the same as.
+const (
+	toolEvents = "query_events"
+	toolStats  = "get_stats"
+)
+
 // toolNames are the names of questions as tools, where these have names of their own.
-var toolNames = map[string]string{"query": "query_events", "stats": "get_stats", "sources": "top_sources"}
+var toolNames = map[string]string{"query": toolEvents, "stats": toolStats, "sources": "top_sources"}
 
 // questionTool is a question as a tool.
 type questionTool struct {
