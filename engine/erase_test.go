@@ -139,6 +139,28 @@ func TestAVisitorIsErasedWithAllEvents(t *testing.T) {
 	mustClose(t, c.e)
 }
 
+func TestWhatAStartTellsOfIsWhatIsShown(t *testing.T) {
+	c := newCalendar(t, Options{SealRows: 1 << 20})
+	var found Recovered
+	c.opt.Notify = func(n Notice) {
+		if n, ok := n.(Recovered); ok {
+			found = n
+		}
+	}
+	c.household()
+	c.compact()
+	c.erase(Person{UserID: "ann"})
+	c.send(event.Event{Name: "live"})
+	for _, when := range []string{"erased", "compacted"} {
+		c.reopen()
+		if found.Sealed+found.Events != uint64(len(c.events())) || found.Sealed < 4 {
+			t.Errorf("%s: %+v are told of, %d are shown", when, found, len(c.events()))
+		}
+		c.compact()
+	}
+	mustClose(t, c.e)
+}
+
 // What comes late is of somebody who is gone, if it is dated before; what is dated later is a new person's.
 func TestLateEventsOfAnErasedPersonAreNotKept(t *testing.T) {
 	c := newCalendar(t, Options{SealRows: 1 << 20})

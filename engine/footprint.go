@@ -52,8 +52,8 @@ func (e *Engine) Footprint(only event.Project) Footprint {
 		p.mu.Unlock()
 		f.Live.Count += uint64(live)
 		f.Segments.Count += uint64(len(m.segments))
+		f.Sealed += m.events()
 		for i := range m.segments {
-			f.Sealed += uint64(m.segments[i].rows - m.segments[i].hidden.Count())
 			f.Segments.Bytes += m.segments[i].bytes()
 			for part, n := range m.segments[i].parts {
 				f.Parts[partNames[part]] += n

@@ -113,6 +113,14 @@ func (s *segmentEntry) bytes() (total uint64) {
 // allHidden reports whether nobody may see any row of it.
 func (s *segmentEntry) allHidden() bool { return s.hidden.Count() == s.rows }
 
+// events returns how many events the segments show.
+func (m *manifest) events() (total uint64) {
+	for i := range m.segments {
+		total += uint64(m.segments[i].rows - m.segments[i].hidden.Count())
+	}
+	return total
+}
+
 // clone returns a copy whose lists can be changed.
 func (m *manifest) clone() *manifest {
 	next := *m

@@ -20,7 +20,7 @@ type Notice interface {
 type Recovered struct {
 	Groups   uint64 // of the log
 	Events   uint64 // of these, not sealed
-	Sealed   uint64 // positions that are
+	Sealed   uint64 // events that are
 	Projects int
 }
 

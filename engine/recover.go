@@ -51,7 +51,7 @@ func (e *Engine) recoverAll() error {
 		p.shown = p.view()
 		e.liveBytes.Add(p.added)
 		p.added = 0
-		found.Sealed += uint64(p.state().watermark)
+		found.Sealed += p.state().manifest.events()
 	}
 	e.committed.Store(e.number)
 	found.Projects = len(e.projects)
