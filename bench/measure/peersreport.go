@@ -158,7 +158,7 @@ func growth(sizes []size) string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\n### How the cost grows\n\nMedians, warm: server / quicker database.\n\n| | ")
+	b.WriteString("\n### How the cost grows\n\nMedians, warm: server / quicker database.\n\n| ")
 	for _, z := range sizes {
 		fmt.Fprintf(&b, "| %d events ", z.events)
 	}
