@@ -135,11 +135,7 @@ func planClass(m *manifest, members []int, b budget, all bool) (chosen []int) {
 
 // mergeBytes is about what of memory a merge takes for the segment.
 func (s *segmentEntry) mergeBytes() int64 {
-	bytes := int64(s.rows) * mergeRowBytes
-	for _, n := range s.parts {
-		bytes += int64(n)
-	}
-	return bytes
+	return int64(s.rows)*mergeRowBytes + int64(s.bytes())
 }
 
 func (e *Engine) mergeSegments(p *project, state *sealed, chosen []int, over event.Time) error {

@@ -86,16 +86,16 @@ func (w *watched) Section(id index.SectionID) ([]byte, error) {
 	return section, err
 }
 
-// sectionFetcher is what a source's sections may offer beside: it reads those of a list that aren't near at the same
+// bulkSections are what a source's sections may offer beside: Fetch reads those of a list that aren't near at the same
 // time, and returns them by place; the others are nil.
-type sectionFetcher interface {
+type bulkSections interface {
 	Fetch(ids []index.SectionID) [][]byte
 }
 
 // Fetch is part of index.SectionFetcher. Sections are counted once they are asked for, and held until then: a cache
 // needn't keep what it was given.
 func (w *watched) Fetch(ids []index.SectionID) (fetched int) {
-	from, ok := w.Sections.(sectionFetcher)
+	from, ok := w.Sections.(bulkSections)
 	if !ok {
 		return 0
 	}

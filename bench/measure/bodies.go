@@ -31,24 +31,24 @@ func (m madeBodies) next(dst []byte) (body, error) {
 	return body{text, n}, nil
 }
 
-// keptBodies are made beforehand and kept in a file: the server is to be measured, and not what makes its events,
+// filedBodies are made beforehand and lie in a file: the server is to be measured, and not what makes its events,
 // just as another database is given a file that is ready.
-type keptBodies struct {
+type filedBodies struct {
 	file *os.File
 	in   *bufio.Reader
 }
 
-// keepBodies makes the file, which the caller closes; it is gone then. Each body has its length and its number of
+// fileBodies makes the file, which the caller closes; it is gone then. Each body has its length and its number of
 // events before it.
-func keepBodies(h *history.History, folder string) (kept *keptBodies, err error) {
+func fileBodies(h *history.History, folder string) (filed *filedBodies, err error) {
 	file, err := os.Create(filepath.Join(folder, "bodies"))
 	if err != nil {
-		return nil, fmt.Errorf("keep requests: %w", err)
+		return nil, fmt.Errorf("file requests: %w", err)
 	}
-	kept = &keptBodies{file: file, in: bufio.NewReaderSize(file, 1<<20)}
+	filed = &filedBodies{file: file, in: bufio.NewReaderSize(file, 1<<20)}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("keep requests: %w", err), kept.close())
+			err = errors.Join(fmt.Errorf("file requests: %w", err), filed.close())
 		}
 	}()
 	buffered := bufio.NewWriterSize(file, 1<<20)
@@ -58,21 +58,21 @@ func keepBodies(h *history.History, folder string) (kept *keptBodies, err error)
 		binary.LittleEndian.PutUint32(head[:], uint32(len(text)))
 		binary.LittleEndian.PutUint32(head[4:], uint32(n))
 		if _, err := buffered.Write(append(head[:], text...)); err != nil {
-			return kept, err
+			return filed, err
 		}
 	}
 	if err := buffered.Flush(); err != nil {
-		return kept, err
+		return filed, err
 	}
 	_, err = file.Seek(0, io.SeekStart)
-	return kept, err
+	return filed, err
 }
 
-func (k *keptBodies) close() error { return errors.Join(k.file.Close(), os.Remove(k.file.Name())) }
+func (b *filedBodies) close() error { return errors.Join(b.file.Close(), os.Remove(b.file.Name())) }
 
-func (k *keptBodies) next(dst []byte) (body, error) {
+func (b *filedBodies) next(dst []byte) (body, error) {
 	var head [8]byte
-	if _, err := io.ReadFull(k.in, head[:]); err == io.EOF {
+	if _, err := io.ReadFull(b.in, head[:]); err == io.EOF {
 		return body{}, nil
 	} else if err != nil {
 		return body{}, fmt.Errorf("read requests: %w", err)
@@ -81,7 +81,7 @@ func (k *keptBodies) next(dst []byte) (body, error) {
 	if cap(dst) < n {
 		dst = make([]byte, n)
 	}
-	if _, err := io.ReadFull(k.in, dst[:n]); err != nil {
+	if _, err := io.ReadFull(b.in, dst[:n]); err != nil {
 		return body{}, fmt.Errorf("read requests: %w", err)
 	}
 	return body{dst[:n], int(binary.LittleEndian.Uint32(head[4:]))}, nil

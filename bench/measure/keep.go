@@ -28,8 +28,8 @@ func (s settings) note(events int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("kept-%d.json", events))
 }
 
-// prepare makes the histories that -keep lacks.
-func prepare(ctx context.Context, s settings) error {
+// keepAll makes the histories that -keep lacks.
+func keepAll(ctx context.Context, s settings) error {
 	if s.keep == "" {
 		return errors.New("prepare keeps what it makes: name a folder with -keep")
 	}

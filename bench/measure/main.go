@@ -103,7 +103,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if s.runs < 1 || s.days < 31 || s.days > 365 {
 		return errors.New("-runs must be 1 or more, and -days 31 to 365: questions look at the last 30 of them")
 	}
-	what := map[string]func(context.Context, settings) error{"engine": measureEngine, "peers": measurePeers, "agree": agree, "trust": measureTrust, "prepare": prepare}[args[0]]
+	what := map[string]func(context.Context, settings) error{"engine": measureEngine, "peers": measurePeers, "agree": agree, "trust": measureTrust, "prepare": keepAll}[args[0]]
 	if what == nil {
 		return fmt.Errorf("%q is none of engine, peers, agree, trust and prepare", args[0])
 	}

@@ -36,18 +36,19 @@ func (s settings) shape(events int) history.Shape {
 }
 
 // prepare loads a history into everything, or opens what an earlier run kept of it. The caller closes the stage, also
-// after an error.
-func (s settings) prepare(ctx context.Context, events int, layouts []peers.Layout) (*stage, error) {
+// after an error. What is kept is loaded in all layouts, whoever loads it: a later run may ask them all.
+func (s settings) prepare(ctx context.Context, events int, wanted []peers.Layout) (*stage, error) {
 	st := &stage{shape: s.shape(events), folder: filepath.Join(s.dir, fmt.Sprintf("peers-%d", events))}
 	if s.keep != "" {
 		if again, err := st.reopen(ctx, s); again || err != nil {
 			return st, err
 		}
+		wanted = layouts
 	}
-	if err := st.loadServer(ctx, s); err != nil || len(layouts) == 0 {
+	if err := st.loadServer(ctx, s); err != nil || len(wanted) == 0 {
 		return st, err
 	}
-	if err := st.loadPeers(s, layouts); err != nil || s.keep == "" {
+	if err := st.loadPeers(s, wanted); err != nil || s.keep == "" {
 		return st, err
 	}
 	return st, st.keep(s)
@@ -63,11 +64,11 @@ func (st *stage) bodies(s settings) (source bodies, end func() error, err error)
 	if !s.timeLoad {
 		return madeBodies{history.Batches(h)}, func() error { return nil }, nil
 	}
-	kept, err := keepBodies(h, s.dir)
+	filed, err := fileBodies(h, s.dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	return kept, kept.close, nil
+	return filed, filed.close, nil
 }
 
 func (st *stage) loadServer(ctx context.Context, s settings, more ...string) (err error) {
