@@ -243,67 +243,30 @@ func (e *Engine) missing(number event.Project) error {
 	return nil
 }
 
-// walkManifests visits the manifests that can be read. It returns the gaps between them.
-func (e *Engine) walkManifests(visit func(key, value []byte) error) (gaps []gap, err error) {
-	it, err := e.db.NewIter(span([]byte{prefixManifest}))
-	if err != nil {
-		return nil, storeError("read store", err)
-	}
-	defer func() { _ = it.Close() }() // whose error is that of the last step
-	next := event.Project(0)
-	for ok := it.First(); ; {
-		for ; ok; ok = it.Next() {
-			value, err := it.ValueAndErr()
-			if err != nil {
-				ok = false
-				break
-			}
-			number, isManifest := manifestOwner(it.Key())
-			if !isManifest {
-				return nil, damagedValue(slices.Clone(it.Key()), errors.New("it is none of a manifest"))
-			}
-			next = number + 1
-			if err := visit(it.Key(), value); err != nil {
-				return nil, err
-			}
-		}
-		failed := it.Error()
-		if failed == nil {
-			return gaps, nil
-		}
-		if failed = storeError("read manifests", failed); !errors.Is(failed, event.ErrDamaged) {
-			return nil, failed
-		}
-		var behind event.Project
-		behind, ok = stepOver(it, next)
-		gaps = append(gaps, gap{next, behind, failed})
-		if behind == maxProject {
-			return gaps, nil
-		}
-		next = behind + 1
-	}
-}
-
 const maxProject = event.Project(1<<32 - 1)
 
-// closeSteps is for how many projects each is tried, to find the end of a damaged block. A block holds
-// far fewer manifests; where more are damaged, steps grow.
-const closeSteps = 1000
-
-// stepOver goes to the first manifest behind a damaged block, in which that of a project would lie. It
-// returns the last project before it that can't be read, and whether there is a manifest.
-func stepOver(it *pebble.Iterator, from event.Project) (last event.Project, found bool) {
-	step := uint64(1)
-	for at := uint64(from) + 1; at <= uint64(maxProject); at += step {
-		if at > uint64(from)+closeSteps {
-			step *= 2
+// walkManifests visits the manifests that can be read. It returns the gaps between them.
+func (e *Engine) walkManifests(visit func(key, value []byte) error) (gaps []gap, err error) {
+	err = e.walkOver(span([]byte{prefixManifest}), func(key, value []byte) error {
+		if _, isManifest := manifestOwner(key); !isManifest {
+			return damagedValue(slices.Clone(key), errors.New("it is none of a manifest"))
 		}
-		found = it.SeekGE(manifestKey(event.Project(at)))
-		if it.Error() == nil {
-			return event.Project(at - 1), found
+		return visit(key, value)
+	}, func(from, to []byte, cause error) error {
+		g := gap{0, maxProject, cause}
+		if first, is := manifestOwner(from[:min(len(from), manifestKeyBytes)]); is {
+			g.from = first
+			if len(from) > manifestKeyBytes {
+				g.from++ // it lies behind that one's
+			}
 		}
-	}
-	return maxProject, false
+		if last, is := manifestOwner(to); is {
+			g.to = last
+		}
+		gaps = append(gaps, g)
+		return nil
+	})
+	return gaps, err
 }
 
 // deleteOrphans deletes the pieces of things that no manifest names: what a crash left of a seal or a

@@ -202,7 +202,7 @@ func (e *Engine) putHidden(p *project, targets []target) error {
 	}
 	records := e.erasing.hidden(targets, found.shown, event.TimeOf(e.opt.Now()))
 	e.wake()
-	return e.PutRecords(e.life, records...)
+	return e.putRecords(e.life, records)
 }
 
 // noteDone notes that the erasures of the ledger up to a time are done; least is the least position that
