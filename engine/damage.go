@@ -20,11 +20,14 @@ import (
 //     look-up in it. It is merged no more.
 //   - A project is broken where its manifest, or what opens or seals it, can't be read: nothing of it is
 //     read or written until the next start, which looks again. Its events stay in the log.
-//   - A block of manifests belongs to all projects between those that can be read: these are broken.
+//   - Blocks of manifests that follow each other belong to all projects between those that can be read: these
+//     are broken.
+//   - A record belongs to whom it is about: who reads records of its kind is told which can't be read. Of an
+//     erasure, the ledger knows enough to go on.
 //   - The log belongs to all. At a start, nobody could tell what is missing from it: the store isn't
 //     opened. In an open store, all that the log holds is in memory, too: it is sealed, and then nobody
 //     needs the log. Appends are refused meanwhile, as what they add would lie behind the damage.
-//   - Records, the format number and what Pebble keeps of its own belong to all.
+//   - The format number and what Pebble keeps of its own belong to all.
 //
 // Pebble reports damage wherever it meets some, be it for a reader or in the background. The reader has
 // its error; the report alone refuses nobody.
