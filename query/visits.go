@@ -62,8 +62,11 @@ type visit struct {
 	exitPath    string
 }
 
-// visitWeight is what a visit weighs in entries of a table.
-const visitWeight = 5
+// What a visit weighs in entries of a table, and the copy of a live event.
+const (
+	visitWeight = 5
+	copyWeight  = 10
+)
 
 // visitScan gathers the visits whose entries lie in the range, from events in any order.
 type visitScan struct {
@@ -75,6 +78,7 @@ type visitScan struct {
 	groups  *grouping
 	filters visitFilters
 	entries []slot // of the visits, where the question is for a list
+	copied  int    // of these, live events, which are copied: of a sealed one, its place is kept alone
 }
 
 // visits finds the visits.
@@ -93,7 +97,7 @@ func (q *Sessions) visits(r *run, groups *grouping) (*visitScan, error) {
 	s := &visitScan{q: q, who: who, names: newSessionNumbers(), keys: newNumbering[uint64](), groups: groups}
 	s.filters.compile(q.Filters)
 	size := func() int {
-		return visitWeight*len(s.visits) + 10*len(s.entries) + len(s.names.list) + s.groups.size() + s.who.size() + s.filters.size()
+		return visitWeight*len(s.visits) + len(s.entries) + copyWeight*s.copied + len(s.names.list) + s.groups.size() + s.who.size() + s.filters.size()
 	}
 	found := func(then func(*visit, *scanRow)) func(*scanRow) {
 		return func(e *scanRow) {
@@ -133,9 +137,19 @@ func (s *visitScan) meet(e *scanRow) {
 		v.entry, v.fields = entry, s.groups.fields.number(e)
 		v.facts = s.filters.factsOf(e)
 		if s.q.List {
-			at(&s.entries, number).keep(e)
+			entry := at(&s.entries, number)
+			s.copied += copies(e.live) - copies(entry.live)
+			entry.keep(e)
 		}
 	}
+}
+
+// copies is how many copies an event that isn't sealed takes: one, or none where it is nil.
+func copies(live *event.Event) int {
+	if live == nil {
+		return 0
+	}
+	return 1
 }
 
 // known returns the visit of an event, nil where it has none in the range.
