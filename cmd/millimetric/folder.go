@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -59,7 +60,8 @@ type folderOptions struct {
 //  2. The root key comes before the keyring, which is encrypted under it. It is made only while
 //     there is no keyring: a new one beside an old keyring would open nothing.
 //  3. The keyring comes before the store: nothing in the store can be read without it, so a store
-//     without a keyring is an error and never a reason to make one.
+//     without a keyring is an error and never a reason to make one. Nor is a keyring of projects a reason to
+//     make a store, which would begin anew what is only missing.
 func openFolder(opt folderOptions) (_ *folder, err error) {
 	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open data folder: %w", err)
@@ -113,9 +115,21 @@ func openRing(opt folderOptions) (*keyring.Keyring, foundKey, error) {
 	}
 	ring, err := keyring.Open(vfs.Default, opt.Dir, root.key, keyring.Options{Now: opt.Now})
 	if errors.Is(err, keyring.ErrRootKey) && root.file != "" {
-		return finishRotation(opt, root, err)
+		ring, root, err = finishRotation(opt, root, err)
+	}
+	if err == nil && ring.HoldsProjects() && storeIsGone(opt.Dir) {
+		return nil, foundKey{}, fmt.Errorf("open data folder: %s holds the keyring of a store that isn't there; put the folder \"store\" back, or restore a backup into an empty folder", opt.Dir)
 	}
 	return ring, root, err
+}
+
+// storeIsGone reports whether there is nothing of a store: a mount that is missing, say, leaves an empty folder.
+func storeIsGone(dir string) bool {
+	files, err := os.ReadDir(filepath.Join(dir, storeName))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	return !slices.ContainsFunc(files, func(f os.DirEntry) bool { return f.Name() != "LOCK" && f.Name() != "incoming" })
 }
 
 // lockedRing opens the keyring alone, for commands that need no store. It makes nothing.

@@ -216,3 +216,39 @@ func (w *twoSites) account() (id string) {
 	_, id, _ = strings.Cut(string(it.Key()), "\x00")
 	return id
 }
+
+// A store that is missing, as where its disk isn't mounted, is not begun anew beside its keyring.
+func TestAStoreThatIsMissingIsNotMadeAnew(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	made := initFolder(t, dir)
+	d := startDaemon(t, "--data", dir)
+	d.track(t, made.SK, `{"event":"seen"}`)
+	stopDaemon(t, d)
+	store := filepath.Join(dir, storeName)
+	if err := os.Rename(store, store+".elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	for _, empty := range []bool{false, true} {
+		if empty {
+			if err := os.Mkdir(store, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"check"}, {"init"}, {"inspect"}} {
+			if out, errs, code := program(t, append(args, "--data", dir)...); code != 1 || !strings.Contains(errs, "isn't there") || out != "" {
+				t.Errorf("%s, an empty folder %t: %d %s %s", args[0], empty, code, out, errs)
+			}
+		}
+	}
+	if err := os.Remove(store); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(store+".elsewhere", store); err != nil {
+		t.Fatal(err)
+	}
+	d = startDaemon(t, "--data", dir)
+	if status := d.track(t, made.SK, `{"event":"seen"}`); status != http.StatusAccepted {
+		t.Errorf("once it is back, an event is answered %d", status)
+	}
+	stopDaemon(t, d)
+}

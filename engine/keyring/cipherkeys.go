@@ -74,6 +74,18 @@ func (k *Keyring) KnownCipherKey(project event.Project, bucket int32) ([32]byte,
 	return known, nil
 }
 
+// HoldsProjects reports whether it has a cipher key of some project: whether a store under it ever took an event.
+func (k *Keyring) HoldsProjects() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for id := range k.held.Ciphers {
+		if id.project > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // CipherBuckets lists the buckets of a project that have cipher keys, in rising order.
 func (k *Keyring) CipherBuckets(project event.Project) []int32 {
 	k.mu.RLock()
