@@ -64,7 +64,7 @@ func (w *trackWalk) forHelper(r *run) *trackWalk {
 	own.path = newTrackFlow(own.flow, own.see.beginTo)
 	p := *w.pass
 	p.wants, p.visit = conditionsOf(nil, nil), nil
-	p.size = func() int { return own.helperSize() + len(own.hits.nodes)/4 }
+	p.size = func() int { return own.helperSize() + own.hits.size() }
 	own.pass = &p
 	for _, of := range w.segments {
 		theirs := *of

@@ -1,6 +1,10 @@
 package query
 
-import "millimetric/index/event"
+import (
+	"math/bits"
+
+	"millimetric/index/event"
+)
 
 // What comes of the starts of one visitor.
 
@@ -43,6 +47,22 @@ func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
 		}
 	}
 	return w.giveFound(ordinal)
+}
+
+// fetch reads a word of the first starts of some visitors of the block in the joined segments. They lie apart; looked up
+// one right after the other, they come from memory at the same time.
+func (w *startWalk) fetch(who *visitorBits) {
+	if w.at == nil {
+		return
+	}
+	for at, word := range who {
+		for ; word != 0; word &= word - 1 {
+			b, visitor := w.at.place(uint32(64*at + bits.TrailingZeros64(word)))
+			if own := b.spanOf(visitor); own.from < own.to {
+				w.near += b.list[own.from].time
+			}
+		}
+	}
 }
 
 // firstJoined returns the first touch before a time of a visitor of the block who comes in the joined segments alone;

@@ -19,7 +19,7 @@ func (w *trackWalk) settle(b *block) error {
 	} else if err := w.settleTouched(b); err != nil {
 		return err
 	}
-	return w.r.overBudget(w.see.size() + w.result.size() + len(w.lists.nodes) + len(w.hits.nodes)/4)
+	return w.r.overBudget(w.see.size() + w.result.size() + len(w.lists.nodes) + w.hits.size())
 }
 
 // settleTouched does so where first touches tell groups: those of whoever began an attempt.
@@ -31,6 +31,7 @@ func (w *trackWalk) settleTouched(b *block) error {
 	if err := w.starts.walkOthers(w.touchPass, b.first); err != nil {
 		return err
 	}
+	w.starts.fetch(&w.begun)
 	for at, word := range w.begun {
 		for word &^= more[at]; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
@@ -60,14 +61,19 @@ func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin, seq eve
 		if start == nil {
 			return w.see.untouched, nil
 		}
-		if t := w.starts.joined.timeOf(start); t > first.time {
+		of := w.starts.origins[start.segment()].sealed
+		switch t := w.starts.joined.timeOf(start); {
+		case t < first.time:
+			return w.groupOfKind(start.kind), nil
+		case t > first.time:
 			return w.see.untouched, nil
-		} else if t < first.time {
+		case first.of != 0 && w.segments[first.of-1].sealed == of:
+			if first.index < start.index {
+				return w.see.untouched, nil
+			}
 			return w.groupOfKind(start.kind), nil
 		}
-		w.found[visitor] = firstTouch{
-			at: w.starts.joined.place(start), group: w.groupOfKind(start.kind), of: w.starts.origins[start.segment()].sealed, index: start.index,
-		}
+		w.found[visitor] = firstTouch{at: w.starts.joined.place(start), group: w.groupOfKind(start.kind), of: of, index: start.index}
 		w.touched.add(visitor)
 	}
 	w.opening = first.mark()

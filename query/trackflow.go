@@ -13,17 +13,18 @@ type trackFlow struct {
 	reached int // the depth of the best
 }
 
-// trackAttempt is one attempt, by its first event and the times of its steps.
+// trackAttempt is one attempt, by its first event and the times of its steps. When it takes a step, the memory of its
+// times goes with it to the next depth: there was none, or one that began earlier and matters no more.
 type trackAttempt struct {
 	first trackBegin
-	times []event.Time
+	times []event.Time // with room for all steps
 }
 
 func newTrackFlow(f *flow, beginTo event.Time) *trackFlow {
 	steps := len(f.q.Steps)
 	t := &trackFlow{rules: f, beginTo: beginTo, at: make([]trackAttempt, steps), best: trackAttempt{times: make([]event.Time, steps)}}
 	for depth := range t.at {
-		t.at[depth].times = make([]event.Time, depth)
+		t.at[depth].times = make([]event.Time, steps)
 	}
 	return t
 }
@@ -69,17 +70,16 @@ func (f *trackFlow) begin(e trackBegin) {
 
 // advance lets an attempt take its next step.
 func (f *trackFlow) advance(depth int, a *trackAttempt, t event.Time) {
+	a.times[depth] = t
+	if depth+1 > f.reached {
+		f.best.first, f.reached = a.first, depth+1
+		copy(f.best.times[:depth+1], a.times)
+	}
 	if depth+1 < len(f.at) {
 		to := &f.at[depth+1]
 		to.first = a.first
-		copy(to.times, a.times)
-		to.times[depth] = t
+		to.times, a.times = a.times, to.times
 		f.taken |= 1 << (depth + 1)
-	}
-	if depth+1 > f.reached {
-		f.best.first, f.reached = a.first, depth+1
-		copy(f.best.times, a.times)
-		f.best.times[depth] = t
 	}
 }
 

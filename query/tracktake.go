@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math/bits"
 	"slices"
 
 	"millimetric/index/event"
@@ -11,6 +12,7 @@ import (
 // take takes the visitors of a block in a segment, and returns how many events they have there.
 func (w *trackWalk) take(first uint32, of *trackSegment) (events int, err error) {
 	from := of.run
+	of.fetch(first, &w.near)
 	for ; of.run < len(of.ordinals) && of.ordinals[of.run]-first < blockVisitors; of.run++ {
 		visitor := of.ordinals[of.run] - first
 		if !of.inside {
@@ -32,6 +34,26 @@ func (w *trackWalk) take(first uint32, of *trackSegment) (events int, err error)
 	}
 	return events, nil
 }
+
+// fetch reads a word of each cache line that has events of a block: they come from memory at the same time then, where
+// one visitor after the other would wait for his.
+func (s *trackSegment) fetch(first uint32, near *uint32) {
+	n, _ := slices.BinarySearch(s.ordinals[s.run:], first+blockVisitors)
+	if n == 0 {
+		return
+	}
+	from, _ := s.of(s.run)
+	to := int(s.ends[s.run+n-1])
+	for i := from; i < to; i += cacheLine / 4 {
+		*near += s.times[i]
+	}
+	for i := from; i < to; i += cacheLine {
+		*near += uint32(s.names[i])
+	}
+}
+
+// cacheLine is how many bytes memory gives at once, on most machines.
+const cacheLine = 64
 
 // countMarks counts the events of a visitor that matter, in a segment that holds others, too.
 func (w *trackWalk) countMarks(of *trackSegment, k int) {
@@ -82,14 +104,24 @@ func (t *trackBegin) mark() funnelMark {
 	return funnelMark{time: t.time, seq: event.Seq(t.index), steps: 1, begins: true, visit: t.of, who: t.of}
 }
 
+// followAll follows the visitors of a block who may do more than begin attempts.
+func (w *trackWalk) followAll(first uint32) error {
+	w.hits.sort()
+	for at, word := range w.hits.met {
+		for ; word != 0; word &= word - 1 {
+			if err := w.follow(first, uint32(64*at+bits.TrailingZeros64(word))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // follow finds how far a visitor came.
 func (w *trackWalk) follow(first, visitor uint32) error {
-	hits := w.hits.added(visitor)
-	var live []funnelMark
-	if hits[0].of == 0 {
-		hits, live = hits[1:], w.lists.added(visitor)
-	}
-	if len(live) == 0 && w.inOrder(hits) {
+	hits := w.hits.of(visitor)
+	live := w.lists.added(visitor)
+	if len(live) == 0 && (w.inRow(hits) || w.inOrder(hits)) {
 		if f := w.path; f.reached > 0 {
 			w.reach(visitor, reachedStep{first: f.best.first}, f.best.times[:f.reached])
 		}
@@ -130,6 +162,64 @@ type trackCursor struct {
 	of     *trackSegment
 	at, to int
 	time   event.Time // of the event there
+}
+
+// inRow offers the events of a visitor to the flow, one segment after the other; it returns false where these overlap.
+func (w *trackWalk) inRow(hits []trackHit) bool {
+	last := event.TimeMin
+	for _, h := range hits {
+		of := w.segments[h.of-1]
+		from, to := of.of(int(h.at))
+		if t := of.time + event.Time(of.times[from]); t <= last {
+			return false
+		}
+		last = of.time + event.Time(of.times[to-1])
+	}
+	w.path.clear()
+	for _, h := range hits {
+		of := w.segments[h.of-1]
+		if from, to := of.of(int(h.at)); of.inside {
+			w.offerInside(of, from, to)
+		} else {
+			c := trackCursor{of: of, at: from, to: to}
+			w.offerUntil(&c, event.TimeMax+1)
+		}
+		if w.path.done() {
+			break
+		}
+	}
+	return true
+}
+
+// offerInside offers events to the flow, all of which matter. Of some in a row that can only begin an attempt, all but
+// the last are as if they weren't, unless one is the first of all.
+func (w *trackWalk) offerInside(of *trackSegment, from, to int) {
+	f, times := w.path, of.times[from:to]
+	waits := -1 // the one that begins an attempt next
+	for i, name := range of.names[from:to] {
+		switch of.kinds[name] {
+		case trackBegins:
+			if waits = i; f.reached == 0 {
+				f.begin(of.beginAt(from, i, times))
+			}
+		case trackAny:
+			if waits >= 0 {
+				f.begin(of.beginAt(from, waits, times))
+				waits = -1
+			}
+			if f.offer(of.beginAt(from, i, times), &of.marks[name]); f.done() {
+				return
+			}
+		}
+	}
+	if waits >= 0 {
+		f.begin(of.beginAt(from, waits, times))
+	}
+}
+
+// beginAt is the event of a number, from one on, as it may begin an attempt.
+func (s *trackSegment) beginAt(from, i int, times []uint32) trackBegin {
+	return trackBegin{s.time + event.Time(times[i]), s.number, uint32(from + i)}
 }
 
 // inOrder offers the events of a visitor to the flow, those of his segments merged; it returns false where two

@@ -13,8 +13,8 @@ import (
 //
 //  1. Most visitors do nothing but begin attempts, as they have no event of a name that could be more: which visitors
 //     have which names segments know. Of them only the first beginning matters, and of most only that there is one.
-//  2. Of the others it is noted where their events are, segment by segment, and each is followed at once, the events
-//     of his segments merged (see trackFlow).
+//  2. Of the others it is noted where their events are, segment by segment, and each is followed at once, one segment
+//     after the other, or, where these overlap, their events merged (see trackFlow).
 //  3. Where two segments have events of one moment, and where some are live, all events of a visitor that matter are
 //     gathered and sorted. Positions aren't kept: the rows are looked at for them.
 //  4. First touches are only looked for once it is known who began an attempt. Who comes in joined starts alone has his
@@ -32,7 +32,7 @@ type trackWalk struct {
 	goFurther visitorBits // of the block: who may do more
 	numbers   []uint32
 	room      block
-	hits      blockLists[trackHit]      // of the visitors of the block who may do more
+	hits      trackHits                 // of the visitors of the block who may do more
 	first     [blockVisitors]trackBegin // by visitor who does no more than begin attempts: his first
 	path      *trackFlow                // of the visitor at hand
 	cursors   []trackCursor             // likewise
@@ -46,6 +46,7 @@ type trackWalk struct {
 	again     []funnelMark
 	touch     funnelMark
 	opening   funnelMark
+	near      uint32 // of no meaning, see fetch
 }
 
 // trackKind says what events of a name can do.
@@ -57,7 +58,7 @@ const (
 	trackAny
 )
 
-// trackHit is a visitor in a segment, by his place there; it is nobody where of is 0.
+// trackHit is a visitor in a segment, by his place there.
 type trackHit struct{ of, at uint32 }
 
 // trackBegin is an event that can only begin an attempt.
@@ -287,7 +288,7 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	}
 	for _, visitor := range w.lists.met { // who has live events
 		w.goFurther.add(visitor)
-		w.hits.add(visitor, trackHit{}) // so that he is met
+		w.hits.met.add(visitor)
 	}
 	events := 0
 	for _, of := range w.segments {
@@ -301,10 +302,8 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	if err := w.r.look(w.pass); err != nil {
 		return err
 	}
-	for _, visitor := range w.hits.met {
-		if err := w.follow(first, visitor); err != nil {
-			return err
-		}
+	if err := w.followAll(first); err != nil {
+		return err
 	}
 	return w.settle(b)
 }
