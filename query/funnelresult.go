@@ -58,12 +58,18 @@ func (f *funnelResult) enter(group uint32, times []event.Time) {
 		f.addOne(group)
 		return
 	}
+	f.enterBeyond(group, times)
+}
+
+// enterBeyond takes one who came beyond depth 1. Where his group isn't known yet, it may be set later.
+func (f *funnelResult) enterBeyond(group uint32, times []event.Time) *uint32 {
 	own := *at(&f.own, uint32(len(times)))
 	if own == nil || len(own.groups) == cap(own.groups) {
 		own = f.openPart(len(times))
 	}
 	f.taken += len(times) + 1
 	own.groups, own.times = append(own.groups, group), append(own.times, times...)
+	return &own.groups[len(own.groups)-1]
 }
 
 // partMin is for how many actors there is room in the first part of a depth.

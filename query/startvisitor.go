@@ -49,18 +49,16 @@ func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
 	return w.giveFound(ordinal)
 }
 
-// fetch reads a word of the first starts of some visitors of the block in the joined segments. They lie apart; looked up
-// one right after the other, they come from memory at the same time.
-func (w *startWalk) fetch(who *visitorBits) {
+// fetch reads a word of the starts in the joined segments of those of 64 visitors of the block who are among a word's.
+// They lie apart; looked up one right after the other, they come from memory at the same time.
+func (w *startWalk) fetch(at int, word uint64) {
 	if w.at == nil {
 		return
 	}
-	for at, word := range who {
-		for ; word != 0; word &= word - 1 {
-			b, visitor := w.at.place(uint32(64*at + bits.TrailingZeros64(word)))
-			if own := b.spanOf(visitor); own.from < own.to {
-				w.near += b.list[own.from].time
-			}
+	for ; word != 0; word &= word - 1 {
+		b, visitor := w.at.place(uint32(64*at + bits.TrailingZeros64(word)))
+		if own := b.spanOf(visitor); own.from < own.to {
+			w.near += b.list[own.from].time
 		}
 	}
 }

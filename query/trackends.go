@@ -24,31 +24,28 @@ func (w *trackWalk) settle(b *block) error {
 
 // settleTouched does so where first touches tell groups: those of whoever began an attempt.
 func (w *trackWalk) settleTouched(b *block) error {
-	more := visitorBits{}
-	for i := range w.reached {
-		more.add(w.reached[i].visitor)
-	}
 	if err := w.starts.walkOthers(w.touchPass, b.first); err != nil {
 		return err
 	}
-	w.starts.fetch(&w.begun)
+	reached := w.reached // visitors rise
 	for at, word := range w.begun {
-		for word &^= more[at]; word != 0; word &= word - 1 {
+		w.starts.fetch(at, word)
+		for ; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			group, err := w.groupOf(b, visitor, &w.first[visitor], 0)
+			one := &reachedStep{first: w.first[visitor]}
+			if len(reached) > 0 && reached[0].visitor == visitor {
+				one, reached = &reached[0], reached[1:]
+			}
+			group, err := w.groupOf(b, visitor, &one.first, one.seq)
 			if err != nil {
 				return err
 			}
-			w.result.addOne(group)
+			if one.group != nil {
+				*one.group = group
+			} else {
+				w.result.addOne(group)
+			}
 		}
-	}
-	for i := range w.reached {
-		one := &w.reached[i]
-		group, err := w.groupOf(b, one.visitor, &one.first, one.seq)
-		if err != nil {
-			return err
-		}
-		w.result.enter(group, w.times[one.from:one.to])
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func (w *trackWalk) follow(first, visitor uint32) error {
 	live := w.lists.added(visitor)
 	if len(live) == 0 && (w.inRow(hits) || w.inOrder(hits)) {
 		if f := w.path; f.reached > 0 {
-			w.reach(visitor, reachedStep{first: f.best.first}, f.best.times[:f.reached])
+			w.reach(visitor, reachedStep{first: f.best.first}, f.bestTimes())
 		}
 		return nil
 	}
@@ -151,9 +151,9 @@ func (w *trackWalk) reach(visitor uint32, one reachedStep, times []event.Time) {
 		return
 	}
 	w.begun.add(visitor)
-	one.visitor, one.from = visitor, len(w.times)
-	w.times = append(w.times, times...)
-	one.to = len(w.times)
+	if one.visitor = visitor; len(times) > 1 {
+		one.group = w.result.enterBeyond(0, times)
+	}
 	w.reached = append(w.reached, one)
 }
 
@@ -203,11 +203,15 @@ func (w *trackWalk) offerInside(of *trackSegment, from, to int) {
 				f.begin(of.beginAt(from, i, times))
 			}
 		case trackAny:
+			mark := &of.marks[name]
+			if waits < 0 && mark.bars == 0 && mark.steps&(f.taken|1) == 0 {
+				continue
+			}
 			if waits >= 0 {
 				f.begin(of.beginAt(from, waits, times))
 				waits = -1
 			}
-			if f.offer(of.beginAt(from, i, times), &of.marks[name]); f.done() {
+			if f.offer(of.beginAt(from, i, times), mark); f.done() {
 				return
 			}
 		}

@@ -38,7 +38,6 @@ type trackWalk struct {
 	cursors   []trackCursor             // likewise
 	line      []funnelMark              // likewise, where his events come in no order
 	trail     []event.Time              // likewise
-	times     []event.Time              // of steps that were taken
 	reached   []reachedStep             // how far visitors of the block came, where that must wait for first touches
 	touched   visitorBits               // who has a first touch
 	found     [blockVisitors]firstTouch // his
@@ -67,12 +66,12 @@ type trackBegin struct {
 	of, index uint32 // its segment, and its place there
 }
 
-// reachedStep is how far a visitor came: the times of his steps are some of those of the block.
+// reachedStep is how far a visitor came.
 type reachedStep struct {
-	visitor  uint32
-	first    trackBegin
-	seq      event.Seq // of the first event, where that is of no segment
-	from, to int
+	visitor uint32
+	first   trackBegin
+	seq     event.Seq // of the first event, where that is of no segment
+	group   *uint32   // is to be set in the result; nil where he came no further than depth 1
 }
 
 // firstTouch is the first touch of a visitor: in a segment, or of a live event where of is nil.
@@ -281,7 +280,6 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	w.begin(b)
 	w.hits.clear()
 	w.reached, w.touched, w.goFurther = w.reached[:0], visitorBits{}, visitorBits{}
-	w.times = w.times[:0]
 	w.numbers = w.further.Between(w.numbers[:0], first, first+blockVisitors)
 	for _, ordinal := range w.numbers {
 		w.goFurther.add(ordinal - first)
