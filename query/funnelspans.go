@@ -44,8 +44,9 @@ func (f *funnelResult) reckonSpans(r *run, all *crowd, some []*crowd) error {
 		c.spans = make([]stepSpans, steps)
 	}
 	return r.lookAtEach(len(pairs), rows, func(worker *run) func(int) error {
+		var room []int64 // that is used again for each pair
 		return func(i int) error {
-			f.reckonPair(pairs[i], all, some, whose)
+			room = f.reckonPair(room, pairs[i], all, some, whose)
 			return worker.overBudget(0)
 		}
 	})
@@ -66,14 +67,17 @@ func whoseGroups(all *crowd, some []*crowd) []uint32 {
 	return whose
 }
 
-func (f *funnelResult) reckonPair(pair stepPair, all *crowd, some []*crowd, whose []uint32) {
-	spans, ends := f.spansBetween(pair, int(all.reached(pair.to+1)), some, whose)
+func (f *funnelResult) reckonPair(room []int64, pair stepPair, all *crowd, some []*crowd, whose []uint32) []int64 {
+	count := int(all.reached(pair.to + 1))
+	spans := slices.Grow(room[:0], count)[:count]
+	ends := f.spansBetween(spans, pair, some, whose)
 	from := 0
 	for i, c := range some {
 		c.spans[pair.to].set(pair, spans[from:ends[i]])
 		from = ends[i]
 	}
 	all.spans[pair.to].set(pair, spans) // in whatever order they are now
+	return spans
 }
 
 // set enters the times between two steps.
@@ -87,17 +91,16 @@ func (s *stepSpans) set(pair stepPair, spans []int64) {
 	}
 }
 
-// spansBetween returns the times between two steps of all actors who took both, those of each of some one after the
-// other, and where these end.
-func (f *funnelResult) spansBetween(pair stepPair, count int, some []*crowd, whose []uint32) (spans []int64, ends []int) {
-	ends = make([]int, len(some)+1) // where the next one is entered, until all are
+// spansBetween enters the times between two steps of all actors who took both, those of each of some one after the
+// other. It returns where these end.
+func (f *funnelResult) spansBetween(spans []int64, pair stepPair, some []*crowd, whose []uint32) []int {
+	ends := make([]int, len(some)+1) // where the next one is entered, until all are
 	next := 0
 	for i, c := range some {
 		ends[i] = next
 		next += int(c.reached(pair.to + 1))
 	}
 	ends[len(some)] = next
-	spans = make([]int64, count)
 	for _, p := range f.parts() {
 		if p.depth <= pair.to {
 			continue
@@ -110,7 +113,7 @@ func (f *funnelResult) spansBetween(pair stepPair, count int, some []*crowd, who
 			times = times[p.depth:]
 		}
 	}
-	return spans, ends
+	return ends
 }
 
 // spansFew is how many spans are sorted out as they are; of more, those near the ranks that are asked for are found
@@ -160,10 +163,12 @@ func manyRanks(spans []int64) (median, p90 int64) {
 	half, halfRank := partOf(counts[:], nearestRank(len(spans), 50))
 	most, mostRank := partOf(counts[:], nearestRank(len(spans), 90))
 	inHalf, inMost := make([]int64, 0, counts[half]), make([]int64, 0, counts[most])
+	halfFrom, halfWidth := partBounds(half)
+	mostFrom, mostWidth := partBounds(most)
 	for _, s := range spans {
-		if part := spanPart(s); part == half {
+		if uint64(s)-halfFrom < halfWidth {
 			inHalf = append(inHalf, s)
-		} else if part == most {
+		} else if uint64(s)-mostFrom < mostWidth {
 			inMost = append(inMost, s)
 		}
 	}
@@ -184,6 +189,12 @@ const (
 func spanPart(span int64) int {
 	more := max(bits.Len64(uint64(span))-spanBits, 0)
 	return more<<(spanBits-1) + int(span>>more)
+}
+
+// partBounds returns the first span of a part, and how many spans it has.
+func partBounds(part int) (from, width uint64) {
+	more := max(part>>(spanBits-1)-1, 0)
+	return uint64(part-more<<(spanBits-1)) << more, 1 << more
 }
 
 // partOf returns the part that a rank lies in, and the rank there.

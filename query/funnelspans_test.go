@@ -97,3 +97,15 @@ func plainSpans(f *funnelResult, c *crowd, pair stepPair) (s spanSums) {
 	}
 	return s
 }
+
+func TestEachSpanIsWithinTheBoundsOfItsPart(t *testing.T) {
+	for _, span := range []int64{0, 1, 63, 64, 127, 128, 129, 255, 256, 4095, 4096, 1<<40 - 1, 1 << 40, 1<<62 + 12345, 1<<63 - 1} {
+		from, width := partBounds(spanPart(span))
+		if uint64(span) < from || uint64(span)-from >= width {
+			t.Errorf("%d isn't among the %d from %d on", span, width, from)
+		}
+		if from > 0 && spanPart(int64(from-1)) != spanPart(span)-1 || spanPart(int64(from)) != spanPart(span) {
+			t.Errorf("the part of %d doesn't begin with %d", span, from)
+		}
+	}
+}
