@@ -1,10 +1,6 @@
 package query
 
-import (
-	"math/bits"
-
-	"millimetric/index/event"
-)
+import "millimetric/index/event"
 
 // What comes of the starts of one visitor.
 
@@ -47,20 +43,6 @@ func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
 		}
 	}
 	return w.giveFound(ordinal)
-}
-
-// fetch reads a word of the starts in the joined segments of those of 64 visitors of the block who are among a word's.
-// They lie apart; looked up one right after the other, they come from memory at the same time.
-func (w *startWalk) fetch(at int, word uint64) {
-	if w.at == nil {
-		return
-	}
-	for ; word != 0; word &= word - 1 {
-		b, visitor := w.at.place(uint32(64*at + bits.TrailingZeros64(word)))
-		if own := b.spanOf(visitor); own.from < own.to {
-			w.near += b.list[own.from].time
-		}
-	}
 }
 
 // firstJoined returns the first touch before a time of a visitor of the block who comes in the joined segments alone;
