@@ -27,21 +27,17 @@ func (w *trackWalk) settleTouched(b *block) error {
 	if err := w.starts.walkOthers(w.touchPass, b.first); err != nil {
 		return err
 	}
-	reached := w.reached // visitors rise
+	reached := w.reached
 	for at, word := range w.begun {
 		w.starts.fetch(at, word)
 		for ; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			one := &reachedStep{first: w.first[visitor]}
-			if len(reached) > 0 && reached[0].visitor == visitor {
-				one, reached = &reached[0], reached[1:]
-			}
-			group, err := w.groupOf(b, visitor, &one.first, one.seq)
+			group, err := w.groupOf(b, visitor, &w.first[visitor])
 			if err != nil {
 				return err
 			}
-			if one.group != nil {
-				*one.group = group
+			if len(reached) > 0 && reached[0].visitor == visitor {
+				*reached[0].group, reached = group, reached[1:]
 			} else {
 				w.result.addOne(group)
 			}
@@ -50,9 +46,8 @@ func (w *trackWalk) settleTouched(b *block) error {
 	return nil
 }
 
-// groupOf returns the group of a visitor's first touch, by the first event of his attempt; seq is that event's position
-// where it is of no segment.
-func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin, seq event.Seq) (uint32, error) {
+// groupOf returns the group of a visitor's first touch, by the first event of his attempt.
+func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin) (uint32, error) {
 	if !w.starts.others.has(visitor) {
 		start := w.starts.firstJoined(visitor, w.touchPass.to)
 		if start == nil {
@@ -75,7 +70,7 @@ func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin, seq eve
 	}
 	w.opening = first.mark()
 	if first.of == 0 {
-		w.opening.seq = seq
+		w.opening.seq = w.seqs[visitor]
 	}
 	touch, err := w.touchOf(b, visitor, &w.opening)
 	return w.result.groupOf(&w.opening, touch), err

@@ -33,12 +33,13 @@ type trackWalk struct {
 	numbers   []uint32
 	room      block
 	hits      trackHits                 // of the visitors of the block who may do more
-	first     [blockVisitors]trackBegin // by visitor who does no more than begin attempts: his first
+	first     [blockVisitors]trackBegin // by visitor who began an attempt: the first event of his first, or of his best
 	path      *trackFlow                // of the visitor at hand
 	cursors   []trackCursor             // likewise
 	line      []funnelMark              // likewise, where his events come in no order
 	trail     []event.Time              // likewise
-	reached   []reachedStep             // how far visitors of the block came, where that must wait for first touches
+	reached   []reachedStep             // of the block, in order
+	seqs      map[uint32]event.Seq      // by visitor: the position of that first event, where its segment isn't named
 	touched   visitorBits               // who has a first touch
 	found     [blockVisitors]firstTouch // his
 	groups    []uint32                  // by kind of the joined starts: the group plus one, or 0 where that isn't known
@@ -57,8 +58,8 @@ const (
 	trackAny
 )
 
-// trackHit is a visitor in a segment, by his place there.
-type trackHit struct{ of, at uint32 }
+// trackHit is a visitor in a segment: the events from from on and before to are his.
+type trackHit struct{ of, from, to uint32 }
 
 // trackBegin is an event that can only begin an attempt.
 type trackBegin struct {
@@ -66,12 +67,10 @@ type trackBegin struct {
 	of, index uint32 // its segment, and its place there
 }
 
-// reachedStep is how far a visitor came.
+// reachedStep is a visitor who came beyond depth 1 and waits for his first touch.
 type reachedStep struct {
 	visitor uint32
-	first   trackBegin
-	seq     event.Seq // of the first event, where that is of no segment
-	group   *uint32   // is to be set in the result; nil where he came no further than depth 1
+	group   *uint32 // is to be set in the result
 }
 
 // firstTouch is the first touch of a visitor: in a segment, or of a live event where of is nil.
@@ -104,7 +103,7 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	if !f.tracked() {
 		return false, nil
 	}
-	w := &trackWalk{funnelBlocks: f, pass: p, path: newTrackFlow(f.flow, f.see.beginTo)}
+	w := &trackWalk{funnelBlocks: f, pass: p, seqs: map[uint32]event.Seq{}, path: newTrackFlow(f.flow, f.see.beginTo)}
 	own := *p
 	if !f.r.bound(&own) {
 		return true, nil
@@ -280,6 +279,7 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	w.begin(b)
 	w.hits.clear()
 	w.reached, w.touched, w.goFurther = w.reached[:0], visitorBits{}, visitorBits{}
+	clear(w.seqs)
 	w.numbers = w.further.Between(w.numbers[:0], first, first+blockVisitors)
 	for _, ordinal := range w.numbers {
 		w.goFurther.add(ordinal - first)
