@@ -224,8 +224,8 @@ func (c *counter) groupsOf(r *run, s *sealed, place int, pairs *codePairs) ([]ui
 	if !c.groups.byTouches() {
 		numberOf = func(code uint32) (uint32, error) { return c.groupOfCode(place, s, code) }
 	}
-	r.keepsTexts = r.common.Memo != nil && !s.segment.Hides()
-	defer func() { r.keepsTexts = false }()
+	r.keepsPieces = r.common.Memo != nil && !s.segment.Hides()
+	defer func() { r.keepsPieces = false }()
 	groups := make([]uint32, len(pairs.rows))
 	for code, rows := range pairs.rows {
 		if rows == 0 {
