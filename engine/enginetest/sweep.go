@@ -57,6 +57,9 @@ type SweepResult struct {
 const (
 	sweepWorkers = 2
 	sweepHang    = 10 * time.Second
+	// sweepPatience is for how long a commit may take when the store is judged: a machine that is busy with
+	// other things is no finding.
+	sweepPatience = 2 * time.Minute
 )
 
 // Run takes new seeds until there were enough faults.
@@ -365,6 +368,7 @@ func (w *sweeper) judge(f fault, s said) {
 		opt.CipherKey = CipherKey // and all is lost
 	}
 	opt.Fatal = func(reason string) { panic(reason) }
+	opt.CommitWait, opt.StallExit = sweepPatience, sweepPatience
 	after := aftermath{
 		Result: &w.found.Result, dir: storeIn(f.Folder), name: f.String(), plans: []plan{quiet.plan},
 		cut: &cut{acked: []int{s.acked}},
