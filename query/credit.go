@@ -108,6 +108,33 @@ func (b *ledger) enterPath(p *path) {
 	}
 }
 
+// enterAll enters conversions that are on one side, whatever their paths.
+func (b *ledger) enterAll(side *worth, list []conversion) {
+	side.conversions += int64(len(list))
+	for i := range list {
+		switch c := &list[i]; {
+		case c.valued:
+			side.sum.addNumber(&c.value)
+		case b.valued:
+			b.missing++
+		}
+	}
+}
+
+// giveAll gives a group all credit for conversions, by the only model.
+func (b *ledger) giveAll(group uint32, list []conversion) {
+	if len(list) == 0 {
+		return
+	}
+	to := b.cells[0].of(group, b.denNumber(1))
+	to.conversions.add(int64(len(list)))
+	for i := range list {
+		if c := &list[i]; c.valued {
+			to.value.addNumber(&c.value)
+		}
+	}
+}
+
 // pay shares out the credit of a path among its groups, by every model.
 func (b *ledger) pay(p *path) {
 	if b.shared {

@@ -62,17 +62,17 @@ func (x fraction) plus(y fraction) fraction {
 	return fraction{sum.Num(), sum.Denom()}
 }
 
-// RoundedRatio is part/whole to the decimals of a ratio; a ratio over zero is null.
+// RoundedRatio is part/whole, a whole that is no less than 0, to the decimals of a ratio; a ratio over zero is null.
 func RoundedRatio(part, whole int64) Value {
 	if whole == 0 {
 		return Value{}
 	}
-	return Rounded(big.NewRat(part, whole), digitsRatio)
+	return fraction{big.NewInt(part), big.NewInt(whole)}.shown(digitsRatio)
 }
 
 // Seconds is a length of time of num/den milliseconds, in seconds.
 func Seconds(num *big.Int, den int64) Value {
-	return Rounded(new(big.Rat).SetFrac(num, new(big.Int).Mul(big.NewInt(den), big.NewInt(1000))), digitsSeconds)
+	return fraction{num, new(big.Int).Mul(big.NewInt(den), big.NewInt(1000))}.shown(digitsSeconds)
 }
 
 func power10(digits int) *big.Int {

@@ -5,23 +5,28 @@ import (
 	"slices"
 )
 
-// crowd is actors of one period: a number of those of depth 1, and the others.
+// crowd is actors of one period.
 type crowd struct {
-	ones   int64
-	beyond []someReached
+	groups []uint32    // their numbers in the period's result
+	depths []int64     // how many came to each depth, and no further
+	spans  []stepSpans // by step, once they are reckoned
 }
 
-func (c *crowd) size() int64 {
-	n := c.ones
-	for i := range c.beyond {
-		n += int64(c.beyond[i].count())
+func (c *crowd) size() int64 { return c.reached(1) }
+
+// reached returns how many came to a depth, at least.
+func (c *crowd) reached(depth int) (n int64) {
+	for ; depth < len(c.depths); depth++ {
+		n += c.depths[depth]
 	}
 	return n
 }
 
 func (c *crowd) add(o *crowd) {
-	c.ones += o.ones
-	c.beyond = append(c.beyond, o.beyond...)
+	c.groups = append(c.groups, o.groups...)
+	for depth, n := range o.depths {
+		c.enter(depth, n)
+	}
 }
 
 // funnelGroup is the actors of one group, in the range and in the period before.
@@ -32,16 +37,37 @@ type funnelGroup struct {
 }
 
 // whole is all actors.
-func (f *funnelResult) whole() crowd {
-	var all crowd
-	for _, p := range f.parts() {
-		all.beyond = append(all.beyond, someReached{depthReached: p, all: true})
-	}
-	for _, n := range f.ones {
-		all.ones += n
+func (f *funnelResult) whole() (all crowd) {
+	for _, c := range f.byGroup() {
+		all.add(&c)
 	}
 	return all
 }
+
+// byGroup returns how far the actors of each group came.
+func (f *funnelResult) byGroup() []crowd {
+	var crowds []crowd
+	for group, n := range f.ones {
+		at(&crowds, uint32(group)).enter(1, n)
+	}
+	var counts []int64
+	for _, p := range f.parts() {
+		clear(counts)
+		for _, group := range p.groups {
+			*at(&counts, group)++
+		}
+		for group, n := range counts {
+			at(&crowds, uint32(group)).enter(p.depth, n)
+		}
+	}
+	for group := range crowds {
+		crowds[group].groups = []uint32{uint32(group)}
+	}
+	return crowds
+}
+
+// enter adds so many who came to a depth, and no further.
+func (c *crowd) enter(depth int, n int64) { *at(&c.depths, uint32(depth)) += n }
 
 // shownGroups are groups of which an answer shows those from start to end, and what is still to come as one.
 type shownGroups struct {
@@ -115,19 +141,9 @@ func (f *funnelResult) joined(before *funnelResult) []*funnelGroup {
 
 // part gives the actors of each group.
 func (f *funnelResult) part(group func(text string, of crowd)) {
-	texts := f.see.by.values[0].list
-	crowds := make([]crowd, len(texts))
-	for number, n := range f.ones {
-		crowds[number].ones = n
-	}
-	for _, p := range f.parts() {
-		p.byGroup(len(texts), func(number int, some someReached) {
-			crowds[number].beyond = append(crowds[number].beyond, some)
-		})
-	}
-	for number := range crowds {
-		if crowds[number].size() > 0 {
-			group(texts[number], crowds[number])
+	for number, c := range f.byGroup() {
+		if c.size() > 0 {
+			group(f.see.by.values[0].list[number], c)
 		}
 	}
 }

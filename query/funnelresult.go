@@ -58,12 +58,18 @@ func (f *funnelResult) enter(group uint32, times []event.Time) {
 		f.addOne(group)
 		return
 	}
+	f.enterBeyond(group, times)
+}
+
+// enterBeyond takes one who came beyond depth 1. Where his group isn't known yet, it may be set later.
+func (f *funnelResult) enterBeyond(group uint32, times []event.Time) *uint32 {
 	own := *at(&f.own, uint32(len(times)))
 	if own == nil || len(own.groups) == cap(own.groups) {
 		own = f.openPart(len(times))
 	}
 	f.taken += len(times) + 1
 	own.groups, own.times = append(own.groups, group), append(own.times, times...)
+	return &own.groups[len(own.groups)-1]
 }
 
 // partMin is for how many actors there is room in the first part of a depth.
@@ -113,7 +119,7 @@ func (f *funnelResult) answer(r *run, before *funnelResult) (*Answer, error) {
 		all.then = before.whole()
 	}
 	groups := f.groups(before)
-	if err := f.reckon(r, before, append([]*funnelGroup{all}, groups.reckoned()...)); err != nil {
+	if err := f.reckon(r, before, all, groups.reckoned()); err != nil {
 		return nil, err
 	}
 	answer := &Answer{Head: append([]Member{{"steps", all.steps}}, groups.members(f.q)...)}
@@ -131,18 +137,24 @@ func (f *funnelResult) answer(r *run, before *funnelResult) (*Answer, error) {
 	return answer, nil
 }
 
-// reckon finds the funnels of some groups.
-func (f *funnelResult) reckon(r *run, before *funnelResult, groups []*funnelGroup) error {
-	actors := 0
+// reckon finds the funnels of all, and of some groups.
+func (f *funnelResult) reckon(r *run, before *funnelResult, all *funnelGroup, groups []*funnelGroup) error {
+	var now, then []*crowd
 	for _, g := range groups {
-		actors += int(g.now.size() + g.then.size())
+		now, then = append(now, &g.now), append(then, &g.then)
 	}
-	return r.lookAtEach(len(groups), actors, func(worker *run) func(int) error {
-		return func(i int) error {
-			groups[i].steps = f.steps(before, groups[i])
-			return worker.overBudget(0)
+	if err := f.reckonSpans(r, &all.now, now); err != nil {
+		return err
+	}
+	if before != nil {
+		if err := before.reckonSpans(r, &all.then, then); err != nil {
+			return err
 		}
-	})
+	}
+	for _, g := range append(groups, all) {
+		g.steps = f.steps(before, g)
+	}
+	return nil
 }
 
 // actors lists who reached the step, or dropped out there, the latest first.
@@ -186,11 +198,8 @@ func (f *funnelResult) steps(before *funnelResult, of *funnelGroup) Value {
 func (f *funnelResult) numbers(of *crowd) [][]Member {
 	n := len(f.q.Steps)
 	reached := make([]int64, n+2) // by depth; nobody gets beyond the last
-	reached[1] = of.ones
-	for _, s := range of.beyond {
-		for depth := 1; depth <= s.depth; depth++ {
-			reached[depth] += int64(s.count())
-		}
+	for depth := range reached {
+		reached[depth] = of.reached(depth)
 	}
 	numbers := make([][]Member, n)
 	for i := range numbers {
@@ -208,12 +217,8 @@ func (f *funnelResult) numbers(of *crowd) [][]Member {
 		if i == 0 {
 			continue
 		}
-		start := f.spans(of, 0, i, int(reached[depth]))
-		previous := start
-		if i > 1 {
-			previous = f.spans(of, i-1, i, int(reached[depth]))
-		}
-		numbers[i] = append(numbers[i], Member{"from_previous", previous}, Member{"from_start", start})
+		previous, start := &of.spans[i].fromPrevious, &of.spans[i].fromStart
+		numbers[i] = append(numbers[i], Member{"from_previous", previous.value()}, Member{"from_start", start.value()})
 	}
 	return numbers
 }

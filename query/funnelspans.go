@@ -15,131 +15,168 @@ type depthReached struct {
 	times  []event.Time // of the steps of each actor, one actor after the other
 }
 
-// someReached are some of these actors, or all.
-type someReached struct {
-	*depthReached
-	which []int32
-	all   bool
+// spanSums is what is said of the times between two steps of the actors who took both.
+type spanSums struct {
+	count            int
+	median, p90, sum int64 // as many times as a budget has entries, each ten years, are less than 2^63
 }
 
-func (s *someReached) count() int {
-	if s.all {
-		return len(s.groups)
-	}
-	return len(s.which)
-}
+// stepSpans are the times to a step.
+type stepSpans struct{ fromStart, fromPrevious spanSums }
 
-// byGroup gives the actors of each group.
-func (p *depthReached) byGroup(groups int, give func(group int, some someReached)) {
-	ends := make([]int32, groups) // by group: where its actors end among all, once they are placed
-	for _, group := range p.groups {
-		ends[group]++
-	}
-	sum := int32(0)
-	for group, n := range ends {
-		ends[group], sum = sum, sum+n
-	}
-	which := make([]int32, len(p.groups))
-	for i, group := range p.groups {
-		which[ends[group]] = int32(i)
-		ends[group]++
-	}
-	from := int32(0)
-	for group, to := range ends {
-		if from < to {
-			give(group, someReached{depthReached: p, which: which[from:to:to]})
+// stepPair are two steps, counted from 0.
+type stepPair struct{ from, to int }
+
+// reckonSpans finds what is said of the times between steps, of all actors and of some that are none of each other's.
+// The times of two steps are read once for all of these, and ordered by whose they are.
+func (f *funnelResult) reckonSpans(r *run, all *crowd, some []*crowd) error {
+	steps := len(f.q.Steps)
+	rows := 0
+	var pairs []stepPair // the longest lists first
+	for to := 1; to < steps; to++ {
+		rows += int(all.reached(to + 1))
+		if pairs = append(pairs, stepPair{0, to}); to > 1 {
+			pairs = append(pairs, stepPair{to - 1, to})
 		}
-		from = to
+	}
+	whose := whoseGroups(all, some)
+	for _, c := range append([]*crowd{all}, some...) {
+		c.spans = make([]stepSpans, steps)
+	}
+	return r.lookAtEach(len(pairs), rows, func(worker *run) func(int) error {
+		var room []int64 // that is used again for each pair
+		return func(i int) error {
+			room = f.reckonPair(room, pairs[i], all, some, whose)
+			return worker.overBudget(0)
+		}
+	})
+}
+
+// whoseGroups tells, by group, which of some actors have it: their number, which is one above the last for groups of
+// nobody.
+func whoseGroups(all *crowd, some []*crowd) []uint32 {
+	whose := make([]uint32, len(all.groups))
+	for group := range whose {
+		whose[group] = uint32(len(some))
+	}
+	for number, c := range some {
+		for _, group := range c.groups {
+			whose[group] = uint32(number)
+		}
+	}
+	return whose
+}
+
+func (f *funnelResult) reckonPair(room []int64, pair stepPair, all *crowd, some []*crowd, whose []uint32) []int64 {
+	count := int(all.reached(pair.to + 1))
+	spans := slices.Grow(room[:0], count)[:count]
+	ends := f.spansBetween(spans, pair, some, whose)
+	from := 0
+	for i, c := range some {
+		c.spans[pair.to].set(pair, spans[from:ends[i]])
+		from = ends[i]
+	}
+	all.spans[pair.to].set(pair, spans) // in whatever order they are now
+	return spans
+}
+
+// set enters the times between two steps.
+func (s *stepSpans) set(pair stepPair, spans []int64) {
+	sums := sumUp(spans)
+	if pair.from == 0 {
+		s.fromStart = sums
+	}
+	if pair.from == pair.to-1 {
+		s.fromPrevious = sums
 	}
 }
 
-// spansAtOnce is how many spans are reckoned before they are looked at: they stay in the first-level cache.
-const spansAtOnce = 512
-
-// eachSpan gives the times between two steps of all actors who took both, counted from 0, some at a time.
-func (c *crowd) eachSpan(from, to int, give func(spans []int64)) {
-	room := make([]int64, 0, spansAtOnce)
-	for i := range c.beyond {
-		s := &c.beyond[i]
-		if s.depth <= to {
+// spansBetween enters the times between two steps of all actors who took both, those of each of some one after the
+// other. It returns where these end.
+func (f *funnelResult) spansBetween(spans []int64, pair stepPair, some []*crowd, whose []uint32) []int {
+	ends := make([]int, len(some)+1) // where the next one is entered, until all are
+	next := 0
+	for i, c := range some {
+		ends[i] = next
+		next += int(c.reached(pair.to + 1))
+	}
+	ends[len(some)] = next
+	for _, p := range f.parts() {
+		if p.depth <= pair.to {
 			continue
 		}
-		for first, n := 0, s.count(); first < n; first += spansAtOnce {
-			room = room[:0]
-			for k := first; k < min(first+spansAtOnce, n); k++ {
-				actor := k
-				if !s.all {
-					actor = int(s.which[k])
-				}
-				times := s.times[actor*s.depth:]
-				room = append(room, int64(times[to]-times[from]))
-			}
-			give(room)
+		times := p.times
+		for _, group := range p.groups {
+			end := &ends[whose[group]]
+			spans[*end] = int64(times[pair.to] - times[pair.from])
+			*end++
+			times = times[p.depth:]
 		}
 	}
+	return ends
 }
 
-// spansFew is how many spans are kept and sorted out; of more, those near the ranks that are asked for are found
-// first, so that no more than these are kept.
-const spansFew = 4 << 10
+// spansFew is how many spans are sorted out as they are; of more, those near the ranks that are asked for are found
+// first, as what comes in no order is counted more quickly than it is compared.
+const spansFew = 1 << 10
 
-// spans sums up the times between two steps of the actors who took both, which are so many.
-func (f *funnelResult) spans(of *crowd, from, to, reached int) Value {
+// sumUp sums up times between two steps. It changes their order.
+func sumUp(spans []int64) (s spanSums) {
+	if s.count = len(spans); s.count == 0 {
+		return s
+	}
+	if s.count <= spansFew {
+		s.median, s.p90 = fewRanks(spans)
+	} else {
+		s.median, s.p90 = manyRanks(spans)
+	}
+	for _, span := range spans {
+		s.sum += span
+	}
+	return s
+}
+
+// value shows them; there is nothing to say where nobody took both steps.
+func (s *spanSums) value() Value {
 	var median, p90, mean Value
-	if reached > 0 {
-		var half, most, sum int64 // as many times as a budget has entries, each ten years, are less than 2^63
-		if reached <= spansFew {
-			half, most, sum = of.fewRanks(from, to, reached)
-		} else {
-			half, most, sum = of.manyRanks(from, to, reached)
-		}
-		median, p90 = Seconds(big.NewInt(half), 1), Seconds(big.NewInt(most), 1)
-		mean = Seconds(big.NewInt(sum), int64(reached))
+	if s.count > 0 {
+		median, p90 = Seconds(big.NewInt(s.median), 1), Seconds(big.NewInt(s.p90), 1)
+		mean = Seconds(big.NewInt(s.sum), int64(s.count))
 	}
 	return Object(Member{"median_s", median}, Member{"p90_s", p90}, Member{"mean_s", mean})
 }
 
-// fewRanks returns the median, the 90th percentile and the sum of the times between two steps.
-func (c *crowd) fewRanks(from, to, count int) (median, p90, sum int64) {
-	all := make([]int64, 0, count)
-	c.eachSpan(from, to, func(spans []int64) {
-		all = append(all, spans...)
-		for _, s := range spans {
-			sum += s
-		}
-	})
-	half := nearestRank(count, 50)
-	median = ranked(all, half)
-	return median, ranked(all[half:], nearestRank(count, 90)-half), sum // none before is greater
+// fewRanks returns the median and the 90th percentile.
+func fewRanks(spans []int64) (median, p90 int64) {
+	half := nearestRank(len(spans), 50)
+	median = ranked(spans, half)
+	return median, ranked(spans[half:], nearestRank(len(spans), 90)-half) // none before is greater
 }
 
 // manyRanks does so where there are many: those of each part are counted first, and only those of the two parts
-// that have the ranks are kept.
-func (c *crowd) manyRanks(from, to, count int) (median, p90, sum int64) {
+// that have the ranks are looked through.
+func manyRanks(spans []int64) (median, p90 int64) {
 	var counts [spanParts]int
-	c.eachSpan(from, to, func(spans []int64) {
-		for _, s := range spans {
-			sum += s
-			counts[spanPart(s)]++
-		}
-	})
-	half, halfRank := partOf(counts[:], nearestRank(count, 50))
-	most, mostRank := partOf(counts[:], nearestRank(count, 90))
+	for _, s := range spans {
+		counts[spanPart(s)]++
+	}
+	half, halfRank := partOf(counts[:], nearestRank(len(spans), 50))
+	most, mostRank := partOf(counts[:], nearestRank(len(spans), 90))
 	inHalf, inMost := make([]int64, 0, counts[half]), make([]int64, 0, counts[most])
-	c.eachSpan(from, to, func(spans []int64) {
-		for _, s := range spans {
-			if part := spanPart(s); part == half {
-				inHalf = append(inHalf, s)
-			} else if part == most {
-				inMost = append(inMost, s)
-			}
+	halfFrom, halfWidth := partBounds(half)
+	mostFrom, mostWidth := partBounds(most)
+	for _, s := range spans {
+		if uint64(s)-halfFrom < halfWidth {
+			inHalf = append(inHalf, s)
+		} else if uint64(s)-mostFrom < mostWidth {
+			inMost = append(inMost, s)
 		}
-	})
+	}
 	if half == most {
 		inMost = inHalf
 	}
 	median = ranked(inHalf, halfRank)
-	return median, ranked(inMost, mostRank), sum
+	return median, ranked(inMost, mostRank)
 }
 
 // spanBits is how many bits of a span, from its first on, tell its part: the parts of longer spans are wider.
@@ -152,6 +189,12 @@ const (
 func spanPart(span int64) int {
 	more := max(bits.Len64(uint64(span))-spanBits, 0)
 	return more<<(spanBits-1) + int(span>>more)
+}
+
+// partBounds returns the first span of a part, and how many spans it has.
+func partBounds(part int) (from, width uint64) {
+	more := max(part>>(spanBits-1)-1, 0)
+	return uint64(part-more<<(spanBits-1)) << more, 1 << more
 }
 
 // partOf returns the part that a rank lies in, and the rank there.

@@ -13,7 +13,7 @@ import (
 func randomCrowd(r *rand.Rand, bound int64) (parts []*depthReached) {
 	for depth := 2; depth <= 4; depth++ {
 		p := &depthReached{depth: depth}
-		for range r.IntN(3 * spansAtOnce) {
+		for range r.IntN(2 * spansFew) {
 			p.groups = append(p.groups, uint32(r.IntN(3)))
 			spans := []int64{0}
 			for range depth - 1 {
@@ -33,34 +33,79 @@ func TestSpansOfManyAreReckonedAsThoseOfFew(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 2))
 	for range 60 {
-		bound := []int64{1, 4095, 4096, 7 * 24 * 3600_000, 10 * 365 * 24 * 3600_000}[r.IntN(5)]
-		crowds := []crowd{{}, {}, {}, {}} // of all, and of each group
-		for _, p := range randomCrowd(r, bound) {
-			crowds[3].beyond = append(crowds[3].beyond, someReached{depthReached: p, all: true})
-			p.byGroup(3, func(group int, some someReached) { crowds[group].beyond = append(crowds[group].beyond, some) })
+		spans := make([]int64, 1+r.IntN(3*spansFew))
+		for i, bound := 0, randomBound(r); i < len(spans); i++ {
+			spans[i] = min(r.Int64N(bound+1), r.Int64N(bound+1))
 		}
-		for _, steps := range [][2]int{{0, 1}, {0, 3}, {2, 3}} {
-			sums := make([]int64, 4)
-			for i := range crowds {
-				var all []int64
-				crowds[i].eachSpan(steps[0], steps[1], func(spans []int64) { all = append(all, spans...) })
-				if len(all) == 0 {
-					continue
+		median, p90 := manyRanks(slices.Clone(spans))
+		fewMedian, fewP90 := fewRanks(slices.Clone(spans))
+		slices.Sort(spans)
+		if want := spans[nearestRank(len(spans), 50)]; median != want || fewMedian != want {
+			t.Fatalf("seed %d: medians %d and %d, not %d", seed, median, fewMedian, want)
+		}
+		if want := spans[nearestRank(len(spans), 90)]; p90 != want || fewP90 != want {
+			t.Fatalf("seed %d: percentiles %d and %d, not %d", seed, p90, fewP90, want)
+		}
+	}
+}
+
+func randomBound(r *rand.Rand) int64 {
+	return []int64{1, 4095, 4096, 7 * 24 * 3600_000, 10 * 365 * 24 * 3600_000}[r.IntN(5)]
+}
+
+func TestSpansOfEachGroupAreReckonedAsIfItWereAlone(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 3))
+	for range 20 {
+		f := &funnelResult{q: &Funnel{Steps: make([]FunnelStep, 4)}, ones: []int64{1, 2, 3}, others: randomCrowd(r, randomBound(r))}
+		all, crowds := f.whole(), f.byGroup()
+		crowds[0].add(&crowds[2]) // as of groups that an answer doesn't show
+		if err := f.reckonSpans(&run{ctx: t.Context(), common: &Common{}}, &all, []*crowd{&crowds[1], &crowds[0]}); err != nil {
+			t.Fatal(err)
+		}
+		for _, pair := range []stepPair{{0, 1}, {0, 2}, {1, 2}, {0, 3}, {2, 3}} {
+			for _, c := range []*crowd{&all, &crowds[0], &crowds[1]} {
+				got := c.spans[pair.to].fromStart
+				if pair.from != 0 {
+					got = c.spans[pair.to].fromPrevious
 				}
-				median, p90, sum := crowds[i].manyRanks(steps[0], steps[1], len(all))
-				fewMedian, fewP90, fewSum := crowds[i].fewRanks(steps[0], steps[1], len(all))
-				slices.Sort(all)
-				if want := all[nearestRank(len(all), 50)]; median != want || fewMedian != want {
-					t.Fatalf("seed %d: medians %d and %d, not %d", seed, median, fewMedian, want)
+				if want := plainSpans(f, c, pair); got != want {
+					t.Fatalf("seed %d: of groups %v, steps %v: %+v, not %+v", seed, c.groups, pair, got, want)
 				}
-				if want := all[nearestRank(len(all), 90)]; p90 != want || fewP90 != want || sum != fewSum {
-					t.Fatalf("seed %d: percentiles %d and %d, not %d; sums %d and %d", seed, p90, fewP90, want, sum, fewSum)
-				}
-				sums[i] = sum
 			}
-			if sums[0]+sums[1]+sums[2] != sums[3] {
-				t.Fatalf("seed %d: groups take %v", seed, sums)
+		}
+	}
+}
+
+// plainSpans reckons the times between two steps one group after the other.
+func plainSpans(f *funnelResult, c *crowd, pair stepPair) (s spanSums) {
+	var all []int64
+	for _, p := range f.others {
+		for i, group := range p.groups {
+			if times := p.times[i*p.depth:]; p.depth > pair.to && slices.Contains(c.groups, group) {
+				all = append(all, int64(times[pair.to]-times[pair.from]))
 			}
+		}
+	}
+	if s.count = len(all); s.count == 0 {
+		return s
+	}
+	slices.Sort(all)
+	s.median, s.p90 = all[nearestRank(s.count, 50)], all[nearestRank(s.count, 90)]
+	for _, span := range all {
+		s.sum += span
+	}
+	return s
+}
+
+func TestEachSpanIsWithinTheBoundsOfItsPart(t *testing.T) {
+	for _, span := range []int64{0, 1, 63, 64, 127, 128, 129, 255, 256, 4095, 4096, 1<<40 - 1, 1 << 40, 1<<62 + 12345, 1<<63 - 1} {
+		from, width := partBounds(spanPart(span))
+		if uint64(span) < from || uint64(span)-from >= width {
+			t.Errorf("%d isn't among the %d from %d on", span, width, from)
+		}
+		if from > 0 && spanPart(int64(from-1)) != spanPart(span)-1 || spanPart(int64(from)) != spanPart(span) {
+			t.Errorf("the part of %d doesn't begin with %d", span, from)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package query
 
-import "slices"
+import (
+	"slices"
+
+	"millimetric/index/event"
+)
 
 // How several workers walk visitors through one funnel.
 
@@ -60,11 +64,11 @@ func (w *trackWalk) divide() error {
 
 // forHelper makes a walk for a helper, which knows what was found out about segments.
 func (w *trackWalk) forHelper(r *run) *trackWalk {
-	own := &trackWalk{funnelBlocks: w.funnelBlocks.forHelper(r), from: w.from, further: w.further, anyone: w.anyone}
+	own := &trackWalk{funnelBlocks: w.funnelBlocks.forHelper(r), seqs: map[uint32]event.Seq{}, from: w.from, further: w.further, anyone: w.anyone}
 	own.path = newTrackFlow(own.flow, own.see.beginTo)
 	p := *w.pass
 	p.wants, p.visit = conditionsOf(nil, nil), nil
-	p.size = func() int { return own.helperSize() + len(own.hits.nodes)/4 }
+	p.size = func() int { return own.helperSize() + own.hits.size() }
 	own.pass = &p
 	for _, of := range w.segments {
 		theirs := *of

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"math"
 	"slices"
 
 	"millimetric/index/event"
@@ -21,7 +20,8 @@ type settlement struct {
 	r    *run
 	q    *Attribution
 	book *ledger
-	size int          // of what is held beside
+	size int // of what is held beside
+	all  []conversion
 	left []conversion // of the actors that weren't walked yet
 	work int
 	path path // at hand
@@ -31,12 +31,12 @@ type settlement struct {
 
 func newSettlement(r *run, q *Attribution, book *ledger, found *conversions) *settlement {
 	onlyFirst := len(q.Models) == 1 && q.Models[0] == ModelFirst && q.Lookback == 0
-	return &settlement{r: r, q: q, book: book, size: 2 * len(found.list), left: found.list, first: onlyFirst}
+	return &settlement{r: r, q: q, book: book, size: 2 * len(found.list), all: found.list, left: found.list, first: onlyFirst}
 }
 
 // span tells which of the touches of an actor before to matter: those from from on, and before until.
 func (s *settlement) span(actor uint32, to event.Time) (from, until event.Time, err error) {
-	if err := s.upTo(actor); err != nil {
+	if err := s.upTo(uint64(actor)); err != nil {
 		return 0, 0, err
 	}
 	own := s.next()
@@ -49,7 +49,7 @@ func (s *settlement) span(actor uint32, to event.Time) (from, until event.Time, 
 // take takes the touches of an actor, in order; they are the settlement's from then on. Actors rise, and those without
 // touches are left out.
 func (s *settlement) take(actor uint32, touches []actorTouch) error {
-	if err := s.upTo(actor); err != nil {
+	if err := s.upTo(uint64(actor)); err != nil {
 		return err
 	}
 	s.r.cost.Matched += len(touches)
@@ -57,6 +57,9 @@ func (s *settlement) take(actor uint32, touches []actorTouch) error {
 	switch {
 	case len(own) > 0 && own[0].actor == actor:
 		s.left = s.left[len(own):]
+		if s.first && len(touches) > 0 {
+			return s.settleFirst(own, &touches[0])
+		}
 		return s.settle(own, touches)
 	case s.book.chain != nil:
 		s.book.chain.add(slices.DeleteFunc(touches, func(t actorTouch) bool { return t.at.time < s.q.From || t.at.time >= s.q.To }), 1, false)
@@ -66,8 +69,8 @@ func (s *settlement) take(actor uint32, touches []actorTouch) error {
 }
 
 // upTo enters the conversions of actors before one: they have no touches.
-func (s *settlement) upTo(actor uint32) error {
-	for len(s.left) > 0 && s.left[0].actor < actor {
+func (s *settlement) upTo(actor uint64) error {
+	for len(s.left) > 0 && uint64(s.left[0].actor) < actor {
 		own := s.next()
 		s.left = s.left[len(own):]
 		if err := s.settle(own, nil); err != nil {
@@ -87,12 +90,7 @@ func (s *settlement) next() []conversion {
 }
 
 // end enters what is left.
-func (s *settlement) end() error {
-	if err := s.upTo(math.MaxUint32); err != nil || len(s.left) == 0 {
-		return err
-	}
-	return s.settle(s.left, nil)
-}
+func (s *settlement) end() error { return s.upTo(noVisitor) }
 
 func (s *settlement) pay(p *path) error {
 	if p.conversions == 0 {
@@ -113,6 +111,18 @@ func (s *settlement) worked(touches int) error {
 	}
 	s.work = 0
 	return s.r.overBudget(s.book.size() + s.size)
+}
+
+// settleFirst is settle where only the first touch of each actor matters: all conversions from then on are its.
+func (s *settlement) settleFirst(list []conversion, touch *actorTouch) error {
+	before := 0
+	for before < len(list) && list[before].at.before(touch.at) {
+		before++
+	}
+	s.book.enterAll(&s.book.unattributed, list[:before])
+	s.book.enterAll(&s.book.attributed, list[before:])
+	s.book.giveAll(touch.group, list[before:])
+	return s.worked(len(list) + 1)
 }
 
 // settle pays the paths of one actor's conversions. The touches of a conversion are those from lo up to hi: later

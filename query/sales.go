@@ -31,8 +31,7 @@ func (q *Attribution) soldPlainly() bool {
 
 // sold takes in the conversions of a segment from the memo; taken is false where it has none of it.
 func (q *Attribution) sold(r *run, p *pass, s *sealed, c *conversions) (taken bool, err error) {
-	first, last := s.segment.TimeRange()
-	if _, greatest := s.segment.SeqRange(); r.common.Memo == nil || first < p.from || last >= p.to || greatest > r.asOf || s.segment.Hides() {
+	if _, greatest := s.segment.SeqRange(); r.common.Memo == nil || greatest > r.asOf || s.segment.Hides() {
 		return false, nil
 	}
 	found, _, err := remembered(r, s, memoSales, q.saleName(), func() (*sales, bool, error) {
@@ -42,13 +41,19 @@ func (q *Attribution) sold(r *run, p *pass, s *sealed, c *conversions) (taken bo
 	if err != nil || found.many {
 		return false, err
 	}
-	if len(found.list) > 0 {
+	if first, last := s.segment.TimeRange(); first < p.from || last >= p.to {
+		for i := range found.list {
+			if one := &found.list[i]; one.at.time >= p.from && one.at.time < p.to {
+				c.list = append(c.list, *one)
+			}
+		}
+	} else if len(found.list) > 0 {
 		c.sold = append(c.sold, soldIn{s, found})
 	}
 	return true, nil
 }
 
-// findSales finds the conversions of a segment.
+// findSales finds the conversions of a segment, whenever they were.
 func (q *Attribution) findSales(r *run, p *pass, s *sealed, c *conversions) (*sales, error) {
 	code, found, err := s.column(colName).dict.Find(q.Conversion.Event)
 	if err != nil || !found {
@@ -60,7 +65,7 @@ func (q *Attribution) findSales(r *run, p *pass, s *sealed, c *conversions) (*sa
 	}
 	before := len(c.list)
 	inner := *p
-	inner.parted = nil
+	inner.from, inner.to, inner.parted = event.TimeMin, event.TimeMax+1, nil
 	err = r.eachOf(&inner, s.original)
 	own := &sales{list: append([]conversion(nil), c.list[before:]...)}
 	c.list = c.list[:before]

@@ -88,7 +88,7 @@ func (t *touchWalk) walkStarts(p *pass, found *conversions) (ok bool, err error)
 	if err := t.r.eachLive(p); err != nil {
 		return true, err
 	}
-	return true, w.walk(p)
+	return true, w.divide(p, found)
 }
 
 // open finds the starts of all segments. Where there is no room to keep them, that isn't worth it, but for some
@@ -133,21 +133,6 @@ func (w *startWalk) fitting(p *pass) (segments []*sealed, all, fit bool) {
 	}
 	slices.SortStableFunc(segments, func(a, b *sealed) int { return cmp.Compare(a.firstTime(), b.firstTime()) })
 	return segments, all, true
-}
-
-// walk goes over all visitors who matter, a block of them at a time.
-func (w *startWalk) walk(p *pass) error {
-	for first := uint64(0); ; first += blockVisitors {
-		if next := w.nextVisitor(); next >= first+blockVisitors && (w.joined == nil || first >= uint64(len(w.joined.blocks))*blockVisitors) {
-			if next == noVisitor {
-				return nil
-			}
-			first = next / blockVisitors * blockVisitors
-		}
-		if err := w.walkBlock(p, uint32(first)); err != nil {
-			return err
-		}
-	}
 }
 
 // nextVisitor returns the first visitor who wasn't walked yet, those aside who come in the joined segments alone;
@@ -215,6 +200,7 @@ type startSpan struct{ from, to uint32 }
 // where few matter; looked up one right after the other, they come from memory at the same time.
 func (w *startWalk) list() {
 	w.visitors, w.starts = w.visitors[:0], w.starts[:0]
+	w.at.fetchEnds(&w.wanted, &w.near)
 	for at, word := range w.wanted {
 		if w.at == nil {
 			word &= w.others[at]
@@ -233,7 +219,7 @@ func (w *startWalk) list() {
 	}
 	for _, own := range w.starts {
 		if len(own) > 0 {
-			w.near += own[0].time
+			own[0].fetch(&w.near)
 		}
 	}
 }

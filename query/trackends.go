@@ -19,60 +19,58 @@ func (w *trackWalk) settle(b *block) error {
 	} else if err := w.settleTouched(b); err != nil {
 		return err
 	}
-	return w.r.overBudget(w.see.size() + w.result.size() + len(w.lists.nodes) + len(w.hits.nodes)/4)
+	return w.r.overBudget(w.see.size() + w.result.size() + len(w.lists.nodes) + w.hits.size())
 }
 
 // settleTouched does so where first touches tell groups: those of whoever began an attempt.
 func (w *trackWalk) settleTouched(b *block) error {
-	more := visitorBits{}
-	for i := range w.reached {
-		more.add(w.reached[i].visitor)
-	}
 	if err := w.starts.walkOthers(w.touchPass, b.first); err != nil {
 		return err
 	}
+	reached := w.reached
 	for at, word := range w.begun {
-		for word &^= more[at]; word != 0; word &= word - 1 {
+		w.starts.fetch(at, word)
+		for ; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			group, err := w.groupOf(b, visitor, &w.first[visitor], 0)
+			group, err := w.groupOf(b, visitor, &w.first[visitor])
 			if err != nil {
 				return err
 			}
-			w.result.addOne(group)
+			if len(reached) > 0 && reached[0].visitor == visitor {
+				*reached[0].group, reached = group, reached[1:]
+			} else {
+				w.result.addOne(group)
+			}
 		}
-	}
-	for i := range w.reached {
-		one := &w.reached[i]
-		group, err := w.groupOf(b, one.visitor, &one.first, one.seq)
-		if err != nil {
-			return err
-		}
-		w.result.enter(group, w.times[one.from:one.to])
 	}
 	return nil
 }
 
-// groupOf returns the group of a visitor's first touch, by the first event of his attempt; seq is that event's position
-// where it is of no segment.
-func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin, seq event.Seq) (uint32, error) {
+// groupOf returns the group of a visitor's first touch, by the first event of his attempt.
+func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin) (uint32, error) {
 	if !w.starts.others.has(visitor) {
 		start := w.starts.firstJoined(visitor, w.touchPass.to)
 		if start == nil {
 			return w.see.untouched, nil
 		}
-		if t := w.starts.joined.timeOf(start); t > first.time {
+		of := w.starts.origins[start.segment()].sealed
+		switch t := w.starts.joined.timeOf(start); {
+		case t < first.time:
+			return w.groupOfKind(start.kind), nil
+		case t > first.time:
 			return w.see.untouched, nil
-		} else if t < first.time {
+		case first.of != 0 && w.segments[first.of-1].sealed == of:
+			if first.index < start.index {
+				return w.see.untouched, nil
+			}
 			return w.groupOfKind(start.kind), nil
 		}
-		w.found[visitor] = firstTouch{
-			at: w.starts.joined.place(start), group: w.groupOfKind(start.kind), of: w.starts.origins[start.segment()].sealed, index: start.index,
-		}
+		w.found[visitor] = firstTouch{at: w.starts.joined.place(start), group: w.groupOfKind(start.kind), of: of, index: start.index}
 		w.touched.add(visitor)
 	}
 	w.opening = first.mark()
 	if first.of == 0 {
-		w.opening.seq = seq
+		w.opening.seq = w.seqs[visitor]
 	}
 	touch, err := w.touchOf(b, visitor, &w.opening)
 	return w.result.groupOf(&w.opening, touch), err

@@ -10,20 +10,22 @@ type trackFlow struct {
 	taken   uint32         // the depths, a bit each, at which there is an attempt
 	at      []trackAttempt // by depth
 	best    trackAttempt
-	reached int // the depth of the best
+	reached int          // the depth of the best
+	times   []event.Time // of the steps of attempts, as many for each as there are steps
 }
 
-// trackAttempt is one attempt, by its first event and the times of its steps.
+// trackAttempt is one attempt, by its first event and the times of its steps. When it takes a step, the place of its
+// times goes with it to the next depth: there was none, or one that began earlier and matters no more.
 type trackAttempt struct {
 	first trackBegin
-	times []event.Time
+	times int // where they are
 }
 
 func newTrackFlow(f *flow, beginTo event.Time) *trackFlow {
 	steps := len(f.q.Steps)
-	t := &trackFlow{rules: f, beginTo: beginTo, at: make([]trackAttempt, steps), best: trackAttempt{times: make([]event.Time, steps)}}
+	t := &trackFlow{rules: f, beginTo: beginTo, at: make([]trackAttempt, steps), times: make([]event.Time, steps*(steps+1))}
 	for depth := range t.at {
-		t.at[depth].times = make([]event.Time, depth)
+		t.at[depth].times = (1 + depth) * steps
 	}
 	return t
 }
@@ -45,7 +47,7 @@ func (f *trackFlow) offer(e trackBegin, n *nameMark) {
 		f.taken &^= 1 << depth
 		a := &f.at[depth]
 		within := f.rules.within[depth]
-		if int64(e.time-a.first.time) <= f.rules.window && (within == 0 || int64(e.time-a.times[depth-1]) <= within) {
+		if int64(e.time-a.first.time) <= f.rules.window && (within == 0 || int64(e.time-f.times[a.times+depth-1]) <= within) {
 			f.advance(depth, a, e.time)
 		}
 	}
@@ -60,28 +62,32 @@ func (f *trackFlow) begin(e trackBegin) {
 		return
 	}
 	a := &f.at[1]
-	a.first, a.times[0] = e, e.time
+	a.first, f.times[a.times] = e, e.time
 	f.taken |= 1 << 1
 	if f.reached == 0 {
-		f.best.first, f.best.times[0], f.reached = e, e.time, 1
+		f.best.first, f.times[f.best.times], f.reached = e, e.time, 1
 	}
 }
 
 // advance lets an attempt take its next step.
 func (f *trackFlow) advance(depth int, a *trackAttempt, t event.Time) {
+	f.times[a.times+depth] = t
+	if depth+1 > f.reached {
+		f.best.first, f.reached = a.first, depth+1
+		for i := range depth + 1 {
+			f.times[f.best.times+i] = f.times[a.times+i]
+		}
+	}
 	if depth+1 < len(f.at) {
 		to := &f.at[depth+1]
 		to.first = a.first
-		copy(to.times, a.times)
-		to.times[depth] = t
+		to.times, a.times = a.times, to.times
 		f.taken |= 1 << (depth + 1)
 	}
-	if depth+1 > f.reached {
-		f.best.first, f.reached = a.first, depth+1
-		copy(f.best.times, a.times)
-		f.best.times[depth] = t
-	}
 }
+
+// bestTimes returns the times of the steps of the best attempt. They hold until another actor comes.
+func (f *trackFlow) bestTimes() []event.Time { return f.times[f.best.times:][:f.reached] }
 
 // bar ends the attempts whose exclusions an event is one of.
 func (f *trackFlow) bar(bars uint32) {

@@ -13,8 +13,8 @@ import (
 //
 //  1. Most visitors do nothing but begin attempts, as they have no event of a name that could be more: which visitors
 //     have which names segments know. Of them only the first beginning matters, and of most only that there is one.
-//  2. Of the others it is noted where their events are, segment by segment, and each is followed at once, the events
-//     of his segments merged (see trackFlow).
+//  2. Of the others it is noted where their events are, segment by segment, and each is followed at once, one segment
+//     after the other, or, where these overlap, their events merged (see trackFlow).
 //  3. Where two segments have events of one moment, and where some are live, all events of a visitor that matter are
 //     gathered and sorted. Positions aren't kept: the rows are looked at for them.
 //  4. First touches are only looked for once it is known who began an attempt. Who comes in joined starts alone has his
@@ -32,20 +32,21 @@ type trackWalk struct {
 	goFurther visitorBits // of the block: who may do more
 	numbers   []uint32
 	room      block
-	hits      blockLists[trackHit]      // of the visitors of the block who may do more
-	first     [blockVisitors]trackBegin // by visitor who does no more than begin attempts: his first
+	hits      trackHits                 // of the visitors of the block who may do more
+	first     [blockVisitors]trackBegin // by visitor who began an attempt: the first event of his first, or of his best
 	path      *trackFlow                // of the visitor at hand
 	cursors   []trackCursor             // likewise
 	line      []funnelMark              // likewise, where his events come in no order
 	trail     []event.Time              // likewise
-	times     []event.Time              // of steps that were taken
-	reached   []reachedStep             // how far visitors of the block came, where that must wait for first touches
+	reached   []reachedStep             // of the block, in order
+	seqs      map[uint32]event.Seq      // by visitor: the position of that first event, where its segment isn't named
 	touched   visitorBits               // who has a first touch
 	found     [blockVisitors]firstTouch // his
 	groups    []uint32                  // by kind of the joined starts: the group plus one, or 0 where that isn't known
 	again     []funnelMark
 	touch     funnelMark
 	opening   funnelMark
+	near      uint32 // of no meaning, see fetch
 }
 
 // trackKind says what events of a name can do.
@@ -57,8 +58,8 @@ const (
 	trackAny
 )
 
-// trackHit is a visitor in a segment, by his place there; it is nobody where of is 0.
-type trackHit struct{ of, at uint32 }
+// trackHit is a visitor in a segment: the events from from on and before to are his.
+type trackHit struct{ of, from, to uint32 }
 
 // trackBegin is an event that can only begin an attempt.
 type trackBegin struct {
@@ -66,12 +67,10 @@ type trackBegin struct {
 	of, index uint32 // its segment, and its place there
 }
 
-// reachedStep is how far a visitor came: the times of his steps are some of those of the block.
+// reachedStep is a visitor who came beyond depth 1 and waits for his first touch.
 type reachedStep struct {
-	visitor  uint32
-	first    trackBegin
-	seq      event.Seq // of the first event, where that is of no segment
-	from, to int
+	visitor uint32
+	group   *uint32 // is to be set in the result
 }
 
 // firstTouch is the first touch of a visitor: in a segment, or of a live event where of is nil.
@@ -104,7 +103,7 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	if !f.tracked() {
 		return false, nil
 	}
-	w := &trackWalk{funnelBlocks: f, pass: p, path: newTrackFlow(f.flow, f.see.beginTo)}
+	w := &trackWalk{funnelBlocks: f, pass: p, seqs: map[uint32]event.Seq{}, path: newTrackFlow(f.flow, f.see.beginTo)}
 	own := *p
 	if !f.r.bound(&own) {
 		return true, nil
@@ -280,14 +279,14 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	w.begin(b)
 	w.hits.clear()
 	w.reached, w.touched, w.goFurther = w.reached[:0], visitorBits{}, visitorBits{}
-	w.times = w.times[:0]
+	clear(w.seqs)
 	w.numbers = w.further.Between(w.numbers[:0], first, first+blockVisitors)
 	for _, ordinal := range w.numbers {
 		w.goFurther.add(ordinal - first)
 	}
 	for _, visitor := range w.lists.met { // who has live events
 		w.goFurther.add(visitor)
-		w.hits.add(visitor, trackHit{}) // so that he is met
+		w.hits.met.add(visitor)
 	}
 	events := 0
 	for _, of := range w.segments {
@@ -301,10 +300,8 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	if err := w.r.look(w.pass); err != nil {
 		return err
 	}
-	for _, visitor := range w.hits.met {
-		if err := w.follow(first, visitor); err != nil {
-			return err
-		}
+	if err := w.followAll(first); err != nil {
+		return err
 	}
 	return w.settle(b)
 }

@@ -55,6 +55,27 @@ func TestAnswersAreTheSameHoweverManyWork(t *testing.T) {
 	}
 }
 
+// Credit is the same however many share it out.
+func TestCreditIsTheSameHoweverManyWork(t *testing.T) {
+	for name, source := range manyBlocks(t) {
+		helped := query.NewWorkers(3, 1)
+		for _, asked := range []string{
+			"models=first&lookback=0&from=2026-03-01&to=2026-04-20",
+			"models=first&lookback=0&value=properties.amount_cents&compare=previous_period&from=2026-03-03&to=2026-03-05",
+			"models=first,last,last_non_direct,linear,position,time_decay,participation&value=properties.seats&from=2026-03-01&to=2026-04-20",
+			"models=time_decay&count=first&group_by=source,campaign&limit=3&from=2026-03-01&to=2026-04-20",
+			"models=linear,data_driven&from=2026-03-01&to=2026-04-20",
+		} {
+			for _, conversion := range []string{"$pageview", "purchase"} {
+				sameWithHelp(t, source, helped, 8<<20, name, "attribution?explain=true&conversion="+conversion+"&"+asked)
+			}
+		}
+		if _, hired := helped.Counts(); hired < 12 && name != "hidden" { // of segments that hide rows nothing is joined
+			t.Errorf("%s: %d helpers shared out credit", name, hired)
+		}
+	}
+}
+
 // Where there is little room, what is known of some segments is joined with others, and by all who work at it.
 func TestAnswersAreTheSameHoweverManyJoinWhatIsKnown(t *testing.T) {
 	for name, source := range manyBlocks(t) {
