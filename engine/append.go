@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"millimetric/index/encode"
@@ -75,23 +74,6 @@ func (e *Engine) inGather(work func(g *group)) error {
 	r := e.newRequest()
 	r.work = work
 	return e.await(context.Background(), r)
-}
-
-// PutRecords makes records durable, all or none, and returns then. A record without a value is
-// deleted. The values belong to the engine from here on. Records are taken even where events are
-// refused: an API key must stay revocable.
-func (e *Engine) PutRecords(ctx context.Context, records ...Record) error {
-	for _, record := range records {
-		if record.Kind == "" || record.ID == "" || strings.IndexByte(record.Kind, 0) >= 0 {
-			panic(fmt.Sprintf("engine: record of kind %q with id %q", record.Kind, record.ID))
-		}
-	}
-	if len(records) == 0 {
-		return nil
-	}
-	r := e.newRequest()
-	r.records = records
-	return e.await(ctx, r)
 }
 
 func (e *Engine) newRequest() *request {

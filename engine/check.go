@@ -118,18 +118,16 @@ func (c *checker) run(each func(visit func(*project, *manifest))) {
 	// Of a store that is in use, groups may be trimmed from the log at any moment; what they hold was
 	// looked at above or is in the segments of later.
 	live := c.e.committed.Load() > 0
-	for _, prefix := range []struct {
-		first byte
-		visit func(key, value []byte)
-	}{{prefixGroup, func(key, value []byte) { c.group(key, value, live) }}, {prefixRecord, c.record}} {
-		err := walk(c.e.db, []byte{prefix.first}, func(key, value []byte) error {
-			c.report.Bytes += uint64(len(value))
-			prefix.visit(key, value)
-			return nil
-		})
-		if err != nil {
-			c.problem("%v", err)
-		}
+	err = walk(c.e.db, []byte{prefixGroup}, func(key, value []byte) error {
+		c.report.Bytes += uint64(len(value))
+		c.group(key, value, live)
+		return nil
+	})
+	if err != nil {
+		c.problem("%v", err)
+	}
+	if err := c.e.walkOver(span([]byte{prefixRecord}), c.record, c.lost); err != nil {
+		c.problem("%v", err)
 	}
 	c.report.Projects = len(c.projects)
 }
@@ -241,15 +239,28 @@ func (c *checker) segment(p *project, entry *segmentEntry, known *checked) error
 	return nil
 }
 
-func (c *checker) record(key, value []byte) {
+func (c *checker) record(key, value []byte) error {
+	c.report.Bytes += uint64(len(value))
 	c.report.Records++
 	if bytes.IndexByte(key, 0) <= 1 {
 		c.problem("store key %x is none of a record", key)
-		return
+		return nil
 	}
 	if _, err := c.e.ciphers.decryptValue(key, value); err != nil {
-		c.problem("%v", err)
+		c.problem("%s: %v", recordName(key), err)
 	}
+	return nil
+}
+
+func (c *checker) lost(from, to []byte, cause error) error {
+	c.problem("%s, or what lies between it and %s: %v", recordName(to), recordName(from), cause)
+	return nil
+}
+
+// recordName says which record lies under a store key, or would.
+func recordName(key []byte) string {
+	kind, id, _ := bytes.Cut(key[1:], []byte{0})
+	return fmt.Sprintf("record %q of kind %q", id, kind)
 }
 
 func (c *checker) group(key, value []byte, live bool) {

@@ -20,11 +20,14 @@ import (
 //     look-up in it. It is merged no more.
 //   - A project is broken where its manifest, or what opens or seals it, can't be read: nothing of it is
 //     read or written until the next start, which looks again. Its events stay in the log.
-//   - A block of manifests belongs to all projects between those that can be read: these are broken.
+//   - Blocks of manifests that follow each other belong to all projects between those that can be read: these
+//     are broken.
+//   - A record belongs to whom it is about: who reads records of its kind is told which can't be read. Of an
+//     erasure, the ledger knows enough to go on.
 //   - The log belongs to all. At a start, nobody could tell what is missing from it: the store isn't
 //     opened. In an open store, all that the log holds is in memory, too: it is sealed, and then nobody
 //     needs the log. Appends are refused meanwhile, as what they add would lie behind the damage.
-//   - Records, the format number and what Pebble keeps of its own belong to all.
+//   - The format number and what Pebble keeps of its own belong to all.
 //
 // Pebble reports damage wherever it meets some, be it for a reader or in the background. The reader has
 // its error; the report alone refuses nobody.
@@ -243,67 +246,30 @@ func (e *Engine) missing(number event.Project) error {
 	return nil
 }
 
-// walkManifests visits the manifests that can be read. It returns the gaps between them.
-func (e *Engine) walkManifests(visit func(key, value []byte) error) (gaps []gap, err error) {
-	it, err := e.db.NewIter(span([]byte{prefixManifest}))
-	if err != nil {
-		return nil, storeError("read store", err)
-	}
-	defer func() { _ = it.Close() }() // whose error is that of the last step
-	next := event.Project(0)
-	for ok := it.First(); ; {
-		for ; ok; ok = it.Next() {
-			value, err := it.ValueAndErr()
-			if err != nil {
-				ok = false
-				break
-			}
-			number, isManifest := manifestOwner(it.Key())
-			if !isManifest {
-				return nil, damagedValue(slices.Clone(it.Key()), errors.New("it is none of a manifest"))
-			}
-			next = number + 1
-			if err := visit(it.Key(), value); err != nil {
-				return nil, err
-			}
-		}
-		failed := it.Error()
-		if failed == nil {
-			return gaps, nil
-		}
-		if failed = storeError("read manifests", failed); !errors.Is(failed, event.ErrDamaged) {
-			return nil, failed
-		}
-		var behind event.Project
-		behind, ok = stepOver(it, next)
-		gaps = append(gaps, gap{next, behind, failed})
-		if behind == maxProject {
-			return gaps, nil
-		}
-		next = behind + 1
-	}
-}
-
 const maxProject = event.Project(1<<32 - 1)
 
-// closeSteps is for how many projects each is tried, to find the end of a damaged block. A block holds
-// far fewer manifests; where more are damaged, steps grow.
-const closeSteps = 1000
-
-// stepOver goes to the first manifest behind a damaged block, in which that of a project would lie. It
-// returns the last project before it that can't be read, and whether there is a manifest.
-func stepOver(it *pebble.Iterator, from event.Project) (last event.Project, found bool) {
-	step := uint64(1)
-	for at := uint64(from) + 1; at <= uint64(maxProject); at += step {
-		if at > uint64(from)+closeSteps {
-			step *= 2
+// walkManifests visits the manifests that can be read. It returns the gaps between them.
+func (e *Engine) walkManifests(visit func(key, value []byte) error) (gaps []gap, err error) {
+	err = e.walkOver(span([]byte{prefixManifest}), func(key, value []byte) error {
+		if _, isManifest := manifestOwner(key); !isManifest {
+			return damagedValue(slices.Clone(key), errors.New("it is none of a manifest"))
 		}
-		found = it.SeekGE(manifestKey(event.Project(at)))
-		if it.Error() == nil {
-			return event.Project(at - 1), found
+		return visit(key, value)
+	}, func(from, to []byte, cause error) error {
+		g := gap{0, maxProject, cause}
+		if first, is := manifestOwner(from[:min(len(from), manifestKeyBytes)]); is {
+			g.from = first
+			if len(from) > manifestKeyBytes {
+				g.from++ // it lies behind that one's
+			}
 		}
-	}
-	return maxProject, false
+		if last, is := manifestOwner(to); is {
+			g.to = last
+		}
+		gaps = append(gaps, g)
+		return nil
+	})
+	return gaps, err
 }
 
 // deleteOrphans deletes the pieces of things that no manifest names: what a crash left of a seal or a

@@ -101,6 +101,7 @@ type Engine struct {
 	dead           []thing       // to be deleted
 
 	gaps   []gap // see missing; it doesn't change after Open
+	lost   lostRecords
 	rotten rotten
 	rest   atomic.Int32 // see restAfterDamage
 	wanted atomic.Int32 // compactions that somebody waits for
@@ -184,7 +185,7 @@ func Open(dir string, opt Options) (*Engine, error) {
 func newEngine(dir string, opt Options) *Engine {
 	e := &Engine{
 		opt: opt, dir: dir, erasing: erasing{of: map[string]*Erasure{}},
-		projects: map[event.Project]*project{}, destroyed: map[event.Project]bool{},
+		projects: map[event.Project]*project{}, destroyed: map[event.Project]bool{}, lost: lostRecords{of: map[string][]Lost{}},
 		groups:  make(chan *group, 1),
 		free:    make(chan *group, 3),
 		stop:    make(chan struct{}),

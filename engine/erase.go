@@ -183,15 +183,11 @@ func (e *Engine) putHidden(p *project, targets []target) error {
 		return err
 	}
 	m := before.manifest.clone()
-	least := event.Seq(0)
 	for i, rows := range found.rows {
 		m.segments[i].hidden = m.segments[i].hidden.Or(rows)
-		if rows.Count() > 0 && (least == 0 || m.segments[i].minSeq < least) {
-			least = m.segments[i].minSeq
-		}
 	}
 	for _, t := range targets {
-		m.erasures.noteDone(t.entry.At, least)
+		m.erasures.noteDone(t.entry.At, found.least)
 	}
 	next, err := e.openSealed(p, m, before)
 	if err == nil {
@@ -202,11 +198,11 @@ func (e *Engine) putHidden(p *project, targets []target) error {
 	}
 	records := e.erasing.hidden(targets, found.shown, event.TimeOf(e.opt.Now()))
 	e.wake()
-	return e.PutRecords(e.life, records...)
+	return e.putRecords(e.life, records)
 }
 
 // noteDone notes that the erasures of the ledger up to a time are done; least is the least position that
-// they took, or a lower one, 0 where they took none.
+// they took, 0 where they took none.
 func (e *erasures) noteDone(at event.Time, least event.Seq) {
 	e.done = max(e.done, at)
 	if least == 0 {

@@ -346,3 +346,29 @@ func TestAnErasureThatWasCutComesToItsEnd(t *testing.T) {
 		mustClose(t, c.e)
 	}
 }
+
+// A replay up to before the first event that was taken is what it was.
+func TestAnErasureTookNothingBeforeItsFirstEvent(t *testing.T) {
+	s := newShelf(t, Options{})
+	e := opened(t, s.opt)
+	defer mustClose(t, e)
+	s.fill(e, 1, 1, 60)
+	if err := e.Compact(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	gone := s.want[1][40].AnonymousID
+	first := slices.IndexFunc(s.want[1], func(ev event.Event) bool { return ev.AnonymousID == gone })
+	if first < 2 {
+		t.Fatalf("the visitor comes first as event %d", first+1)
+	}
+	if _, err := e.Erase(context.Background(), 1, Person{AnonymousID: gone}); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := e.Snapshot(1)
+	defer snapshot.Release()
+	for position, want := range map[event.Seq]bool{1: false, event.Seq(first): false, event.Seq(first) + 1: true, 60: true} {
+		if took, err := snapshot.ErasureTook(position); took != want || err != nil {
+			t.Errorf("up to position %d: taken %t, %v; the first one was at %d", position, took, err, first+1)
+		}
+	}
+}

@@ -211,7 +211,7 @@ func (e *Engine) endErasures(pass *pass) (left int, err error) {
 		}
 		records = append(records, x.records()...)
 	}
-	if err := e.PutRecords(e.life, records...); err != nil {
+	if err := e.putRecords(e.life, records); err != nil {
 		return len(pass.all), err
 	}
 	if found.residue > 0 {
@@ -242,7 +242,7 @@ func (e *Engine) storeFiles() (names []string, err error) {
 
 // finishDue, of the merger, does that where something waits for it. What is damaged was told when it was found.
 func (e *Engine) finishDue() error {
-	err := e.hideDue()
+	err := e.hideDue(func(_ *project, err error) error { return err })
 	if err == nil {
 		_, err = e.finishErasures(e.life)
 	}

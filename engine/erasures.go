@@ -34,6 +34,8 @@ type Erasure struct {
 	FilesRetired int    `json:"files_retired"` // that were removed from the disk
 	BytesScanned uint64 `json:"bytes_scanned"` // by the search for what is left
 	Residue      int    `json:"residue"`       // what it found
+
+	lost bool // its record can't be read; see loadLost
 }
 
 // The kinds of records: of erasures that go on, and of those that came to their end.
@@ -60,6 +62,9 @@ func (x *Erasure) enter(l *ledger.Ledger, entry ledger.Entry) error {
 
 // records returns what is to be kept of it.
 func (x *Erasure) records() []Record {
+	if x.lost {
+		return nil
+	}
 	value, err := json.Marshal(x)
 	if err != nil {
 		panic(fmt.Sprintf("engine: an erasure as JSON: %v", err))
@@ -163,7 +168,9 @@ func (l *erasing) done(all []Erasure) {
 
 // Erasure returns what is known of an erasure.
 func (e *Engine) Erasure(receipt string) (Erasure, error) {
-	if x := e.erasing.find(receipt); x != nil {
+	if x := e.erasing.find(receipt); x != nil && x.lost {
+		return Erasure{}, damagedValue(recordKey(recordErasing, receipt), errors.New("the record of the erasure can't be read"))
+	} else if x != nil {
 		return *x, nil
 	}
 	for _, kind := range []string{recordErased, recordErasing} {
@@ -211,18 +218,68 @@ func (e *Engine) record(kind, id string) ([]byte, error) {
 
 // loadErasing reads the erasures that were going on when the store was closed.
 func (e *Engine) loadErasing() error {
-	records, err := e.Records(recordErasing)
+	records, lost, err := e.ReadableRecords(recordErasing)
 	if err != nil {
 		return err
 	}
 	for _, r := range records {
 		var x Erasure
 		if err := json.Unmarshal(r.Value, &x); err != nil {
-			return damagedValue(recordKey(r.Kind, r.ID), err)
+			lost = append(lost, Lost{Kind: r.Kind, From: r.ID, To: r.ID, Cause: damagedValue(recordKey(r.Kind, r.ID), err)})
+			continue
+		}
+		e.erasing.put(&x)
+	}
+	for i := range lost {
+		e.opt.Notify(Damaged{Path: "the record of an erasure", Cause: errors.New(lost[i].String())})
+		if err := e.loadLost(&lost[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadLost has the erasures go on whose records can't be read. Whom they are about, the ledger knows: what is
+// hidden stays so, and its bytes leave the disk. What they came to, nobody can say any more, so nothing is
+// written over the records. Where one was only thought to be among them, it is found by its receipt.
+func (e *Engine) loadLost(l *Lost) error {
+	for _, entry := range e.ledger.Entries() {
+		receipt := entry.Receipt.String()
+		if !l.Has(receipt) || e.erasing.find(receipt) != nil {
+			continue
+		}
+		x := Erasure{Receipt: receipt, Project: entry.Project, Requested: entry.At, lost: true}
+		done, err := e.record(recordErased, receipt)
+		if err == nil && done != nil {
+			continue
+		}
+		if err != nil && !errors.Is(err, event.ErrDamaged) {
+			return err
+		}
+		value, err := e.record(recordErasing, receipt)
+		if err != nil && !errors.Is(err, event.ErrDamaged) {
+			return err
+		}
+		if err == nil && value != nil {
+			var read Erasure
+			if json.Unmarshal(value, &read) == nil {
+				x = read
+			}
 		}
 		e.erasing.put(&x)
 	}
 	return nil
+}
+
+// showLost notes of erasures whose records can't be read that they are hidden, where they are.
+func (l *erasing) showLost(hidden func(event.Project) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.of {
+		if x.lost && x.Hidden == 0 && hidden(x.Project) {
+			x.Hidden = x.Requested
+		}
+	}
 }
 
 // resumeErasures hides who is in the ledger and not in the manifests: somebody whose erasure was cut, or was
@@ -242,11 +299,17 @@ func (e *Engine) resumeErasures() error {
 			return err
 		}
 	}
-	return e.hideDue()
+	err := e.hideDue(e.contain)
+	e.erasing.showLost(func(number event.Project) bool {
+		p := e.known(number)
+		return p.damage() == nil && p.newest().erasures.done >= e.ledger.Last(number)
+	})
+	return err
 }
 
-// hideDue hides them, but where an erasure of the project is going on.
-func (e *Engine) hideDue() error {
+// hideDue hides them, but where an erasure of the project is going on. failed is given what goes wrong with a
+// project. At a start, one that is damaged is left alone: it must show nobody who was erased.
+func (e *Engine) hideDue(failed func(*project, error) error) error {
 	for _, p := range e.all() {
 		if e.ledger.Last(p.number) <= p.newest().erasures.done || p.damage() != nil || !p.erasing.TryLock() {
 			continue
@@ -256,6 +319,9 @@ func (e *Engine) hideDue() error {
 			err = e.hide(p, map[ledger.Hash]string{})
 		}
 		p.erasing.Unlock()
+		if err != nil {
+			err = failed(p, err)
+		}
 		if err != nil {
 			return fmt.Errorf("erase in project %d who was erased before: %w", p.number, err)
 		}

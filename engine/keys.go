@@ -32,9 +32,10 @@ const (
 	prefixPiece    = 'S'
 	prefixTrim     = 'T'
 
-	groupKeyBytes = 9
-	thingKeyBytes = 13
-	pieceKeyBytes = 17
+	groupKeyBytes    = 9
+	manifestKeyBytes = 5
+	thingKeyBytes    = 13
+	pieceKeyBytes    = 17
 
 	// FormatNumber is what this program writes, and all that it reads: see "Versions" in FORMAT.md.
 	FormatNumber = 3
@@ -82,7 +83,7 @@ func manifestKey(project event.Project) []byte {
 
 // manifestOwner reads a manifest's store key.
 func manifestOwner(key []byte) (event.Project, bool) {
-	if len(key) != 5 || key[0] != prefixManifest {
+	if len(key) != manifestKeyBytes || key[0] != prefixManifest {
 		return 0, false
 	}
 	return event.Project(binary.BigEndian.Uint32(key[1:])), true

@@ -24,7 +24,8 @@ type target struct {
 type foundRows struct {
 	rows  []bitmap.Set
 	by    []int
-	shown []int // of by, those that answers show: the rest is over, and would be dropped in any case
+	shown []int     // of by, those that answers show: the rest is over, and would be dropped in any case
+	least event.Seq // position of all these rows; 0 where there are none
 }
 
 // personReader looks for the rows of persons in what is sealed.
@@ -70,6 +71,9 @@ func (e *Engine) findRows(p *project, state *sealed, targets []target) (foundRow
 				return found, fmt.Errorf("look through segment %d: %w", state.manifest.segments[i].stamp, err)
 			}
 			found.shown[n] += shown
+			if found.least, err = r.leastOf(i, fresh, found.least); err != nil {
+				return found, fmt.Errorf("look through segment %d: %w", state.manifest.segments[i].stamp, err)
+			}
 		}
 	}
 	return found, nil
@@ -91,6 +95,27 @@ func (r *personReader) shown(segment int, rows bitmap.Set, floor event.Time) (n 
 		}
 	}
 	return n, err
+}
+
+// leastOf returns the least position of the rows of a segment, or one that is known where that is less; 0 is none.
+func (r *personReader) leastOf(segment int, rows bitmap.Set, known event.Seq) (event.Seq, error) {
+	if rows.Count() == 0 || known > 0 && known <= r.state.manifest.segments[segment].minSeq {
+		return known, nil
+	}
+	reader, err := r.reader(segment)
+	if err != nil {
+		return known, err
+	}
+	for _, row := range rows.Numbers() {
+		l, err := reader.Link(row)
+		if err != nil {
+			return known, err
+		}
+		if known == 0 || l.Seq < known {
+			known = l.Seq
+		}
+	}
+	return known, nil
 }
 
 // committedBefore returns the last position that was committed before a time.

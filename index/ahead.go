@@ -24,7 +24,7 @@ func (r *Reader) Ahead(rows []uint32) error {
 	if !ok || len(rows) < 2 {
 		return nil
 	}
-	want := sectionList{segment: r.segment, place: -1, visitors: -1}
+	want := sectionList{segment: r.segment, keeper: r.segment.keeper(), place: -1, visitors: -1}
 	if err := r.codesOf(rows[:1], &want); err != nil || from.Fetch(want.take()) == 0 {
 		return err
 	}
@@ -73,9 +73,10 @@ func (r *Reader) textsOf(row uint32, facts *rowFacts, want *sectionList) {
 	}
 }
 
-// sectionList lists sections, each of them once.
+// sectionList lists sections, each of them once, less those whose pieces are kept.
 type sectionList struct {
 	segment  *Segment
+	keeper   PieceKeeper // nil for none
 	ids      []SectionID
 	place    int // the chunk of rows whose codes were added last; -1 before the first
 	visitors int // the chunk of visitors, likewise
@@ -91,6 +92,11 @@ func (l *sectionList) take() []SectionID {
 
 // piece adds the section of a piece.
 func (l *sectionList) piece(number int) {
+	if l.keeper != nil {
+		if _, kept := l.keeper.Kept(number); kept {
+			return
+		}
+	}
 	if id := l.segment.spots[number].section; len(l.ids) == 0 || l.ids[len(l.ids)-1] != id {
 		l.ids = append(l.ids, id)
 	}

@@ -145,13 +145,31 @@ func (s *Segment) readCodeColumn(r *headReader) codeColumn {
 	return c
 }
 
-// ints parses piece i, which must hold count values.
-func (s *Segment) ints(i, count int) (encode.Ints, error) {
+// someInts parses piece i.
+func (s *Segment) someInts(i int) (encode.Ints, error) {
+	keeper := s.keeper()
+	if keeper != nil {
+		if c, ok := keptPiece[*encode.Ints](keeper, i); ok {
+			return *c, nil
+		}
+	}
 	plain, err := s.piece(i)
 	if err != nil {
 		return encode.Ints{}, err
 	}
-	c, err := encode.ParseInts(plain)
+	if keeper == nil {
+		return encode.ParseInts(plain)
+	}
+	c, err := encode.ParseInts(slices.Clone(plain))
+	if err == nil {
+		keeper.Keep(i, &c)
+	}
+	return c, err
+}
+
+// ints parses piece i, which must hold count values.
+func (s *Segment) ints(i, count int) (encode.Ints, error) {
+	c, err := s.someInts(i)
 	if err == nil && c.Len() != count {
 		err = damaged("piece %d has %d values, not %d", i, c.Len(), count)
 	}
@@ -163,11 +181,7 @@ func (s *Segment) ints(i, count int) (encode.Ints, error) {
 func (s *Segment) list(pieces span, each, total int, limit uint32) ([]uint32, error) {
 	var all []uint32
 	for i := range pieces.count {
-		plain, err := s.piece(pieces.first + i)
-		if err != nil {
-			return nil, err
-		}
-		c, err := encode.ParseInts(plain)
+		c, err := s.someInts(pieces.first + i)
 		if err != nil {
 			return nil, err
 		}

@@ -51,6 +51,21 @@ func setPieces(k *packer, kind string, numbers []uint32) []piece {
 
 // set reads the pieces of a set of numbers below limit.
 func (s *Segment) set(pieces span, limit uint64) (bitmap.Set, error) {
+	keeper := s.keeper()
+	if keeper == nil || pieces.count == 0 {
+		return s.parseSet(pieces, limit)
+	}
+	if set, ok := keptPiece[bitmap.Set](keeper, pieces.first); ok {
+		return set, nil
+	}
+	set, err := s.parseSet(pieces, limit)
+	if err == nil {
+		keeper.Keep(pieces.first, set)
+	}
+	return set, err
+}
+
+func (s *Segment) parseSet(pieces span, limit uint64) (bitmap.Set, error) {
 	sets := make([]bitmap.Set, pieces.count)
 	for i := range sets {
 		plain, err := s.piece(pieces.first + i)

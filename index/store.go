@@ -204,7 +204,6 @@ func (s *textStore) mayHold(text string) bool {
 type Dict struct {
 	segment *Segment
 	store   *textStore
-	keeper  TextKeeper  // nil where what is opened is this reader's alone
 	opened  []TextPiece // by piece; nil where it isn't open
 	looked  [][]byte    // by piece: as it is stored, where a text was looked for in it
 	frugal  bool        // keep only the piece that was opened last
@@ -215,8 +214,7 @@ type Dict struct {
 }
 
 func (s *Segment) dict(store *textStore, frugal bool) *Dict {
-	keeper, _ := s.src.(TextKeeper)
-	return &Dict{segment: s, store: store, frugal: frugal, keeper: keeper}
+	return &Dict{segment: s, store: store, frugal: frugal}
 }
 
 // Len returns how many texts there are.
@@ -321,14 +319,16 @@ func (d *Dict) open(at int) (TextPiece, error) {
 // parse reads a piece.
 func (d *Dict) parse(at int) (TextPiece, error) {
 	number := d.store.pieces.first + at
-	if d.keeper != nil {
-		if p, ok := d.keeper.KeptTexts(number); ok {
-			return p, nil
-		}
+	keeper := d.segment.keeper()
+	if keeper == nil {
+		return d.takeApart(at)
+	}
+	if p, ok := keptPiece[TextPiece](keeper, number); ok {
+		return p, nil
 	}
 	p, err := d.takeApart(at)
-	if d.keeper != nil && err == nil {
-		d.keeper.KeepTexts(number, p)
+	if err == nil {
+		keeper.Keep(number, p)
 	}
 	return p, err
 }

@@ -30,7 +30,7 @@ func (s *blockSet) add(number, visitor uint32) bool {
 	}
 	at := int(number)*wordsOfNumber + int(visitor/64)
 	if at >= len(s.words) {
-		s.words = append(s.words, make([]uint64, (int(number)+1)*wordsOfNumber-len(s.words))...)
+		s.widen(int(number) + 1)
 	}
 	bit := uint64(1) << (visitor % 64)
 	word := s.words[at]
@@ -42,6 +42,24 @@ func (s *blockSet) add(number, visitor uint32) bool {
 	}
 	s.words[at] = word | bit
 	return true
+}
+
+// numbersGrowth is by how much the room for dense numbers grows, from that for so many on. It is much, as of columns with
+// more values than a few there are mostly more than are dense, and room that is outgrown was cleared for nothing.
+const (
+	numbersGrowth = 8
+	numbersLeast  = 32
+)
+
+// widen makes room for so many dense numbers.
+func (s *blockSet) widen(numbers int) {
+	room := max(numbersLeast, len(s.words)/wordsOfNumber)
+	for room < numbers {
+		room *= numbersGrowth
+	}
+	words := make([]uint64, min(room, denseNumbers)*wordsOfNumber)
+	copy(words, s.words)
+	s.words = words
 }
 
 func (s *blockSet) addToTable(key uint64) bool {

@@ -92,7 +92,7 @@ func (c *counter) forHelper() *counter {
 
 // helperSize counts all entries of a helper's tables. Who waits is counted elsewhere.
 func (c *counter) helperSize() int {
-	n := c.met.size() + c.metParts.size() + c.groups.size() + len(c.byNumber)/codesPerEntry
+	n := c.met.size() + c.metParts.size() + c.runs.size() + c.groups.size() + len(c.byNumber)/codesPerEntry
 	for _, t := range []*tally{c.events, c.paid, c.uniques, c.parts} {
 		if t != nil {
 			n += t.size()

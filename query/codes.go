@@ -107,11 +107,11 @@ func (c *counter) groupOfCode(place int, s *sealed, code uint32) (uint32, error)
 	}
 	slot := &c.byNumber[c.codes.numbers[place][code]]
 	if *slot == 0 {
-		group, err := c.groups.numberOfCode(s, code)
+		text, err := s.column(c.groups.columns[0].coded).dict.At(code)
 		if err != nil {
 			return 0, err
 		}
-		*slot = group + 1
+		*slot = c.groups.numberOfText(text) + 1 // nobody asks for the text of this code again
 	}
 	return *slot - 1, nil
 }

@@ -112,32 +112,30 @@ func (w *watched) Fetch(ids []index.SectionID) (fetched int) {
 	return fetched
 }
 
-// KeptTexts gives texts that were kept.
-func (w *watched) KeptTexts(piece int) (index.TextPiece, bool) {
-	if !w.run.keepsTexts {
-		return nil, false
-	}
-	kept, ok := w.run.common.Memo.texts.get(w.textsKey(piece))
+// Keeps is part of index.PieceKeeper. Pieces are kept where the question is about somebody, or about codes that the
+// memo has: whoever reads rows of all takes most of them apart, and there would be no end of it.
+func (w *watched) Keeps() bool { return w.run.keepsPieces }
+
+// Kept is part of index.PieceKeeper.
+func (w *watched) Kept(piece int) (index.Piece, bool) {
+	kept, ok := w.run.common.Memo.pieces.get(w.pieceKey(piece))
 	if !ok {
 		return nil, false
 	}
-	return kept.(keptTexts).TextPiece, true
+	return kept.(keptPiece).Piece, true
 }
 
-// KeepTexts keeps texts where the question is about somebody, or about codes that the memo has: whoever reads
-// rows of all takes most of them apart, and there would be no end of it.
-func (w *watched) KeepTexts(piece int, texts index.TextPiece) {
-	if w.run.keepsTexts {
-		w.run.common.Memo.texts.put(w.textsKey(piece), keptTexts{texts})
-	}
+// Keep is part of index.PieceKeeper.
+func (w *watched) Keep(piece int, taken index.Piece) {
+	w.run.common.Memo.pieces.put(w.pieceKey(piece), keptPiece{taken})
 }
 
-func (w *watched) textsKey(piece int) memoKey {
-	key := w.run.memoKey(w.of, memoTexts, "")
+func (w *watched) pieceKey(piece int) memoKey {
+	key := w.run.memoKey(w.of, memoPiece, "")
 	key.bots, key.number = true, piece
 	return key
 }
 
-type keptTexts struct{ index.TextPiece }
+type keptPiece struct{ index.Piece }
 
-func (t keptTexts) bytes() int64 { return int64(t.Bytes()) }
+func (p keptPiece) bytes() int64 { return int64(p.Bytes()) }

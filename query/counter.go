@@ -27,9 +27,9 @@ type counter struct {
 	codes    *sharedCodes // of the segments that pairs may stand for; nil where they aren't kept
 	byNumber []uint32     // by number of a text there: its group plus one, or 0 where that isn't known
 
-	several  visitorBits // of the block, where pairs stand for rows: who isn't in one segment alone
-	met      blockSet    // pairs of a group and a visitor of the block
-	metParts blockSet    // pairs of a cell and a visitor of the block
+	runs     *pairRuns // of the block, where pairs stand for rows and codes are groups; else nil
+	met      blockSet  // pairs of a group and a visitor of the block
+	metParts blockSet  // pairs of a cell and a visitor of the block
 	waits    waiting[liveCell]
 	paidTest *columnTest
 	slots    bucketSlots
@@ -115,7 +115,7 @@ func newPaidTest() *columnTest {
 
 // size counts entries of tables, but for those of groups and tallies.
 func (c *counter) size() int {
-	return len(c.waits.list) + c.met.size() + c.metParts.size() + len(c.byNumber)/codesPerEntry
+	return len(c.waits.list) + c.met.size() + c.metParts.size() + c.runs.size() + len(c.byNumber)/codesPerEntry
 }
 
 // tellsPaid tells whether a group is paid for as a whole, or not at all.
@@ -196,10 +196,15 @@ func (c *counter) begin(b *block) {
 	c.metParts.clear()
 	c.met.sparse = b.pairsMost() <= sparseMost
 	if c.codesAreGroups() {
-		c.several = b.inSeveral()
+		if c.runs == nil {
+			c.runs = &pairRuns{}
+		}
+		c.runs.begin(b)
 	}
 	c.waits.take(b, func(visitor uint32, w liveCell) {
-		c.several.add(visitor)
+		if c.runs != nil {
+			c.runs.addLoose(visitor)
+		}
 		if c.met.add(w.group, visitor) {
 			c.uniques.bump(w.group)
 		}
@@ -210,7 +215,12 @@ func (c *counter) begin(b *block) {
 }
 
 // end is part of blockTaker.
-func (c *counter) end(*block) error { return nil }
+func (c *counter) end(*block) error {
+	if c.runs != nil {
+		c.takeSeveral()
+	}
+	return nil
+}
 
 // chooseAmong leaves the rows whose groups count.
 func (c *counter) chooseAmong(v *view, chosen []int32) []int32 {

@@ -6,15 +6,16 @@ import "math/big"
 // value, where den is one of few: a whole number, or shareUnit. The ledger adds up num for each
 // group and den, and only at the end brings all to one common denominator.
 type ledger struct {
-	models []CreditModel
-	valued bool // conversions are worth a property; else each is worth 1
-	cells  []*cellTable
-	dens   *numbering[int64] // whole denominators; number 0 stands for shareUnit
-	quick  [quickDens]uint32 // of small denominators: their number, or 0 where it isn't known
-	decay  *decay            // nil where no model asks for it
-	shares []shareCell       // what groups got by it in words, beside what cells have
-	chain  *chain            // nil where no model asks for it
-	shared bool              // some model asks how often a path has each group
+	models  []CreditModel
+	valued  bool              // conversions are worth a property; else each is worth 1
+	cells   []*cellTable      // by model
+	lengths *cellTable        // by number of touches of paths: how many of them groups have; nil where no model asks for it
+	dens    *numbering[int64] // whole denominators; number 0 stands for shareUnit
+	quick   [quickDens]uint32 // of small denominators: their number, or 0 where it isn't known
+	decay   *decay            // nil where no model asks for it
+	shares  []shareCell       // what groups got by it in words, beside what cells have
+	chain   *chain            // nil where no model asks for it
+	shared  bool              // some model asks how often a path has each group
 
 	shape pathShape // of the path at hand
 
@@ -35,9 +36,14 @@ func newLedger(q *Attribution) *ledger {
 	b := &ledger{models: q.Models, valued: q.Value != "", cells: make([]*cellTable, len(q.Models)), dens: newNumbering[int64]()}
 	b.dens.number(0)
 	for i, m := range q.Models {
-		b.cells[i] = &cellTable{others: map[uint64]*cell{}}
+		b.cells[i] = newCellTable()
 		switch m {
-		case ModelLinear, ModelPosition, ModelParticipation:
+		case ModelLinear, ModelPosition:
+			b.shared = true
+			if b.lengths == nil {
+				b.lengths = newCellTable()
+			}
+		case ModelParticipation:
 			b.shared = true
 		case ModelTimeDecay:
 			b.shared, b.decay = true, newDecay(q.HalfLife)
@@ -55,6 +61,9 @@ func (b *ledger) size() int {
 	n := 0
 	for _, cells := range b.cells {
 		n += 4 * cells.count
+	}
+	if b.lengths != nil {
+		n += 4 * b.lengths.count
 	}
 	n += 4 * len(b.shares)
 	if b.chain != nil {
@@ -133,23 +142,27 @@ func (b *ledger) pay(p *path) {
 	}
 	n := int64(len(p.touches))
 	first, last := p.touches[0].group, p.touches[n-1].group
+	if b.lengths != nil { // linear is made of that, and so is position but for the ends
+		for _, g := range b.shape.present {
+			b.give(b.lengths, p, g, b.shape.counts[g], n)
+		}
+	}
 	for i, model := range b.models {
-		switch model {
+		switch cells := b.cells[i]; model {
 		case ModelFirst:
-			b.give(i, p, first, 1, 1)
+			b.give(cells, p, first, 1, 1)
 		case ModelLast:
-			b.give(i, p, last, 1, 1)
+			b.give(cells, p, last, 1, 1)
 		case ModelLastNonDirect:
-			b.give(i, p, lastNonDirect(p.touches), 1, 1)
-		case ModelLinear:
-			for _, g := range b.shape.present {
-				b.give(i, p, g, b.shape.counts[g], n)
-			}
+			b.give(cells, p, lastNonDirect(p.touches), 1, 1)
 		case ModelPosition:
-			b.payPosition(i, p)
+			if n > 2 {
+				b.give(cells, p, first, 1, n)
+				b.give(cells, p, last, 1, n)
+			}
 		case ModelParticipation:
 			for _, g := range b.shape.present {
-				b.give(i, p, g, 1, 1)
+				b.give(cells, p, g, 1, 1)
 			}
 		case ModelTimeDecay:
 			b.payDecay(i, p)
@@ -168,34 +181,9 @@ func lastNonDirect(touches []actorTouch) uint32 {
 	return touches[len(touches)-1].group
 }
 
-// payPosition gives 40 % to the first touch, 40 % to the last, and 20 % to those between: of n
-// touches each of these gets 1/(5(n-2)), and an end 2(n-2) times that.
-func (b *ledger) payPosition(model int, p *path) {
-	n := int64(len(p.touches))
-	first, last := p.touches[0].group, p.touches[n-1].group
-	if n <= 2 {
-		b.give(model, p, first, 1, n)
-		if n == 2 {
-			b.give(model, p, last, 1, n)
-		}
-		return
-	}
-	for _, g := range b.shape.present {
-		num := b.shape.counts[g]
-		for _, end := range []uint32{first, last} {
-			if g == end {
-				num += 2*(n-2) - 1
-			}
-		}
-		if num > 0 {
-			b.give(model, p, g, num, 5*(n-2))
-		}
-	}
-}
-
 func (b *ledger) payDecay(model int, p *path) {
 	if len(b.shape.present) == 1 {
-		b.give(model, p, b.shape.present[0], 1, 1)
+		b.give(b.cells[model], p, b.shape.present[0], 1, 1)
 		return
 	}
 	newest := p.touches[len(p.touches)-1].group
@@ -206,8 +194,8 @@ func (b *ledger) payDecay(model int, p *path) {
 }
 
 // give gives a group num/den of a path.
-func (b *ledger) give(model int, p *path, group uint32, num, den int64) {
-	c := b.cells[model].of(group, b.denNumber(den))
+func (b *ledger) give(cells *cellTable, p *path, group uint32, num, den int64) {
+	c := cells.of(group, b.denNumber(den))
 	if num < timesMax && p.conversions < timesMax {
 		c.conversions.add(num * p.conversions)
 	} else {

@@ -3,26 +3,31 @@ package query
 // cellTable is what groups got by one model. The cells of most groups and denominators lie in lists, which are
 // quicker than a map.
 type cellTable struct {
-	lists  [cellDens][]*cell // by number of the denominator, by group
-	others map[uint64]*cell  // by pair of group and number of the denominator
+	lists  [][]*cell        // by number of the denominator, by group
+	others map[uint64]*cell // by pair of group and number of the denominator
 	count  int
 	room   []cell // for more
 }
 
-// Above these, cells lie in the map: lists of all groups for each denominator would be mostly empty. They are for paths of
-// some sixty touches by linear and position, and take a megabyte at most.
+// Above these, cells lie in the map: lists of all groups for each denominator would be mostly empty. There are as many
+// denominators as lengths of paths. Lists have all groups for the first ones, which most paths have, and a few groups for
+// many more; they take two megabytes at most.
 const (
-	cellDens   = 128
-	cellGroups = 1024
+	cellDens      = 128
+	cellGroups    = 1024
+	cellMoreDens  = 1024
+	cellFewGroups = 128
 )
+
+func newCellTable() *cellTable { return &cellTable{others: map[uint64]*cell{}} }
 
 // cellsAtOnce is how many cells get their memory together.
 const cellsAtOnce = 64
 
 // of returns a cell.
 func (t *cellTable) of(group, den uint32) *cell {
-	if den < cellDens && group < cellGroups {
-		slot := at(&t.lists[den], group)
+	if den < cellDens && group < cellGroups || den < cellMoreDens && group < cellFewGroups {
+		slot := at(at(&t.lists, den), group)
 		if *slot == nil {
 			*slot = t.add()
 		}

@@ -29,7 +29,7 @@ func (b *ledger) close(groups *grouping) ([]*modelSum, error) {
 			if model == ModelTimeDecay {
 				b.closeShares(b.cells[i])
 			}
-			b.sumUp(s, b.cells[i])
+			b.sumUp(s, b.partsOf(model, b.cells[i]))
 		}
 		sums[i] = s
 	}
@@ -46,32 +46,79 @@ func (b *ledger) closeShares(cells *cellTable) {
 	b.shares = nil
 }
 
-// sumUp finds the least common denominator of all cells and adds them up in it.
-func (b *ledger) sumUp(s *modelSum, cells *cellTable) {
-	factors := make([]*big.Int, len(b.dens.list)) // by number of the denominator
-	cells.each(func(_, number uint32, _ *cell) {
-		if factors[number] != nil {
-			return
-		}
-		den := big.NewInt(b.dens.list[number])
-		if number == 0 {
-			den = shareUnit()
-		}
-		factors[number] = den
-		var common big.Int
-		s.den.Mul(s.den, new(big.Int).Quo(den, common.GCD(nil, nil, s.den, den)))
-	})
-	for number, den := range factors {
-		if den != nil {
-			factors[number] = new(big.Int).Quo(s.den, den)
+// creditPart is something of which a model is made up: cells, and what their denominators stand for.
+type creditPart struct {
+	cells *cellTable
+	share func(of int64) (num, den int64) // by number of touches of paths; nil where denominators stand for themselves
+}
+
+// partsOf returns what a model is made up of, beside what groups got by it alone.
+//
+// Of a path of n touches, each has 1/n by linear. By position the ends have 40 % each, and those between share 20 %: that
+// is 1/(5(n-2)) for every touch, and (2(n-2)-1)/(5(n-2)) more for an end. Of two touches each has half.
+func (b *ledger) partsOf(model CreditModel, own *cellTable) []creditPart {
+	switch model {
+	case ModelLinear:
+		return []creditPart{{cells: b.lengths}}
+	case ModelPosition:
+		return []creditPart{
+			{b.lengths, func(n int64) (num, den int64) {
+				if n <= 2 {
+					return 1, n
+				}
+				return 1, 5 * (n - 2)
+			}},
+			{own, func(n int64) (num, den int64) { return 2*(n-2) - 1, 5 * (n - 2) }},
 		}
 	}
+	return []creditPart{{cells: own}}
+}
+
+// sumUp finds the least common denominator of all cells of a model and adds them up in it.
+func (b *ledger) sumUp(s *modelSum, parts []creditPart) {
 	var room productRoom
-	cells.each(func(group, number uint32, c *cell) {
-		to := &s.groups[group]
-		to.conversions.addProduct(&room, &c.conversions, factors[number])
-		to.value.addIn(&room, &c.value, factors[number])
+	shares := make([][]fraction, len(parts))
+	for i, part := range parts {
+		shares[i] = b.sharesIn(part)
+		for _, share := range shares[i] {
+			if share.den != nil {
+				var common big.Int
+				s.den.Mul(s.den, new(big.Int).Quo(share.den, common.GCD(nil, nil, s.den, share.den)))
+			}
+		}
+	}
+	for i, part := range parts {
+		factors := make([]*big.Int, len(shares[i]))
+		for number, share := range shares[i] {
+			if share.den != nil {
+				factors[number] = new(big.Int).Quo(s.den, share.den)
+				factors[number].Mul(factors[number], share.num)
+			}
+		}
+		part.cells.each(func(group, number uint32, c *cell) {
+			to := &s.groups[group]
+			to.conversions.addProduct(&room, &c.conversions, factors[number])
+			to.value.addIn(&room, &c.value, factors[number])
+		})
+	}
+}
+
+// sharesIn returns what the denominators of a part stand for, by their numbers; nothing for those that no cell has.
+func (b *ledger) sharesIn(part creditPart) []fraction {
+	shares := make([]fraction, len(b.dens.list))
+	part.cells.each(func(_, number uint32, _ *cell) {
+		switch of := b.dens.list[number]; {
+		case shares[number].den != nil:
+		case number == 0:
+			shares[number] = fraction{bigOne, shareUnit()}
+		case part.share == nil:
+			shares[number] = fraction{bigOne, big.NewInt(of)}
+		default:
+			num, den := part.share(of)
+			shares[number] = fraction{big.NewInt(num), big.NewInt(den)}
+		}
 	})
+	return shares
 }
 
 // modelSum is what each group got by one model, over one denominator.

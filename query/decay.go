@@ -1,9 +1,7 @@
 package query
 
 import (
-	"encoding/binary"
 	"math/big"
-	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -38,6 +36,8 @@ type decay struct {
 	summed []uint32    // the groups of which the sums may be something else
 	window touchWindow // of the touches that are in the sums
 	top    int64       // the exponent that they are shifted to
+
+	shifted fixed // the weight at hand
 
 	found []portion // of the path at hand
 
@@ -85,7 +85,7 @@ var powersOfDigits = sync.OnceValue(func() *[digitsOfFraction][16]fixed {
 			for rest := 1; rest < 16; rest++ {
 				// The digits made of this bit and higher ones; lower ones come in their turn.
 				if rest&bit != 0 && rest != bit && rest&(bit-1) == 0 {
-					row[rest] = mulFixed(row[rest-bit], row[bit])
+					row[rest].setProduct(&row[rest-bit], &row[bit])
 				}
 			}
 		}
@@ -93,9 +93,9 @@ var powersOfDigits = sync.OnceValue(func() *[digitsOfFraction][16]fixed {
 	return table
 })
 
-// weight is 2^(t/half_life).
-func (d *decay) weight(t event.Time) decayWeight {
-	w := decayWeight{mantissa: d.table[0][0], exponent: int64(t) / d.half}
+// weigh sets a weight to 2^(t/half_life).
+func (d *decay) weigh(w *decayWeight, t event.Time) {
+	w.mantissa, w.exponent = d.table[0][0], int64(t)/d.half
 	rest, first := int64(t)%d.half, true
 	for i := 0; rest>>(stepBits*i) != 0; i++ {
 		n := rest >> (stepBits * i) & (stepBase - 1)
@@ -107,33 +107,31 @@ func (d *decay) weight(t event.Time) decayWeight {
 			w.mantissa, first = *step, false
 			continue
 		}
-		w.mantissa = mulFixed(w.mantissa, *step)
+		w.mantissa.setProduct(&w.mantissa, step)
 	}
-	return w
 }
 
 // step is 2^(n/half_life) of a digit of n. It is the product of those of the bits of the digit.
 func (d *decay) step(at int, n int64) *fixed {
 	step, bit := &d.steps[at][n], n&-n
 	switch {
-	case *step != (fixed{}):
+	case !step.isZero():
 	case n == bit:
-		*step = d.power(n << (stepBits * at))
+		d.raise(step, n<<(stepBits*at))
 	default:
-		*step = mulFixed(*d.step(at, n-bit), *d.step(at, bit))
+		step.setProduct(d.step(at, n-bit), d.step(at, bit))
 	}
 	return step
 }
 
-// power is 2^(n/half_life), for n from 0 to less than half_life.
-func (d *decay) power(n int64) fixed {
-	power := d.table[0][0]
+// raise sets power to 2^(n/half_life), for n from 0 to less than half_life.
+func (d *decay) raise(power *fixed, n int64) {
+	*power = d.table[0][0]
 	for digit := 0; digit < digitsOfFraction && n != 0; digit++ {
 		n *= 16 // half is less than ten years of milliseconds, so there is room
-		power = mulFixed(power, d.table[digit][n/d.half])
+		power.setProduct(power, &d.table[digit][n/d.half])
 		n %= d.half
 	}
-	return power
 }
 
 // begin begins with an actor of so many touches.
@@ -163,16 +161,15 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []portion {
 		d.clear()
 	}
 	for i := range gone {
-		sum := &d.sums[gone[i].group]
-		*sum = sum.less(d.shiftedWeight(&gone[i], before.from+i))
+		d.sums[gone[i].group].subtract(d.shiftedWeight(&gone[i], before.from+i))
 	}
 	first := d.window.to - len(come)
 	for i := range come {
 		sum := at(&d.sums, come[i].group)
-		if *sum == (fixed{}) {
+		if sum.isZero() {
 			d.summed = append(d.summed, come[i].group)
 		}
-		*sum = sum.plus(d.shiftedWeight(&come[i], first+i))
+		sum.add(d.shiftedWeight(&come[i], first+i))
 	}
 	d.found = slices.Grow(d.found[:0], len(groups))[:len(groups)]
 	d.shareOut(groups, newest)
@@ -180,25 +177,25 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []portion {
 }
 
 // shiftedWeight is the weight of a touch, which has a number among those of its actor, in a path of which the newest
-// has the exponent top: the same each time.
-func (d *decay) shiftedWeight(t *actorTouch, number int) fixed {
+// has the exponent top: the same each time. It is valid until the next call.
+func (d *decay) shiftedWeight(t *actorTouch, number int) *fixed {
 	weight := &d.weights[number]
-	if weight.mantissa == (fixed{}) {
-		*weight = d.weight(t.at.time)
+	if weight.mantissa.isZero() {
+		d.weigh(weight, t.at.time)
 	}
 	// 32 bits are left free for the sum of as many touches as there may be.
-	w := weight.mantissa.shifted(32 + d.top - weight.exponent)
-	if w == (fixed{}) {
-		w[0] = 1
+	d.shifted.setShifted(&weight.mantissa, 32+d.top-weight.exponent)
+	if d.shifted.isZero() {
+		d.shifted[0] = 1
 	}
-	return w
+	return &d.shifted
 }
 
 // shareOut turns the sums of groups into shares.
 func (d *decay) shareOut(groups []uint32, newest uint32) {
 	var whole fixed
 	for _, g := range groups {
-		whole = whole.plus(d.sums[g])
+		whole.add(&d.sums[g])
 	}
 	var left portion // of the whole, which is one more than a share can be
 	rest := 0
@@ -208,102 +205,10 @@ func (d *decay) shareOut(groups []uint32, newest uint32) {
 			continue
 		}
 		own := &d.found[i]
-		if *own = d.sums[g].partOf(&whole); *own == (portion{}) {
+		if d.sums[g].partOf(&whole, own); own[0]|own[1]|own[2] == 0 {
 			own[0] = 1
 		}
-		left = left.minus(own)
+		left.subtract(own)
 	}
 	d.found[rest] = left
-}
-
-// fixedPoint is the number of bits after the point of a fixed.
-const fixedPoint = 255
-
-// fixed is a number from 0 to less than 2 in 256 bits, the lowest word first.
-type fixed [4]uint64
-
-// mulFixed is a·b, cut to 255 bits after the point.
-func mulFixed(a, b fixed) fixed {
-	var low uint64 // the word below those of high
-	var high fixed
-	for _, x := range a {
-		low, high = high.plusTimes(x, &b)
-	}
-	return fixed{low>>63 | high[0]<<1, high[0]>>63 | high[1]<<1, high[1]>>63 | high[2]<<1, high[2]>>63 | high[3]<<1}
-}
-
-// plusTimes is f + x·b as whole numbers: its lowest word, and those above.
-func (f fixed) plusTimes(x uint64, b *fixed) (low uint64, high fixed) {
-	h0, l0 := bits.Mul64(x, b[0])
-	h1, l1 := bits.Mul64(x, b[1])
-	h2, l2 := bits.Mul64(x, b[2])
-	h3, l3 := bits.Mul64(x, b[3])
-	var carry uint64
-	l1, carry = bits.Add64(l1, h0, 0)
-	l2, carry = bits.Add64(l2, h1, carry)
-	l3, carry = bits.Add64(l3, h2, carry)
-	h3 += carry
-	low, carry = bits.Add64(l0, f[0], 0)
-	high[0], carry = bits.Add64(l1, f[1], carry)
-	high[1], carry = bits.Add64(l2, f[2], carry)
-	high[2], carry = bits.Add64(l3, f[3], carry)
-	high[3] = h3 + carry
-	return low, high
-}
-
-func (f fixed) plus(g fixed) fixed {
-	sum, _ := f.plusCarrying(&g)
-	return sum
-}
-
-// less is f - g, which is no more than f.
-func (f fixed) less(g fixed) fixed {
-	var borrow uint64
-	f[0], borrow = bits.Sub64(f[0], g[0], 0)
-	f[1], borrow = bits.Sub64(f[1], g[1], borrow)
-	f[2], borrow = bits.Sub64(f[2], g[2], borrow)
-	f[3], _ = bits.Sub64(f[3], g[3], borrow)
-	return f
-}
-
-// plusCarrying is f + g, and whether that goes over the top.
-func (f fixed) plusCarrying(g *fixed) (sum fixed, carry uint64) {
-	sum[0], carry = bits.Add64(f[0], g[0], 0)
-	sum[1], carry = bits.Add64(f[1], g[1], carry)
-	sum[2], carry = bits.Add64(f[2], g[2], carry)
-	sum[3], carry = bits.Add64(f[3], g[3], carry)
-	return sum, carry
-}
-
-// shifted is f divided by two to the power of n, cut.
-func (f fixed) shifted(n int64) fixed {
-	if n >= 256 {
-		return fixed{}
-	}
-	for ; n >= 64; n -= 64 {
-		f[0], f[1], f[2], f[3] = f[1], f[2], f[3], 0
-	}
-	right, left := uint(n), uint(64-n)
-	return fixed{f[0]>>right | f[1]<<left, f[1]>>right | f[2]<<left, f[2]>>right | f[3]<<left, f[3] >> right}
-}
-
-// into sets n to f as a whole number.
-func (f fixed) into(n *big.Int) {
-	var bytes [32]byte
-	for i, word := range f {
-		binary.BigEndian.PutUint64(bytes[24-8*i:], word)
-	}
-	n.SetBytes(bytes[:])
-}
-
-func fixedOf(n *big.Int) fixed {
-	var bytes [32]byte
-	n.FillBytes(bytes[:])
-	var f fixed
-	for i := range f {
-		for k := range 8 {
-			f[i] |= uint64(bytes[31-8*i-k]) << (8 * k)
-		}
-	}
-	return f
 }

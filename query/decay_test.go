@@ -22,13 +22,18 @@ func TestWeightsMultiplyAsPowersDo(t *testing.T) {
 		}
 		d := newDecay(half)
 		a, b := event.Time(r.Int64N(int64(event.TimeMax)/2)), event.Time(r.Int64N(int64(event.TimeMax)/2))
-		got := rationalWeight(d.weight(a), d.weight(b))
-		want := rationalWeight(d.weight(a + b))
+		got := rationalWeight(weightOf(d, a), weightOf(d, b))
+		want := rationalWeight(weightOf(d, a+b))
 		off := new(big.Rat).Sub(new(big.Rat).Quo(got, want), big.NewRat(1, 1))
 		if limit := new(big.Rat).SetFrac(bigOne, new(big.Int).Lsh(bigOne, 240)); off.Abs(off).Cmp(limit) > 0 {
 			t.Fatalf("seed %d: half-life %v, %d and %d: off by %s", seed, half, a, b, off.FloatString(90))
 		}
 	}
+}
+
+func weightOf(d *decay, t event.Time) (w decayWeight) {
+	d.weigh(&w, t)
+	return w
 }
 
 // rationalWeight is the product of weights, each divided by two to the power of the sum of exponents of
@@ -55,7 +60,7 @@ func TestAHalfLifeHalves(t *testing.T) {
 	for _, half := range []time.Duration{time.Second, 7 * time.Hour, 7 * 24 * time.Hour, durationMax} {
 		d := newDecay(half)
 		at := event.Time(1774612812345)
-		a, b := d.weight(at), d.weight(at+event.Time(half/time.Millisecond))
+		a, b := weightOf(d, at), weightOf(d, at+event.Time(half/time.Millisecond))
 		if a.mantissa != b.mantissa || b.exponent != a.exponent+1 {
 			t.Errorf("%v: %v and %v", half, a, b)
 		}
@@ -80,16 +85,26 @@ func TestFixedNumbersAreCutWholeNumbers(t *testing.T) {
 		a, b := random(), random()
 		product := new(big.Int).Mul(a.big(), b.big())
 		product.And(product.Rsh(product, fixedPoint), mask)
-		if got := mulFixed(a, b).big(); got.Cmp(product) != 0 {
-			t.Fatalf("seed %d: %v · %v = %v, want %v", seed, a, b, got, product)
+		var own fixed
+		if own.setProduct(&a, &b); own.big().Cmp(product) != 0 {
+			t.Fatalf("seed %d: %v · %v = %v, want %v", seed, a, b, own, product)
+		}
+		own = a
+		if own.setProduct(&own, &b); own.big().Cmp(product) != 0 {
+			t.Fatalf("seed %d: %v · %v in place = %v, want %v", seed, a, b, own, product)
 		}
 		sum := new(big.Int).Add(a.big(), b.big())
-		if got := a.plus(b).big(); got.Cmp(sum.And(sum, mask)) != 0 {
-			t.Fatalf("seed %d: %v + %v = %v, want %v", seed, a, b, got, sum)
+		own = a
+		if own.add(&b); own.big().Cmp(sum.And(sum, mask)) != 0 {
+			t.Fatalf("seed %d: %v + %v = %v, want %v", seed, a, b, own, sum)
+		}
+		if own.subtract(&b); own != a {
+			t.Fatalf("seed %d: %v + %v - %v = %v", seed, a, b, b, own)
 		}
 		n := r.Int64N(300)
-		if got, want := a.shifted(n).big(), new(big.Int).Rsh(a.big(), uint(n)); got.Cmp(want) != 0 {
-			t.Fatalf("seed %d: %v >> %d = %v, want %v", seed, a, n, got, want)
+		own.setShifted(&a, n)
+		if want := new(big.Int).Rsh(a.big(), uint(n)); own.big().Cmp(want) != 0 {
+			t.Fatalf("seed %d: %v >> %d = %v, want %v", seed, a, n, own, want)
 		}
 		if fixedOf(a.big()) != a {
 			t.Fatalf("seed %d: %v isn't read back", seed, a)

@@ -9,75 +9,68 @@ import (
 // portion is a part of a whole, counted in parts of shareUnit: less than the whole, the lowest word first.
 type portion [shareBits / 64]uint64
 
-// partOf returns the part that f is of the whole, the nearest one; what is in the middle goes up. The whole is more
+// partOf sets part to the part that f is of the whole, the nearest one; what is in the middle goes up. The whole is more
 // than f, by so much that the nearest part isn't the whole.
 //
-// This is long division to the base of 2^64: three digits, as a share has so many words.
-func (f fixed) partOf(whole *fixed) (part portion) {
+// This is long division to the base of 2^64: three digits, as a share has so many words. The divisor is shifted until
+// its first bit is set; then the first words alone tell a digit, or one that is greater by one or two.
+func (f *fixed) partOf(whole *fixed, part *portion) {
 	n := uint(bits.LeadingZeros64(whole[3]))
-	d, rest := whole.raised(n), f.raised(n)
+	m := 64 - n
+	d0, d1, d2, d3 := whole[0]<<n, whole[1]<<n|whole[0]>>m, whole[2]<<n|whole[1]>>m, whole[3]<<n|whole[2]>>m
+	r0, r1, r2, r3 := f[0]<<n, f[1]<<n|f[0]>>m, f[2]<<n|f[1]>>m, f[3]<<n|f[2]>>m
 	for i := len(part) - 1; i >= 0; i-- {
-		part[i], rest = rest.digit(&d)
-	}
-	if twice := rest.raised(1); rest[3]>>63 != 0 || !twice.isLess(&d) {
-		part = part.plusOne()
-	}
-	return part
-}
-
-// digit returns the whole number of times that d goes into f·2^64, and what is left. The first bit of d is set, and
-// f is less than d.
-func (f fixed) digit(d *fixed) (times uint64, left fixed) {
-	times = math.MaxUint64
-	if f[3] < d[3] {
-		times, _ = bits.Div64(f[3], f[2], d[3])
-	}
-	// The first words alone tell the digit, or one that is greater by one or two.
-	low, high := fixed{}.plusTimes(times, d)
-	var borrow, carry uint64
-	left[0], borrow = bits.Sub64(0, low, 0)
-	left[1], borrow = bits.Sub64(f[0], high[0], borrow)
-	left[2], borrow = bits.Sub64(f[1], high[1], borrow)
-	left[3], borrow = bits.Sub64(f[2], high[2], borrow)
-	above, _ := bits.Sub64(f[3], high[3], borrow)
-	for above != 0 {
-		times--
-		left, carry = left.plusCarrying(d)
-		above += carry
-	}
-	return times, left
-}
-
-// raised is f times two to the power of n, which is less than 64. What goes over the top is lost.
-func (f *fixed) raised(n uint) fixed {
-	return fixed{f[0] << n, f[1]<<n | f[0]>>(64-n), f[2]<<n | f[1]>>(64-n), f[3]<<n | f[2]>>(64-n)}
-}
-
-func (f *fixed) isLess(g *fixed) bool {
-	for i := len(f) - 1; i >= 0; i-- {
-		if f[i] != g[i] {
-			return f[i] < g[i]
+		times := uint64(math.MaxUint64)
+		if r3 < d3 {
+			times, _ = bits.Div64(r3, r2, d3)
 		}
+		h0, p0 := bits.Mul64(times, d0)
+		h1, p1 := bits.Mul64(times, d1)
+		h2, p2 := bits.Mul64(times, d2)
+		h3, p3 := bits.Mul64(times, d3)
+		var borrow, carry uint64
+		p1, carry = bits.Add64(p1, h0, 0)
+		p2, carry = bits.Add64(p2, h1, carry)
+		p3, carry = bits.Add64(p3, h2, carry)
+		p4 := h3 + carry
+		p0, borrow = bits.Sub64(0, p0, 0)
+		p1, borrow = bits.Sub64(r0, p1, borrow)
+		p2, borrow = bits.Sub64(r1, p2, borrow)
+		p3, borrow = bits.Sub64(r2, p3, borrow)
+		above, _ := bits.Sub64(r3, p4, borrow)
+		for above != 0 { // the digit was too great
+			times--
+			p0, carry = bits.Add64(p0, d0, 0)
+			p1, carry = bits.Add64(p1, d1, carry)
+			p2, carry = bits.Add64(p2, d2, carry)
+			p3, carry = bits.Add64(p3, d3, carry)
+			above += carry
+		}
+		part[i], r0, r1, r2, r3 = times, p0, p1, p2, p3
 	}
-	return false
+	_, less := bits.Sub64(r0<<1, d0, 0)
+	_, less = bits.Sub64(r1<<1|r0>>63, d1, less)
+	_, less = bits.Sub64(r2<<1|r1>>63, d2, less)
+	_, less = bits.Sub64(r3<<1|r2>>63, d3, less)
+	if less == 0 || r3>>63 != 0 { // twice the rest is no less than the divisor
+		part.addOne()
+	}
 }
 
-func (s portion) plusOne() portion {
+func (s *portion) addOne() {
 	for i := range s {
 		if s[i]++; s[i] != 0 {
 			break
 		}
 	}
-	return s
 }
 
-// minus is s less o, from the whole on: 0 stands for it.
-func (s portion) minus(o *portion) (left portion) {
+// subtract takes away o, from the whole on: 0 stands for it.
+func (s *portion) subtract(o *portion) {
 	var borrow uint64
-	left[0], borrow = bits.Sub64(s[0], o[0], 0)
-	left[1], borrow = bits.Sub64(s[1], o[1], borrow)
-	left[2], _ = bits.Sub64(s[2], o[2], borrow)
-	return left
+	s[0], borrow = bits.Sub64(s[0], o[0], 0)
+	s[1], borrow = bits.Sub64(s[1], o[1], borrow)
+	s[2], _ = bits.Sub64(s[2], o[2], borrow)
 }
 
 // into sets n to s as a whole number.

@@ -38,7 +38,8 @@ func TestPartsAreTheNearestOnes(t *testing.T) {
 		want := new(big.Int).Lsh(f.big(), shareBits+1)
 		want.Add(want.Quo(want, whole.big()), bigOne)
 		want.Rsh(want, 1)
-		one, got := f.partOf(&whole), new(big.Int)
+		one, got := portion{}, new(big.Int)
+		f.partOf(&whole, &one)
 		if one.into(got); got.Cmp(want) != 0 {
 			t.Fatalf("seed %d: the part of %v in %v is %v, want %v", seed, f, whole, got, want)
 		}

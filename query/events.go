@@ -46,7 +46,7 @@ func (q *Events) answer(r *run) (*Answer, error) {
 	err := r.each(&pass{
 		from: q.From, to: to, wants: conditionsOf(q.Matches, q.Filters),
 		size: func() int { return len(kept.slots) },
-		skip: kept.beats, tooOld: kept.after,
+		skip: kept.beats, tooOld: kept.after, lacks: kept.lacks,
 		one: oneOf(q.Matches, q.Filters),
 		visit: func(e *scanRow) {
 			r.cost.Matched++
@@ -125,6 +125,9 @@ func (n *newest) beats(segment *index.Segment) bool {
 
 // after tells whether all that is kept is newer than a time, and nothing older is wanted.
 func (n *newest) after(t event.Time) bool { return len(n.slots) == n.limit && t < n.heap[0].time }
+
+// lacks tells how many events more are kept whatever their times are.
+func (n *newest) lacks() int { return n.limit - len(n.slots) }
 
 // sink moves a place down until no older one is below it.
 func (n *newest) sink(i int) {

@@ -142,6 +142,13 @@ func (g *groups) numberOfCode(s *sealed, code uint32) (uint32, error) {
 	return id, err
 }
 
+// numberOfText returns the group of a text of the one column that there is, which must hold the values themselves.
+func (g *groups) numberOfText(text string) uint32 {
+	id := g.enter(0, text)
+	g.met = max(g.met, int(id)+1)
+	return id
+}
+
 // valueOfCode returns the number of the value that a code of a column stands for.
 func (g *groups) valueOfCode(i int, s *sealed, code uint32) (uint32, error) {
 	slot := &g.known(i, s)[code]

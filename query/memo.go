@@ -24,7 +24,7 @@ type Memo struct {
 
 	hits, misses atomic.Uint64
 
-	texts *Memo // of texts that were taken apart: those of one question must not take the room of all else
+	pieces *Memo // that were taken apart: those of one question must not take the room of all else
 
 	mu        sync.Mutex // guards what follows
 	used      int64
@@ -57,7 +57,7 @@ const (
 	memoPairs                         // which codes of a column each visitor has
 	memoTracks                        // times and names of events
 	memoUsers                         // the rows of users
-	memoTexts                         // texts of a piece
+	memoPiece                         // a piece of a segment, taken apart
 	memoStartsAmong                   // where visits of some visitors begin
 	memoSoldTogether                  // what memoSales is, of several segments, of which the key has the first
 	memoUnion                         // the visitors with an event of a name in several segments, of which the key has the first
@@ -109,14 +109,14 @@ func (c counted) bytes() int64 {
 // memoOverhead is about what an entry takes beside its value.
 const memoOverhead = 512
 
-// textsShare is the part of a memo that is for texts: what a question about one user reads in a few dozen
+// piecesShare is the part of a memo that is for pieces: what a question about one user reads in a few dozen
 // segments is some megabytes.
-const textsShare = 8
+const piecesShare = 8
 
 // NewMemo returns a memo that keeps so many bytes at most.
 func NewMemo(bytes int64) *Memo {
-	m := newMemo(bytes - bytes/textsShare)
-	m.texts = newMemo(bytes / textsShare)
+	m := newMemo(bytes - bytes/piecesShare)
+	m.pieces = newMemo(bytes / piecesShare)
 	return m
 }
 
@@ -130,7 +130,7 @@ func (m *Memo) begin() {
 		m.mu.Lock()
 		m.questions++
 		m.mu.Unlock()
-		m.texts.begin()
+		m.pieces.begin()
 	}
 }
 

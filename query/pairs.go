@@ -188,30 +188,16 @@ func (b *block) pairsMost() int {
 	return n
 }
 
-// inSeveral tells who of a block comes in more than one segment, or in one whose rows are walked.
-func (b *block) inSeveral() (several visitorBits) {
-	var met visitorBits
-	for _, w := range b.walkers {
-		for _, ordinal := range w.ordinals[w.from:w.run] {
-			visitor := ordinal - b.first
-			if w.pairs == nil || met.has(visitor) {
-				several.add(visitor)
-			}
-			met.add(visitor)
-		}
-	}
-	return several
-}
-
-// takePairs counts the visitors of a block in a segment. Where each code is a group, whoever comes in no other segment
-// has each of his groups once.
+// takePairs counts the visitors of a block in a segment.
 func (c *counter) takePairs(b *block, w *walker) {
-	oneByOne := c.codesAreGroups()
+	if c.codesAreGroups() {
+		c.takeOnce(b, w)
+		return
+	}
 	for run := w.from; run < w.run; run++ {
 		visitor := w.ordinals[run] - b.first
-		once := oneByOne && !c.several.has(visitor)
 		for _, code := range w.pairs.of(run) {
-			if group := w.groups[code]; group != 0 && (once || c.met.add(group-1, visitor)) {
+			if group := w.groups[code]; group != 0 && c.met.add(group-1, visitor) {
 				c.uniques.bump(group - 1)
 			}
 		}
@@ -224,8 +210,8 @@ func (c *counter) groupsOf(r *run, s *sealed, place int, pairs *codePairs) ([]ui
 	if !c.groups.byTouches() {
 		numberOf = func(code uint32) (uint32, error) { return c.groupOfCode(place, s, code) }
 	}
-	r.keepsTexts = r.common.Memo != nil && !s.segment.Hides()
-	defer func() { r.keepsTexts = false }()
+	r.keepsPieces = r.common.Memo != nil && !s.segment.Hides()
+	defer func() { r.keepsPieces = false }()
 	groups := make([]uint32, len(pairs.rows))
 	for code, rows := range pairs.rows {
 		if rows == 0 {

@@ -45,8 +45,12 @@ func oneOf(matches []Match, filters []Filter) *one {
 // matter takes less.
 const pointRowsMax = 2048
 
-// pointBatch is how many rows are read between two looks at whether older ones can still matter.
-const pointBatch = 128
+// pointBatch is how many rows are read at most between two looks at whether older ones can still matter, and
+// pointBatchLeast at least: the rows of a page are read at once, and then a few at a time, as most of them aren't shown.
+const (
+	pointBatch      = 128
+	pointBatchLeast = 16
+)
 
 // timedRow is a row of a segment and its time.
 type timedRow struct {
@@ -66,8 +70,8 @@ func (r *run) eachOfOne(p *pass, s *sealed) (ok bool, err error) {
 		return true, nil
 	}
 	s.used = true
-	r.keepsTexts = r.common.Memo != nil && !s.segment.Hides()
-	defer func() { r.keepsTexts = false }()
+	r.keepsPieces = r.common.Memo != nil && !s.segment.Hides()
+	defer func() { r.keepsPieces = false }()
 	reader, err := s.events()
 	if err != nil {
 		return false, err
@@ -84,10 +88,9 @@ func (r *run) eachOfOne(p *pass, s *sealed) (ok bool, err error) {
 		return true, r.showOne(p, s, reader, timed)
 	}
 	slices.SortFunc(timed, func(a, b timedRow) int { return cmp.Compare(b.time, a.time) })
-	for batch := range slices.Chunk(timed, pointBatch) {
-		if p.tooOld(batch[0].time) {
-			break
-		}
+	for len(timed) > 0 && !p.tooOld(timed[0].time) {
+		batch := timed[:min(len(timed), pointBatch, max(p.lacks(), pointBatchLeast))]
+		timed = timed[len(batch):]
 		// Readers are best asked for rows that rise.
 		slices.SortFunc(batch, func(a, b timedRow) int { return cmp.Compare(a.row, b.row) })
 		if err := r.showOne(p, s, reader, batch); err != nil {

@@ -136,7 +136,7 @@ type run struct {
 	team   *team // that makes a pass, nil where nobody helps
 	seat   int   // in the team; 0 is the question's own goroutine
 
-	keepsTexts bool // what is taken apart now the memo is to keep
+	keepsPieces bool // what is taken apart now the memo is to keep
 
 	readFrom, readTo event.Time // what the answer depends on; nothing where it is empty
 

@@ -23,6 +23,7 @@ type pass struct {
 	one     *one                      // whom the pass is about; nil if many
 	skip    func(*index.Segment) bool // says that a segment isn't needed, after what was visited so far; may be nil
 	tooOld  func(event.Time) bool     // says that rows of a time and before aren't needed, likewise; may be nil
+	lacks   func() int                // beside tooOld: how many rows are needed in any case
 	among   func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
 	ordered bool                      // block by block: the taker asks who is tangled
 	paired  func(b *block, w *walker) // block by block: takes what stands for the rows of a segment

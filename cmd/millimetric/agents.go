@@ -57,8 +57,8 @@ func (s *server) newAgents(let agentSettings, now func() time.Time) *mcp.Door {
 			// A client that goes away doesn't take back what it sent.
 			return s.intake.Pipeline.Track(context.WithoutCancel(ctx), caller, body)
 		},
-		Projects: s.book.Projects,
-		Now:      now, Log: s.log, Origins: let.origins, Hosts: let.hosts, Version: thisBuild().Version,
+		Projects: s.book.Projects, MaybeLost: s.book.MaybeLost,
+		Now: now, Log: s.log, Origins: let.origins, Hosts: let.hosts, Version: thisBuild().Version,
 	})
 }
 

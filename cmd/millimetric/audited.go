@@ -29,6 +29,9 @@ func (s *server) underAudit(ctx *fasthttp.RequestCtx, r route, grant auth.Grant,
 	ctx.SetUserValue(noteKey, note)
 	write, err := s.audit.Refused, refused
 	if refused == nil {
+		if broken := s.audit.Broken(); broken != nil {
+			return broken // before anything is done of which nobody would know
+		}
 		write, err = s.audit.Append, r.handle(s, ctx, grant)
 	}
 	note.Result = audit.ResultOK

@@ -197,10 +197,8 @@ func (b *backups) kept() (map[string][]byte, error) {
 		return nil, err
 	}
 	windows := map[event.Project]int{}
-	for _, account := range f.book.Accounts() {
-		for _, p := range f.book.Projects(account.ID) {
-			windows[p.Number] = f.engine.Retention(p.Number)
-		}
+	for _, p := range f.book.AllProjects() {
+		windows[p.Number] = f.engine.Retention(p.Number)
 	}
 	text, err := json.Marshal(windows)
 	if err != nil {

@@ -161,11 +161,9 @@ func (b *backups) compare(dir string, opt engine.Options, d *admin.Drill) (err e
 		return err
 	}
 	d.Problems = append(d.Problems, report.Problems...)
-	for _, account := range b.folder.book.Accounts() {
-		for _, p := range b.folder.book.Projects(account.ID) {
-			if err := compareProject(e, b.folder.engine, p.Number, d); err != nil {
-				return err
-			}
+	for _, p := range b.folder.book.AllProjects() {
+		if err := compareProject(e, b.folder.engine, p.Number, d); err != nil {
+			return err
 		}
 	}
 	return nil

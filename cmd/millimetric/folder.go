@@ -92,7 +92,13 @@ func openFolder(opt folderOptions) (_ *folder, err error) {
 	if f.book, err = auth.Open(auth.Options{Store: records{f.engine}, Pepper: f.ring.Pepper(), Now: opt.Now}); err != nil {
 		return nil, err
 	}
-	f.audit, err = openAudit(f, opt.Now)
+	for _, l := range f.book.Lost() {
+		lost := engine.Lost(l)
+		opt.Engine.Notify(engine.Damaged{Path: "the " + l.Kind + " records", Cause: errors.New(lost.String())})
+	}
+	if f.audit, err = openAudit(f, opt.Now); err == nil && f.audit.Broken() != nil {
+		opt.Engine.Notify(engine.Damaged{Path: "the audit log", Cause: f.audit.Broken()})
+	}
 	return f, err
 }
 
@@ -165,13 +171,16 @@ var errInUse = errors.New("in use by another process; stop the server first")
 // records lets the book keep its records in the engine.
 type records struct{ engine *engine.Engine }
 
-func (r records) Records(kind string) ([]auth.Record, error) {
-	found, err := r.engine.Records(kind)
-	list := make([]auth.Record, len(found))
+func (r records) Records(kind string) ([]auth.Record, []auth.Lost, error) {
+	found, gone, err := r.engine.ReadableRecords(kind)
+	list, lost := make([]auth.Record, len(found)), make([]auth.Lost, len(gone))
 	for i, record := range found {
 		list[i] = auth.Record(record)
 	}
-	return list, err
+	for i, l := range gone {
+		lost[i] = auth.Lost(l)
+	}
+	return list, lost, err
 }
 
 func (r records) PutRecords(ctx context.Context, list ...auth.Record) error {

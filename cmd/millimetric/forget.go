@@ -127,11 +127,9 @@ func (f *folder) receipt(id string) (json.RawMessage, error) {
 		return nil, err
 	}
 	project := ""
-	for _, account := range f.book.Accounts() {
-		for _, p := range f.book.Projects(account.ID) {
-			if p.Number == x.Project {
-				project = p.ID
-			}
+	for _, p := range f.book.AllProjects() {
+		if p.Number == x.Project {
+			project = p.ID
 		}
 	}
 	return signer.Sign(receipt.Of(x, project))

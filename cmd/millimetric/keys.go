@@ -221,6 +221,9 @@ func orDash(s string) string {
 
 func onlyAccount(book *auth.Book) (auth.Account, error) {
 	accounts := book.Accounts()
+	if lost := book.Lost(); len(accounts) == 0 && len(lost) > 0 {
+		return auth.Account{}, fmt.Errorf("the record of the account can't be read; put it back from a backup: %w", lost[0].Cause)
+	}
 	if len(accounts) == 0 {
 		return auth.Account{}, errors.New("this data folder has no account yet; see millimetric init --help")
 	}
@@ -231,7 +234,7 @@ func onlyAccount(book *auth.Book) (auth.Account, error) {
 func pickProject(book *auth.Book, account, name string) (auth.Project, error) {
 	projects := book.Projects(account)
 	if name == "" && len(projects) == 1 {
-		return projects[0], nil
+		return projects[0], book.MaybeLost("")
 	}
 	var slugs []string
 	for _, p := range projects {
@@ -242,6 +245,9 @@ func pickProject(book *auth.Book, account, name string) (auth.Project, error) {
 	}
 	if name == "" {
 		return auth.Project{}, usageError{fmt.Errorf("there are several projects: choose one with --project: %s", strings.Join(slugs, ", "))}
+	}
+	if err := book.MaybeLost(name); err != nil {
+		return auth.Project{}, err
 	}
 	return auth.Project{}, fmt.Errorf("no project is called %q; there are: %s", name, strings.Join(slugs, ", "))
 }

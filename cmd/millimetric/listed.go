@@ -52,7 +52,7 @@ func (s *server) projectInPath(ctx *fasthttp.RequestCtx, grant auth.Grant, note 
 		p = s.book.ProjectNamed(grant.Account, "", name)
 	}
 	if p == nil {
-		return nil, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"No such project"}}
+		return nil, s.book.NoProject(name)
 	}
 	note.Project = p.ID
 	return p, nil

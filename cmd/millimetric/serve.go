@@ -229,7 +229,7 @@ func (f *folder) keepUp(ctx context.Context, salts *saltMemo, log *slog.Logger) 
 
 // welcome makes a first account and project in an empty folder, and shows their keys.
 func (f *folder) welcome(ctx context.Context, url string, out io.Writer) error {
-	if len(f.book.Accounts()) > 0 {
+	if len(f.book.Accounts()) > 0 || len(f.book.Lost()) > 0 {
 		return nil
 	}
 	made, err := f.addProject(ctx, auth.NewProject{Name: "default"})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -415,7 +416,7 @@ func (s *server) projectOf(ctx *fasthttp.RequestCtx, grant auth.Grant) (event.Pr
 	}
 	p := s.book.ProjectNamed(grant.Account, id, slug)
 	if p == nil {
-		return 0, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound}
+		return 0, cmp.Or(s.book.MaybeLost(cmp.Or(id, slug)), error(&event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound}))
 	}
 	return p.Number, nil
 }

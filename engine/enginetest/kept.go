@@ -95,6 +95,9 @@ func (k *kept) fill(e *engine.Engine, random *rand.Rand, session int) error {
 			}
 		}
 	}
+	if err := leaveInLog(e, gen.Event()); err != nil {
+		return err
+	}
 	for p := range event.Project(projects) {
 		events, err := Stored(e, 1+p)
 		if err != nil {
@@ -105,6 +108,23 @@ func (k *kept) fill(e *engine.Engine, random *rand.Rand, session int) error {
 	records, err := e.Records("project")
 	k.records = records
 	return err
+}
+
+// leaveInLog waits until no seal is due, and appends an event where nothing is live then, so that the log has a
+// group whenever the store is closed.
+func leaveInLog(e *engine.Engine, ev event.Event) error {
+	live := uint64(0)
+	for p := range event.Project(projects) {
+		own := e.Footprint(1 + p).Live.Count
+		for ; own >= keptSealRows; own = e.Footprint(1 + p).Live.Count {
+			time.Sleep(time.Millisecond)
+		}
+		live += own
+	}
+	if live > 0 {
+		return nil
+	}
+	return e.Append(context.Background(), 1, []event.Event{ev})
 }
 
 // list finds the files.

@@ -160,6 +160,11 @@ func readList[T number](r *reader, count, widthMax int) ([]T, bool) {
 	return list, true
 }
 
+// Bytes returns about how much memory they take.
+func (c *Ints) Bytes() int { return c.values.bytes() + c.bases.bytes() + 4*len(c.ends) }
+
+func (p *packed) bytes() int { return len(p.bits) + 4*len(p.positions) + 8*len(p.highs) }
+
 // Len returns how many values there are.
 func (c *Ints) Len() int { return c.count }
 

@@ -107,7 +107,7 @@ func (d *Door) project(r *Request) (*auth.Project, error) {
 		p = d.Book.ProjectNamed(r.Grant.Account, "", name)
 	}
 	if p == nil {
-		return nil, notFound("No such project")
+		return nil, d.Book.NoProject(name)
 	}
 	r.Note.Project = p.ID
 	return p, nil

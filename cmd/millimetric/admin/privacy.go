@@ -51,6 +51,9 @@ func (d *Door) record(account string) (*record.Record, error) {
 	if d.Privacy.LastDrill != nil {
 		out.LastDrill = d.Privacy.LastDrill()
 	}
+	if err := d.Book.Incomplete(); err != nil {
+		return nil, err // a record that leaves something out would be a wrong one
+	}
 	for _, a := range d.Book.Accounts() {
 		if a.ID == account {
 			out.Account = a.Name

@@ -38,7 +38,11 @@ func (d *Door) ListProjects(r *Request) error {
 	for _, p := range d.Book.Projects(r.Grant.Account) {
 		list = append(list, d.shown(&p))
 	}
-	return r.answer(fasthttp.StatusOK, map[string]any{"projects": list})
+	answer := map[string]any{"projects": list}
+	if lost := d.Book.LostProjects(r.Grant.Account); len(lost) > 0 {
+		answer["damaged"] = lost
+	}
+	return r.answer(fasthttp.StatusOK, answer)
 }
 
 // CreateProject makes a project and its first keys, whose texts are shown this once.

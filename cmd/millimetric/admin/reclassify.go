@@ -153,18 +153,16 @@ func (d *Door) reclassify(ctx context.Context, p *auth.Project, changes bool) er
 func (d *Door) ResumeReclassifying(ctx context.Context, wait time.Duration, failed func(project string, err error)) {
 	for {
 		left := false
-		for _, a := range d.Book.Accounts() {
-			for _, p := range d.Book.Projects(a.ID) {
-				if !p.Settings.Reclassifying {
-					continue
-				}
-				d.working.Lock()
-				err := d.reclassify(ctx, &p, true)
-				d.working.Unlock()
-				if err != nil && ctx.Err() == nil {
-					failed(p.ID, err)
-					left = true
-				}
+		for _, p := range d.Book.AllProjects() {
+			if !p.Settings.Reclassifying {
+				continue
+			}
+			d.working.Lock()
+			err := d.reclassify(ctx, &p, true)
+			d.working.Unlock()
+			if err != nil && ctx.Err() == nil {
+				failed(p.ID, err)
+				left = true
 			}
 		}
 		if !left {

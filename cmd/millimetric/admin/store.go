@@ -82,11 +82,11 @@ func (d *Door) ReadFootprint(r *Request) error {
 	if id != "" || slug != "" {
 		p := d.Book.ProjectNamed(r.Grant.Account, id, slug)
 		if p == nil {
-			return notFound("No such project")
+			return d.Book.NoProject(cmp.Or(id, slug))
 		}
 		return r.answer(fasthttp.StatusOK, FootprintOf(d.Engine.Footprint(p.Number)))
 	}
-	if len(d.Book.Accounts()) == 1 {
+	if len(d.Book.Accounts()) == 1 && len(d.Book.Lost()) == 0 {
 		return r.answer(fasthttp.StatusOK, FootprintOf(d.Engine.Footprint(0)))
 	}
 	return r.answer(fasthttp.StatusOK, FootprintOf(d.sum(r.Grant.Account)))

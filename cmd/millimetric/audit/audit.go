@@ -131,23 +131,31 @@ type Log struct {
 	mu      sync.Mutex // guards what follows; held while records are written, as each needs the hash before it
 	head    Head
 	refused refusals
+
+	broken error // why the head can't be read; it doesn't change
 }
 
-// Open reads the head. It doesn't verify the chain: that is Verify's.
+// Open reads the head. It doesn't verify the chain: that is Verify's. Where the head can't be read, nobody can say
+// where the chain ends. Then the log is open, but refuses entries, and with them all that must be noted: a chain that
+// began anew would hide that there was another.
 func Open(opt Options) (*Log, error) {
 	l := &Log{store: opt.Store, key: ed25519.NewKeyFromSeed(opt.Seed[:]), now: opt.Now, refused: refusals{}}
 	l.head.First = 1
-	records, err := l.store.Records(kindHead)
-	if err != nil {
+	head, err := l.storedHead()
+	switch {
+	case errors.Is(err, event.ErrDamaged):
+		l.broken = &event.Error{Kind: event.ErrDamaged, Code: event.CodeDamaged, Cause: err,
+			Notes: []string{"The head of the audit log can't be read; put it back from a backup"}}
+	case err != nil:
 		return nil, fmt.Errorf("open audit log: %w", err)
-	}
-	for _, r := range records {
-		if err := json.Unmarshal(r.Value, &l.head); err != nil {
-			return nil, fmt.Errorf("open audit log: %w: %w", event.ErrDamaged, err)
-		}
+	default:
+		l.head = head
 	}
 	return l, nil
 }
+
+// Broken says why entries are refused, nil where they are taken.
+func (l *Log) Broken() error { return l.broken }
 
 // Append adds an entry, of which N and At are set here. It is on disk when this returns.
 func (l *Log) Append(ctx context.Context, e Entry) error {
@@ -158,6 +166,9 @@ func (l *Log) Append(ctx context.Context, e Entry) error {
 
 // append is Append under the lock.
 func (l *Log) append(ctx context.Context, e Entry) error {
+	if l.broken != nil {
+		return l.broken
+	}
 	next := l.head
 	next.At = l.now().UTC().Truncate(time.Millisecond)
 	e.N, e.At = next.N+1, next.At

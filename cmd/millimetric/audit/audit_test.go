@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"millimetric/index/event"
 )
 
 // memory is a store in memory that can fail.
@@ -359,5 +361,32 @@ func TestAWriteThatFailsLeavesTheChainAsItWas(t *testing.T) {
 	d.fill(1)
 	if v := d.verify(nil); len(v.Problems) > 0 || v.Entries != 4 {
 		t.Errorf("%+v", v)
+	}
+}
+
+// A chain that began anew would hide that there was another.
+func TestALogWhoseHeadCannotBeReadTakesNothing(t *testing.T) {
+	d := start(t)
+	d.fill(3)
+	name := kindHead + "/" + idHead
+	head := d.store.records[name]
+	d.store.records[name] = Record{kindHead, idHead, []byte("{")}
+	d.reopen()
+	if err := d.log.Append(t.Context(), Entry{Action: "keys.mint", Result: ResultOK}); !errors.Is(err, event.ErrDamaged) || !errors.Is(d.log.Broken(), event.ErrDamaged) {
+		t.Errorf("an entry: %v", err)
+	}
+	if _, _, err := d.log.Read(Question{Limit: 10}); !errors.Is(err, event.ErrDamaged) {
+		t.Errorf("entries: %v", err)
+	}
+	if err := errors.Join(d.log.Refused(t.Context(), Entry{Action: "x"}), d.log.Upkeep(t.Context(), true)); err != nil {
+		t.Errorf("what was refused: %v", err)
+	}
+	if v := d.verify(nil); len(v.Problems) != 1 {
+		t.Errorf("verified: %v", v.Problems)
+	}
+	d.store.records[name] = head
+	d.reopen()
+	if v := d.verify(nil); len(v.Problems) > 0 || v.Entries != 3 {
+		t.Errorf("once it is put back: %+v", v)
 	}
 }

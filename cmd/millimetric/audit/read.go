@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -39,6 +40,9 @@ type Row struct {
 // Read returns entries, the latest first. more says that there are others behind the last one.
 func (l *Log) Read(q Question) (rows []Row, more bool, err error) {
 	head := l.Head()
+	if l.broken != nil {
+		return nil, false, l.broken
+	}
 	for day := head.LastDay; head.N > 0 && day >= head.FirstDay; day-- {
 		records, err := l.store.Records(kindOf(day))
 		if err != nil {
@@ -64,6 +68,9 @@ func (l *Log) Read(q Question) (rows []Row, more bool, err error) {
 // Each gives all entries, the earliest first, whatever the question's limit. It holds those of a day.
 func (l *Log) Each(q Question, give func(Row) error) error {
 	head := l.Head()
+	if l.broken != nil {
+		return l.broken
+	}
 	for day := head.FirstDay; head.N > 0 && day <= head.LastDay; day++ {
 		records, err := l.store.Records(kindOf(day))
 		if err != nil {
@@ -132,6 +139,10 @@ func (l *Log) Verify(known *Known) (Verdict, error) {
 	l.mu.Lock() // so that the head and the entries are of one moment
 	defer l.mu.Unlock()
 	v := Verdict{Head: l.head}
+	if l.broken != nil {
+		v.problem("the head can't be read: %v", errors.Unwrap(l.broken))
+		return v, nil
+	}
 	stored, err := l.storedHead()
 	if err != nil {
 		return v, fmt.Errorf("verify audit log: %w", err)
@@ -160,8 +171,8 @@ func (l *Log) storedHead() (head Head, err error) {
 	head.First = 1
 	records, err := l.store.Records(kindHead)
 	for _, r := range records {
-		if err == nil {
-			err = json.Unmarshal(r.Value, &head)
+		if json.Unmarshal(r.Value, &head) != nil {
+			err = fmt.Errorf("%w: the head", event.ErrDamaged)
 		}
 	}
 	return head, err

@@ -24,8 +24,12 @@ type tally struct {
 	times int
 }
 
-// Refused notes that something was refused. Many of one kind become one entry.
+// Refused notes that something was refused. Many of one kind become one entry. A log that is broken takes none, and
+// that is no error: nothing was done.
 func (l *Log) Refused(ctx context.Context, e Entry) error {
+	if l.broken != nil {
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.tell(ctx, false); err != nil {

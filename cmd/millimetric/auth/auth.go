@@ -29,9 +29,13 @@ type Record struct {
 
 // Store keeps records. A write is atomic and on disk when PutRecords returns.
 type Store interface {
-	Records(kind string) ([]Record, error)
+	// Records returns the records of a kind that can be read, sorted by ID, and those that can't be.
+	Records(kind string) ([]Record, []Lost, error)
 	PutRecords(ctx context.Context, records ...Record) error
 }
+
+// projectPrefix begins the ids of projects. No short name has a "_".
+const projectPrefix = "prj_"
 
 // The kinds of record.
 const (
@@ -105,6 +109,7 @@ type index struct {
 	zones    map[event.Project]string      // of those that have one
 	windows  map[event.Project]pastWindows // of projects that had others
 	retold   map[event.Project]event.Time  // when sources were last told anew
+	lost     []Lost                        // records that couldn't be read; it doesn't change
 }
 
 // entry is a key and when it was last used; the latter is shared by all indexes that hold the key.
@@ -117,18 +122,18 @@ type entry struct {
 // cache line at every request.
 const usedNoteEvery = time.Second
 
-// Open reads the book.
+// Open reads the book. What of it can't be read, Lost tells.
 func Open(opt Options) (*Book, error) {
 	b := &Book{store: opt.Store, pepper: opt.Pepper, now: opt.Now}
 	ix := &index{projects: map[string]*Project{}, keys: map[string]*entry{}}
-	err := load(b.store, recordAccount, func(a *Account) { ix.accounts = append(ix.accounts, *a) })
+	err := load(b.store, ix, recordAccount, func(a *Account) { ix.accounts = append(ix.accounts, *a) })
 	if err != nil {
 		return nil, err
 	}
-	if err := load(b.store, recordProject, func(p *Project) { ix.projects[p.ID] = p }); err != nil {
+	if err := load(b.store, ix, recordProject, func(p *Project) { ix.projects[p.ID] = p }); err != nil {
 		return nil, err
 	}
-	err = load(b.store, recordKey, func(k *Key) {
+	err = load(b.store, ix, recordKey, func(k *Key) {
 		used := new(atomic.Int64)
 		if k.LastUsed != nil {
 			used.Store(k.LastUsed.UnixMilli())
@@ -142,18 +147,20 @@ func Open(opt Options) (*Book, error) {
 	return b, nil
 }
 
-func load[T any](store Store, kind string, add func(*T)) error {
-	records, err := store.Records(kind)
+func load[T any](store Store, ix *index, kind string, add func(*T)) error {
+	records, lost, err := store.Records(kind)
 	if err != nil {
 		return fmt.Errorf("read %s records: %w", kind, err)
 	}
 	for _, record := range records {
 		value := new(T)
 		if err := json.Unmarshal(record.Value, value); err != nil {
-			return fmt.Errorf("read %s %s: %w: %w", kind, record.ID, event.ErrDamaged, err)
+			lost = append(lost, Lost{kind, record.ID, record.ID, fmt.Errorf("read %s %s: %w: %w", kind, record.ID, event.ErrDamaged, err)})
+			continue
 		}
 		add(value)
 	}
+	ix.lost = append(ix.lost, lost...)
 	return nil
 }
 
@@ -227,7 +234,7 @@ func (b *Book) Check(claim Claim) (Grant, error) {
 	grant := Grant{Kind: found.Kind, Prefix: found.Prefix, Account: found.Account, Narrowing: found.Narrowing}
 	if found.Project != "" {
 		if grant.Project = ix.project(found.Project); grant.Project == nil {
-			return Grant{}, refuse(CodeInvalidKey)
+			return Grant{}, cmp.Or(ix.lostRecord(recordProject, found.Project), error(refuse(CodeInvalidKey)))
 		}
 	}
 	open := slices.Contains(claim.Route, found.Kind)

@@ -18,18 +18,24 @@ import (
 // memory is a store in memory that can fail.
 type memory struct {
 	records map[string]Record
+	lost    []Lost
 	writes  int
 	err     error
 }
 
-func (m *memory) Records(kind string) ([]Record, error) {
-	var list []Record
+func (m *memory) Records(kind string) (list []Record, lost []Lost, err error) {
+	for _, l := range m.lost {
+		if l.Kind == kind {
+			lost = append(lost, l)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.records)) {
-		if r := m.records[name]; r.Kind == kind {
+		r := m.records[name]
+		if r.Kind == kind && !slices.ContainsFunc(lost, func(l Lost) bool { return l.has(kind, r.ID) }) {
 			list = append(list, r)
 		}
 	}
-	return list, m.err
+	return list, lost, m.err
 }
 
 func (m *memory) PutRecords(_ context.Context, records ...Record) error {
@@ -258,10 +264,58 @@ func TestTheBookSurvivesARestartAndHoldsNoSecret(t *testing.T) {
 		t.Errorf("under another pepper: %v", err)
 	}
 	d.store.records["key/bad"] = Record{Kind: "key", ID: "bad", Value: []byte("{")}
-	if _, err := Open(Options{Store: d.store}); !errors.Is(err, event.ErrDamaged) {
-		t.Errorf("a damaged record: %v", err)
+	if book, err := Open(Options{Store: d.store}); err != nil || len(book.Lost()) != 1 || !errors.Is(book.Incomplete(), event.ErrDamaged) {
+		t.Errorf("a damaged record: %v, lost %v", err, book.Lost())
 	}
 }
+
+// Nothing is guessed of what can't be read, and nothing is put in its place.
+func TestWhatCannotBeReadIsNotMadeAnew(t *testing.T) {
+	d := start(t)
+	other, minted, err := d.book.CreateProject(t.Context(), NewProject{Account: d.account.ID, Name: "Other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := d.keys[KindRead]
+	d.store.lost = []Lost{{Kind: "project", From: d.project.ID, To: d.project.ID, Cause: event.ErrDamaged}, {Kind: "key", From: read.Prefix, To: read.Prefix}}
+	d.reopen()
+	check := func(m Minted) string {
+		_, err := d.book.Check(Claim{Key: m.Text, Origin: shop, Route: Kinds()})
+		return code(err)
+	}
+	for what, got := range map[string][2]string{
+		"a key that can't be read":                {check(read), CodeInvalidKey},
+		"a key of the project that can't be read": {check(d.keys[KindSecret]), event.CodeDamaged},
+		"a key of the other one":                  {check(minted[1]), ""},
+		"an account key":                          {check(d.keys[KindAccount]), ""},
+		"its id":                                  {code(d.book.NoProject(d.project.ID)), event.CodeDamaged},
+		"its short name":                          {code(d.book.NoProject(d.project.Slug)), event.CodeDamaged},
+		"another id":                              {code(d.book.NoProject("prj_0")), event.CodeNotFound},
+		"revoking the key":                        {code(ignore(d.book.Revoke(t.Context(), read.Prefix))), event.CodeDamaged},
+		"another key of the project":              {code(ignore(d.book.Mint(t.Context(), NewKey{Kind: KindRead, Account: d.account.ID, Project: d.project.ID}))), event.CodeDamaged},
+		"another key of the other one":            {code(ignore(d.book.Mint(t.Context(), NewKey{Kind: KindRead, Account: d.account.ID, Project: other.ID}))), ""},
+		"another project":                         {code(third(d.book.CreateProject(t.Context(), NewProject{Account: d.account.ID, Name: "More"}))), event.CodeDamaged},
+		"another short name":                      {code(ignore(d.book.ChangeProject(t.Context(), d.account.ID, other.ID, ProjectChange{Slug: new("more")}))), event.CodeDamaged},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s: %q, and not %q", what, got[0], got[1])
+		}
+	}
+	if lost := d.book.LostProjects(d.account.ID); len(lost) != 1 || lost[0] != d.project.ID || len(d.book.LostProjects("acc_other")) > 0 {
+		t.Errorf("projects that can't be read: %v", lost)
+	}
+	d.store.lost = []Lost{{Kind: "key", From: "", To: "\xff"}, {Kind: "account", From: d.account.ID, To: d.account.ID}}
+	d.reopen()
+	if _, _, err := d.book.CreateAccount(t.Context(), "Again"); code(err) != event.CodeDamaged {
+		t.Errorf("another account: %v", err)
+	}
+	if _, err := d.book.Mint(t.Context(), NewKey{Kind: KindAccount, Account: d.account.ID}); code(err) != event.CodeDamaged {
+		t.Errorf("a key in the place of others: %v", err)
+	}
+}
+
+func ignore[T any](_ T, err error) error        { return err }
+func third[T, U any](_ T, _ U, err error) error { return err }
 
 func TestTheLastUseIsWrittenOnceForManyUses(t *testing.T) {
 	d := start(t)

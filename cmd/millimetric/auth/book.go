@@ -57,11 +57,14 @@ func (b *Book) CreateAccount(ctx context.Context, name string) (Account, Minted,
 		return Account{}, Minted{}, event.InvalidField(event.CodeInvalidPayload, "name", fmt.Sprintf("Must have 1 to %d characters", NameMax))
 	}
 	account := Account{ID: "acc_" + newHex(8), Name: name, Created: b.now().UTC()}
-	minted := b.mint(NewKey{Kind: KindAccount, Account: account.ID})
 	next := b.index.Load().clone()
+	minted, err := b.mint(NewKey{Kind: KindAccount, Account: account.ID})
+	if err = cmp.Or(next.lostAny(recordAccount), err); err != nil {
+		return Account{}, Minted{}, err
+	}
 	next.accounts = append(next.accounts, account)
 	next.add(minted)
-	err := b.change(ctx, next, record(recordAccount, account.ID, account), record(recordKey, minted.Prefix, minted.Key))
+	err = b.change(ctx, next, record(recordAccount, account.ID, account), record(recordKey, minted.Prefix, minted.Key))
 	if err != nil {
 		return Account{}, Minted{}, fmt.Errorf("create account: %w", err)
 	}
@@ -83,7 +86,10 @@ func (b *Book) CreateProject(ctx context.Context, want NewProject) (Project, []M
 	records := []Record{record(recordProject, project.ID, project)}
 	var minted []Minted
 	for _, kind := range []Kind{KindPublishable, KindSecret, KindRead} {
-		m := b.mint(NewKey{Kind: kind, Account: project.Account, Project: project.ID})
+		m, err := b.mint(NewKey{Kind: kind, Account: project.Account, Project: project.ID})
+		if err != nil {
+			return Project{}, nil, err
+		}
 		next.add(m)
 		minted = append(minted, m)
 		records = append(records, record(recordKey, m.Prefix, m.Key))
@@ -96,6 +102,9 @@ func (b *Book) CreateProject(ctx context.Context, want NewProject) (Project, []M
 
 // newProject checks a wish and numbers it.
 func (ix *index) newProject(want NewProject) (Project, error) {
+	if err := cmp.Or(ix.lostAny(recordProject), ix.lostRecord(recordAccount, want.Account)); err != nil {
+		return Project{}, err
+	}
 	fields := event.FieldErrors{}
 	name := strings.TrimSpace(want.Name)
 	checkName(name, fields)
@@ -116,7 +125,7 @@ func (ix *index) newProject(want NewProject) (Project, error) {
 	for _, p := range ix.projects {
 		number = max(number, p.Number+1)
 	}
-	return Project{ID: "prj_" + newHex(8), Number: number, Slug: slug, Name: name,
+	return Project{ID: projectPrefix + newHex(8), Number: number, Slug: slug, Name: name,
 		Account: want.Account, Origins: origins, Settings: want.Settings}, nil
 }
 
@@ -175,6 +184,9 @@ func (b *Book) Mint(ctx context.Context, want NewKey) (Minted, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := b.index.Load().clone()
+	if err := cmp.Or(next.lostRecord(recordAccount, want.Account), next.lostRecord(recordProject, want.Project)); err != nil {
+		return Minted{}, err
+	}
 	fields := event.FieldErrors{}
 	if !want.Kind.known() {
 		fields.Add("kind", "Expected pk, sk, rk or ak")
@@ -195,7 +207,10 @@ func (b *Book) Mint(ctx context.Context, want NewKey) (Minted, error) {
 	if err := refusal(fields); err != nil {
 		return Minted{}, err
 	}
-	minted := b.mint(want)
+	minted, err := b.mint(want)
+	if err != nil {
+		return Minted{}, err
+	}
 	next.add(minted)
 	if err := b.change(ctx, next, record(recordKey, minted.Prefix, minted.Key)); err != nil {
 		return Minted{}, fmt.Errorf("mint key: %w", err)
@@ -204,18 +219,33 @@ func (b *Book) Mint(ctx context.Context, want NewKey) (Minted, error) {
 }
 
 // mint draws a key. The caller holds the lock, so the free prefix stays free until it is taken.
-func (b *Book) mint(want NewKey) Minted {
+func (b *Book) mint(want NewKey) (Minted, error) {
 	env := cmp.Or(want.Env, "live")
-	prefix := newHex(prefixLen / 2)
-	for b.index.Load().keys[prefix] != nil {
-		prefix = newHex(prefixLen / 2)
+	prefix, err := b.index.Load().freePrefix()
+	if err != nil {
+		return Minted{}, err
 	}
 	secret := newSecret()
 	hash := hashSecret(b.pepper, secret)
 	key := Key{Prefix: prefix, Kind: want.Kind, Env: env, Hash: hash[:],
 		Account: want.Account, Project: want.Project, Created: b.now().UTC(), Expires: want.Expires,
 		Name: want.Name, Scopes: want.Scopes, Narrowing: want.Narrow}
-	return Minted{Key: key, Text: string(want.Kind) + "_" + env + "_" + prefix + "_" + secret}
+	return Minted{Key: key, Text: string(want.Kind) + "_" + env + "_" + prefix + "_" + secret}, nil
+}
+
+// drawsMax is how often a prefix is drawn. Taken ones are few among 2^32, but where one key was all there was,
+// and can't be read, nearly all may lie in its place.
+const drawsMax = 1000
+
+// freePrefix draws one that no key has, be it one that can't be read.
+func (ix *index) freePrefix() (prefix string, err error) {
+	for range drawsMax {
+		prefix = newHex(prefixLen / 2)
+		if err = ix.lostRecord(recordKey, prefix); err == nil && ix.keys[prefix] == nil {
+			return prefix, nil
+		}
+	}
+	return "", cmp.Or(err, error(&event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Notes: []string{"Too many keys"}}))
 }
 
 // Revoke ends a key. It is refused from the moment this returns; revoking it again changes nothing.
@@ -225,7 +255,7 @@ func (b *Book) Revoke(ctx context.Context, prefix string) (Key, error) {
 	next := b.index.Load().clone()
 	old, ok := next.keys[prefix]
 	if !ok {
-		return Key{}, &event.Error{Kind: event.ErrMissing, Code: event.CodeNotFound, Notes: []string{"No key has the prefix " + prefix}}
+		return Key{}, cmp.Or(next.lostRecord(recordKey, prefix), missing("No key has the prefix "+prefix))
 	}
 	if old.Revoked != nil {
 		return old.Key, nil
@@ -293,7 +323,7 @@ func record(kind, id string, value any) Record {
 }
 
 func (ix *index) clone() *index {
-	return &index{accounts: slices.Clone(ix.accounts), projects: maps.Clone(ix.projects), keys: maps.Clone(ix.keys)}
+	return &index{accounts: slices.Clone(ix.accounts), projects: maps.Clone(ix.projects), keys: maps.Clone(ix.keys), lost: ix.lost}
 }
 
 func (ix *index) add(m Minted) { ix.keys[m.Prefix] = &entry{Key: m.Key, used: new(atomic.Int64)} }
@@ -322,9 +352,14 @@ func (b *Book) Accounts() []Account {
 
 // Projects lists an account's projects, oldest first.
 func (b *Book) Projects(account string) []Project {
+	return slices.DeleteFunc(b.AllProjects(), func(p Project) bool { return p.Account != account })
+}
+
+// AllProjects lists those of all accounts, of accounts whose records can't be read, too.
+func (b *Book) AllProjects() []Project {
 	var list []Project
 	for _, p := range b.index.Load().projects {
-		if p.Account == account && p.Removed == nil {
+		if p.Removed == nil {
 			list = append(list, *p)
 		}
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -38,6 +39,9 @@ func (b *Book) ChangeProject(ctx context.Context, account, id string, want Proje
 		checkName(p.Name, fields)
 	}
 	if want.Slug != nil && *want.Slug != p.Slug {
+		if err := next.lostAny(recordProject); err != nil {
+			return Project{}, err // whose short name it may be
+		}
 		p.Slug = *want.Slug
 		next.checkSlug(account, p.Slug, fields)
 	}
@@ -123,9 +127,10 @@ func (b *Book) Remove(ctx context.Context, account, id string) error {
 // KeyNamed finds a key of an account by its prefix. project is the id of the project that it must be
 // of, "" where it must be an account key.
 func (b *Book) KeyNamed(account, project, prefix string) (Key, error) {
-	found := b.index.Load().keys[prefix]
+	ix := b.index.Load()
+	found := ix.keys[prefix]
 	if found == nil || found.Account != account || found.Project != project {
-		return Key{}, missing("No such key")
+		return Key{}, cmp.Or(ix.lostRecord(recordKey, prefix), missing("No such key"))
 	}
 	k := found.Key
 	k.LastUsed = found.lastUsed()
@@ -232,8 +237,11 @@ func (b *Book) RotateKey(ctx context.Context, prefix string, overlap time.Durati
 	case old.Revoked != nil || old.Expires != nil && !now.Before(*old.Expires):
 		return Minted{}, Key{}, event.Invalid(event.CodeInvalidPayload, "The key isn't good any more; mint another")
 	}
-	minted := b.mint(NewKey{Kind: old.Kind, Env: old.Env, Name: old.Name, Account: old.Account, Project: old.Project,
+	minted, err := b.mint(NewKey{Kind: old.Kind, Env: old.Env, Name: old.Name, Account: old.Account, Project: old.Project,
 		Expires: old.Expires, Scopes: old.Scopes, Narrow: old.Narrowing})
+	if err != nil {
+		return Minted{}, Key{}, err
+	}
 	ended := &entry{Key: old.Key, used: old.used}
 	ended.LastUsed = old.lastUsed()
 	if until := now.Add(overlap); overlap == 0 {

@@ -7,6 +7,7 @@
 package forget
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -180,7 +181,7 @@ func (d *Door) project(r *Request, f *fields) (*auth.Project, error) {
 	}
 	p := d.Book.ProjectNamed(r.Grant.Account, id, slug)
 	if p == nil {
-		return nil, notFound("No such project")
+		return nil, d.Book.NoProject(cmp.Or(id, slug))
 	}
 	r.Note.Project = p.ID
 	return p, nil

@@ -93,12 +93,15 @@ func (d *Door) projectsOf(g auth.Grant, args arguments) ([]auth.Project, error) 
 		return nil, event.InvalidField(event.CodeInvalidParams, paramProjectIDs, fmt.Sprintf("Required: there are more than %d projects", projectsMax))
 	}
 	if named == nil {
-		return all, nil
+		return all, d.opt.MaybeLost("") // whose events would be missing silently
 	}
 	var chosen []auth.Project
 	for _, name := range named {
 		i := slices.IndexFunc(all, func(p auth.Project) bool { return p.ID == name || p.Slug == name })
 		if i < 0 {
+			if err := d.opt.MaybeLost(name); err != nil {
+				return nil, err
+			}
 			return nil, &jsonrpc.Error{Code: codeUnknownProject, Message: "unknown project; list_projects has those that this key can see"}
 		}
 		if !slices.ContainsFunc(chosen, func(p auth.Project) bool { return p.ID == all[i].ID }) {
@@ -178,7 +181,11 @@ func (d *Door) addAccountTools(s *mcp.Server) {
 		for name := range args.fields {
 			return nil, event.InvalidField(event.CodeInvalidParams, name, "Unknown field")
 		}
-		return listResult("projects", d.projectRows(grantOf(ctx)))
+		list, err := listResult("projects", d.projectRows(grantOf(ctx)))
+		if lost := d.opt.MaybeLost(""); err == nil && lost != nil {
+			list.Content = append(list.Content, &mcp.TextContent{Text: event.AsError(lost).Sentence()})
+		}
+		return list, err
 	})
 	d.addCompare(s)
 }

@@ -33,8 +33,11 @@ type Options struct {
 	Track func(ctx context.Context, grant auth.Grant, body []byte) (eventID string, err error)
 	// Projects returns the projects of an account, in the order of their ids.
 	Projects func(account string) []auth.Project
-	Now      func() time.Time
-	Log      *slog.Logger
+	// MaybeLost says that a project, by its id or short name, may be one of which the record can't be read, and of
+	// "" that there is one; nil where all can be read.
+	MaybeLost func(name string) error
+	Now       func() time.Time
+	Log       *slog.Logger
 
 	Origins []string // the Origin headers that are let in; pages of any other are refused
 	Hosts   []string // more names by which the server is reached on its own machine
