@@ -126,17 +126,25 @@ func (b *ledger) join(o *ledger, numbers []uint32) {
 	b.attributed.join(&o.attributed)
 	b.unattributed.join(&o.unattributed)
 	for i := range o.cells {
-		o.cells[i].each(func(group, den uint32, c *cell) {
-			to := b.cells[i].of(numbers[group], b.dens.number(o.dens.list[den]))
-			to.conversions.addBig(c.conversions.whole())
-			to.value.add(&c.value, bigOne)
-		})
+		b.joinCells(b.cells[i], o, o.cells[i], numbers)
+	}
+	if b.lengths != nil {
+		b.joinCells(b.lengths, o, o.lengths, numbers)
 	}
 	for group := range o.shares {
 		if own := &o.shares[group]; *own != (shareCell{}) {
 			at(&b.shares, numbers[group]).join(own)
 		}
 	}
+}
+
+// joinCells adds cells of a helper.
+func (b *ledger) joinCells(own *cellTable, o *ledger, cells *cellTable, numbers []uint32) {
+	cells.each(func(group, den uint32, c *cell) {
+		to := own.of(numbers[group], b.dens.number(o.dens.list[den]))
+		to.conversions.addBig(c.conversions.whole())
+		to.value.add(&c.value, bigOne)
+	})
 }
 
 func (w *worth) join(o *worth) {
