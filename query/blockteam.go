@@ -106,7 +106,12 @@ func (c *counter) helperSize() int {
 
 // join adds what a helper counted. It returns our numbers of its groups.
 func (c *counter) join(o *counter) []uint32 {
-	groups := c.groups.join(o.groups)
+	var groups []uint32
+	if o.byNumber != nil { // these are all that it has met
+		groups = c.joinCodes(o)
+	} else {
+		groups = c.groups.join(o.groups)
+	}
 	c.events.join(o.events, groups)
 	c.paid.join(o.paid, groups)
 	c.uniques.join(o.uniques, groups)

@@ -91,6 +91,7 @@ func (c *sharedCodes) number(r *run, p *pass, segments []*sealed, of column) err
 // openCodes finds the numbers of texts, where groups are told by codes of one column.
 func (c *counter) openCodes(r *run, p *pass, segments []*sealed) (err error) {
 	if !c.groups.byTouches() {
+		c.groups.values[0].index() // from now on, byNumber knows what comes again
 		c.codes, err = r.sharedCodesOf(p, segments, c.groups.columns[0].coded)
 	}
 	return err
@@ -102,16 +103,42 @@ func (c *counter) groupOfCode(place int, s *sealed, code uint32) (uint32, error)
 	if c.codes == nil {
 		return c.groups.numberOfCode(s, code)
 	}
-	if c.byNumber == nil {
-		c.byNumber = make([]uint32, c.codes.count)
-	}
+	c.rememberNumbers()
 	slot := &c.byNumber[c.codes.numbers[place][code]]
 	if *slot == 0 {
 		text, err := s.column(c.groups.columns[0].coded).dict.At(code)
 		if err != nil {
 			return 0, err
 		}
-		*slot = c.groups.numberOfText(text) + 1 // nobody asks for the text of this code again
+		*slot = c.groups.numberOnce(text) + 1
 	}
 	return *slot - 1, nil
+}
+
+func (c *counter) rememberNumbers() {
+	if c.byNumber == nil {
+		c.byNumber = make([]uint32, c.codes.count)
+	}
+}
+
+// joinCodes numbers the groups that a helper met by codes. It returns our numbers by its own; those that it began with
+// are the same.
+func (c *counter) joinCodes(o *counter) []uint32 {
+	c.rememberNumbers()
+	texts := o.groups.values[0].list
+	numbers := make([]uint32, len(texts))
+	for own := range numbers {
+		numbers[own] = uint32(own)
+	}
+	for number, own := range o.byNumber {
+		if own == 0 {
+			continue
+		}
+		slot := &c.byNumber[number]
+		if *slot == 0 {
+			*slot = c.groups.numberOnce(texts[own-1]) + 1
+		}
+		numbers[own-1] = *slot - 1
+	}
+	return numbers
 }

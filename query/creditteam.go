@@ -125,18 +125,35 @@ func (b *ledger) join(o *ledger, numbers []uint32) {
 	b.missing += o.missing
 	b.attributed.join(&o.attributed)
 	b.unattributed.join(&o.unattributed)
+	dens := make([]uint32, len(o.dens.list))
+	for number, den := range o.dens.list {
+		dens[number] = b.dens.number(den)
+	}
 	for i := range o.cells {
-		o.cells[i].each(func(group, den uint32, c *cell) {
-			to := b.cells[i].of(numbers[group], b.dens.number(o.dens.list[den]))
-			to.conversions.addBig(c.conversions.whole())
-			to.value.add(&c.value, bigOne)
-		})
+		b.cells[i].join(o.cells[i], numbers, dens)
+	}
+	if b.lengths != nil {
+		b.lengths.join(o.lengths, numbers, dens)
 	}
 	for group := range o.shares {
 		if own := &o.shares[group]; *own != (shareCell{}) {
 			at(&b.shares, numbers[group]).join(own)
 		}
 	}
+}
+
+// join adds the cells of a helper; numbers are those of its groups and denominators here. Sums stay in machine words where
+// they fit: what is made of them later takes less so.
+func (t *cellTable) join(o *cellTable, groups, dens []uint32) {
+	o.each(func(group, den uint32, c *cell) {
+		to := t.of(groups[group], dens[den])
+		if n, small := c.conversions.small(); small {
+			to.conversions.add(n)
+		} else {
+			to.conversions.addBig(c.conversions.whole())
+		}
+		to.value.addTimes(&c.value, 1)
+	})
 }
 
 func (w *worth) join(o *worth) {

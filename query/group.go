@@ -8,7 +8,7 @@ import (
 
 // numbering gives dense numbers, from 0 on, to what it meets.
 type numbering[K comparable] struct {
-	of   map[K]uint32
+	of   map[K]uint32 // it may lack the last of the list: see once
 	list []K
 }
 
@@ -17,6 +17,9 @@ func newNumbering[K comparable]() *numbering[K] {
 }
 
 func (n *numbering[K]) number(k K) uint32 {
+	if len(n.of) < len(n.list) {
+		n.index()
+	}
 	id, ok := n.of[k]
 	if !ok {
 		id = uint32(len(n.list))
@@ -24,6 +27,27 @@ func (n *numbering[K]) number(k K) uint32 {
 		n.list = append(n.list, k)
 	}
 	return id
+}
+
+// once is number for what comes here once at most since index was called. It takes half the time, as long as nobody asks
+// for numbers otherwise.
+func (n *numbering[K]) once(k K) uint32 {
+	if id, ok := n.of[k]; ok {
+		return id
+	}
+	n.list = append(n.list, k)
+	return uint32(len(n.list) - 1)
+}
+
+// index sees to it that all of the list is looked up.
+func (n *numbering[K]) index() {
+	if len(n.of) == len(n.list) {
+		return
+	}
+	n.of = make(map[K]uint32, len(n.list))
+	for id, k := range n.list {
+		n.of[k] = uint32(id)
+	}
 }
 
 // pair is two dense numbers in one: maps of it are smaller and faster than maps of structs.
@@ -142,9 +166,12 @@ func (g *groups) numberOfCode(s *sealed, code uint32) (uint32, error) {
 	return id, err
 }
 
-// numberOfText returns the group of a text of the one column that there is, which must hold the values themselves.
-func (g *groups) numberOfText(text string) uint32 {
-	id := g.enter(0, text)
+// numberOnce returns the group of a text of the one column that there is, which must hold the values themselves. Whoever
+// asks for one again knows its number.
+func (g *groups) numberOnce(text string) uint32 {
+	known := len(g.values[0].list)
+	id := g.values[0].once(text)
+	g.weigh(0, known)
 	g.met = max(g.met, int(id)+1)
 	return id
 }
@@ -178,10 +205,15 @@ func (g *groups) enter(i int, value string) uint32 {
 	values := g.values[i]
 	known := len(values.list)
 	number := values.number(value)
-	if len(values.list) > known {
-		g.heavy += len(value) / wideWeight
-	}
+	g.weigh(i, known)
 	return number
+}
+
+// weigh notes what a value of a column weighs, if there is one more than were known.
+func (g *groups) weigh(i, known int) {
+	if list := g.values[i].list; len(list) > known {
+		g.heavy += len(list[known]) / wideWeight
+	}
 }
 
 func (g *groups) size() int {

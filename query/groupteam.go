@@ -10,6 +10,7 @@ import (
 // forHelper returns a numbering in which what is numbered so far has the same numbers. Readers of columns may
 // remember what they have read last, so the helper has its own.
 func (n *numbering[K]) forHelper() *numbering[K] {
+	n.index()
 	return &numbering[K]{of: maps.Clone(n.of), list: slices.Clone(n.list)}
 }
 
@@ -41,6 +42,10 @@ func (g *groups) join(o *groups) []uint32 {
 	for i, values := range o.values {
 		own := make([]uint32, len(values.list))
 		for number, value := range values.list {
+			if ours := g.values[i].list; number < len(ours) && ours[number] == value { // it began with that
+				own[number] = uint32(number)
+				continue
+			}
 			own[number] = g.enter(i, value)
 		}
 		if i == 0 {

@@ -87,9 +87,9 @@ func TestFilteredQuestionsAnswerTheSameAgain(t *testing.T) {
 			} {
 				for _, question := range []string{
 					"metric=uniques", "metric=uniques&interval=day", "interval=day", "", "metric=uniques&group_by=path", "metric=uniques&group_by=source", "group_by=country&include_bots=true",
-					"metric=uniques&include_bots=true", "metric=uniques&event=$pageview",
+					"metric=uniques&include_bots=true", "metric=uniques&event=$pageview", "metric=uniques&group_by=path&compare=previous_period",
 				} {
-					for _, days := range []string{"from=2026-01-01&to=2027-01-01", "from=2026-03-02&to=2026-03-05"} {
+					for _, days := range []string{"from=2026-01-01&to=2027-01-01", "from=2026-03-31&to=2026-04-03"} {
 						sameAgain(t, source, "stats?"+days+"&"+question+"&filters="+filters, memo, seed, name)
 					}
 				}

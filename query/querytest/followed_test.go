@@ -1,0 +1,80 @@
+package querytest
+
+import (
+	"testing"
+	"time"
+
+	"millimetric/index/event"
+	"millimetric/query"
+)
+
+// placed are events of one visitor, each in the segment that its number names.
+type placed struct {
+	minute  int
+	seq     event.Seq
+	name    string
+	segment int
+	address bool
+}
+
+// TestAVisitorIsFollowedThroughSegmentsInTheOrderOfHisEvents puts histories to both twins in which the order of segments,
+// or what can be left out between two events, could be taken for more than it is.
+func TestAVisitorIsFollowedThroughSegmentsInTheOrderOfHisEvents(t *testing.T) {
+	const byTouch = "funnel?step=view&step=buy&step=pay&breakdown=first_touch.source&from=2026-03-01&to=2026-03-02"
+	for what, events := range map[string][]placed{
+		"a moment in two segments, the later event in the earlier one": {
+			{0, 1, "other", 0, false}, {60, 3, "buy", 0, false}, {60, 2, "view", 1, false}, {61, 4, "pay", 1, false},
+		},
+		"a moment in two segments, in their order": {
+			{0, 1, "view", 0, false}, {60, 2, "buy", 0, false}, {60, 3, "view", 1, false}, {61, 4, "pay", 1, false},
+		},
+		"segments that overlap": {
+			{0, 1, "view", 0, true}, {9, 4, "pay", 0, false}, {3, 2, "buy", 1, false}, {12, 3, "view", 1, true},
+		},
+		"a touch after the first of two beginnings": {
+			{0, 1, "view", 0, false}, {1, 2, "view", 0, true}, {2, 3, "pay", 0, false},
+		},
+		"a touch after the first of two beginnings, in another segment": {
+			{0, 1, "view", 0, false}, {1, 2, "view", 1, true}, {2, 3, "pay", 1, false},
+		},
+		"a touch at the moment of the beginning, and before it": {
+			{0, 1, "other", 0, true}, {0, 2, "view", 0, false}, {2, 3, "buy", 0, false},
+		},
+		"a touch at the moment of the beginning, and after it": {
+			{0, 1, "view", 0, false}, {0, 2, "other", 0, true}, {2, 3, "buy", 0, false},
+		},
+		"a beginning between two events that could go on": {
+			{0, 1, "view", 0, true}, {1, 2, "buy", 0, false}, {2, 3, "view", 0, true}, {3, 4, "view", 0, true},
+			{4, 5, "buy", 1, false}, {5, 6, "pay", 1, false},
+		},
+	} {
+		model := Model{Walk: NewWalk()}
+		for _, p := range events {
+			model.Events = append(model.Events, p.event())
+		}
+		source := &Sealed{Slice: model.Events, Least: event.TimeMin, ordinals: ordinalsOf(model.Events), last: Slice(model.Events).AsOf()}
+		source.cut(0, func(i int) int { return events[i].segment })
+		q, err := parse(byTouch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Settings().Explain = false // the model has no costs
+		want := model.Answer(q)
+		q.Settings().Memo = query.NewMemo(1 << 20)
+		if got, err := query.Run(t.Context(), source, q); err != nil || string(got.AppendJSON(nil)) != want {
+			t.Errorf("%s: %s (%v)\nmodel: %s", what, got.AppendJSON(nil), err, want)
+		}
+	}
+}
+
+func (p *placed) event() event.Event {
+	const start = event.Time(1772323200_000) // 2026-03-01
+	e := event.Event{
+		Time: start + event.Time(p.minute)*event.Time(time.Minute.Milliseconds()), Seq: p.seq, Name: p.name,
+		AnonymousID: "ann", SessionID: "s", Properties: "{}", Source: "direct", Medium: "direct",
+	}
+	if p.address {
+		e.URL, e.Path, e.Source, e.Medium = "https://example.com/", "/", "google", "organic"
+	}
+	return e
+}
