@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -344,6 +345,62 @@ func TestAnErasureThatWasCutComesToItsEnd(t *testing.T) {
 			t.Errorf("%s: %+v, %v", how, done, err)
 		}
 		mustClose(t, c.e)
+	}
+}
+
+// Where a start can't hide who is in the ledger, as a piece of a segment can't be read, that project breaks, so that it
+// shows nobody; all others go on.
+func TestAStartThatCannotHideSomebodyBreaksHisProjectOnly(t *testing.T) {
+	s := newShelf(t, Options{SealRows: 1 << 20})
+	e := opened(t, s.opt)
+	s.fill(e, 1, 2, 60)
+	if err := e.Compact(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	key, err := e.ledgerKey(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := s.want[1][0].AnonymousID
+	p := e.known(1)
+	p.erasing.Lock() // else the merger would hide him before the crash
+	x := &Erasure{Receipt: newReceipt().String(), Project: 1, Requested: 1}
+	receipt, err := hex.DecodeString(x.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := ledger.Entry{Project: 1, Kind: ledger.KindVisitor, Who: key.Hash(ledger.KindVisitor, gone), Receipt: ledger.Receipt(receipt)}
+	if err := e.enterLedger(p, x, entry); err != nil {
+		t.Fatal(err)
+	}
+	crashed := s.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+	p.erasing.Unlock()
+	var pieces [][]byte
+	err = walk(e.db, binaryPrefix(prefixPiece, 1), func(key, _ []byte) error {
+		pieces = append(pieces, bytes.Clone(key))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClose(t, e)
+	s.fs = crashed
+	s.want[1] = slices.DeleteFunc(s.want[1], func(ev event.Event) bool { return ev.AnonymousID == gone })
+	broken := 0
+	for _, piece := range pieces {
+		own := s.copied()
+		own.swap(piece, []byte("what a piece isn't, and long enough"))
+		e := opened(t, own.opt)
+		if !own.answers(e, 1) {
+			broken++
+		}
+		if !own.answers(e, 2) {
+			t.Errorf("project 2 doesn't answer where piece %x can't be read", piece)
+		}
+		mustClose(t, e)
+	}
+	if broken == 0 {
+		t.Errorf("none of %d pieces mattered", len(pieces))
 	}
 }
 

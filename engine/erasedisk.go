@@ -220,6 +220,9 @@ func (e *Engine) endErasures(pass *pass) (left int, err error) {
 	e.erasing.done(pass.all)
 	for i := range pass.all {
 		x := &pass.all[i]
+		if x.lost {
+			continue // of how many events, nobody can say any more
+		}
 		e.opt.Notify(Erased{Project: x.Project, Receipt: x.Receipt, Events: x.Events, Took: time.Duration(x.Gone-x.Requested) * time.Millisecond})
 	}
 	return 0, nil

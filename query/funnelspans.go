@@ -47,7 +47,7 @@ func (f *funnelResult) reckonSpans(r *run, all *crowd, some []*crowd) error {
 		var room []int64 // that is used again for each pair
 		return func(i int) error {
 			room = f.reckonPair(room, pairs[i], all, some, whose)
-			return worker.overBudget(0)
+			return worker.overBudget(cap(room))
 		}
 	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -45,7 +44,7 @@ func stopDaemon(t *testing.T, d *daemon) {
 	}
 }
 
-// rotten copies the folder and turns a bit of a record in it.
+// rotten copies the folder and turns a bit of a record in it, in each table that has it.
 func (w *twoSites) rotten(kind, id string) (dir string) {
 	w.t.Helper()
 	dir = filepath.Join(w.t.TempDir(), "data")
@@ -63,6 +62,7 @@ func (w *twoSites) rotten(kind, id string) (dir string) {
 	stored := bytes.Clone(value)
 	_, _ = closer.Close(), db.Close()
 	names, _ := filepath.Glob(filepath.Join(dir, storeName, "*.sst"))
+	found := false
 	for _, name := range names {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -73,11 +73,13 @@ func (w *twoSites) rotten(kind, id string) (dir string) {
 			if err := os.WriteFile(name, text, 0o600); err != nil {
 				w.t.Fatal(err)
 			}
-			return dir
+			found = true
 		}
 	}
-	w.t.Fatalf("%s %s is in no table", kind, id)
-	return ""
+	if !found {
+		w.t.Fatalf("%s %s is in no table", kind, id)
+	}
+	return dir
 }
 
 // nothing is Pebble's log.
@@ -90,29 +92,16 @@ func (nothing) Fatalf(string, ...any) {}
 // says returns the status of an answer, and the code of its error.
 func (d *daemon) says(t *testing.T, method, path, key, body string) (status int, code string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, d.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header = bearer(key)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	status, text := fetch(t, method, d.url+path, key, body)
 	var answer struct {
 		Error   string   `json:"error"`
 		Damaged []string `json:"damaged"`
 	}
-	_ = json.Unmarshal(text, &answer)
+	_ = json.Unmarshal([]byte(text), &answer) // what isn't JSON has neither
 	if answer.Error == "" {
 		answer.Error = strings.Join(answer.Damaged, " ")
 	}
-	return res.StatusCode, answer.Error
+	return status, answer.Error
 }
 
 // Each kind of record that a start reads: what can't be read is named, and all else goes on.
