@@ -1,6 +1,10 @@
 package query
 
-import "millimetric/index/event"
+import (
+	"slices"
+
+	"millimetric/index/event"
+)
 
 // actors gives numbers to those who act. Those of visitors are their ordinals, which are dense in the
 // whole project; the others are dense in the question.
@@ -101,6 +105,16 @@ func (a *actors) person(e *scanRow) uint32 {
 	}
 	a.personOf[e.visitor] = number
 	return number
+}
+
+// counted are the filters of the events that count at all: an event of nobody doesn't, whatever is
+// counted of it, so that what is counted of events adds up with what is said of actors.
+func (c *Common) counted() []Filter {
+	if c.Actor != ActorUser {
+		return c.Filters
+	}
+	hasUser := Filter{Column: event.ColumnUserID, Op: OpExists, Values: []Literal{{Kind: LiteralBool, Text: "true"}}}
+	return append(slices.Clone(c.Filters), hasUser)
 }
 
 func (a *actors) size() int {

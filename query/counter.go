@@ -94,7 +94,7 @@ func (c *counter) count(r *run, from, to event.Time, matches []Match, size func(
 // pass is a pass over events that meet the conditions of the question.
 func (c *counter) pass(r *run, matches []Match) *pass {
 	return &pass{
-		wants: conditionsOf(matches, r.common.Filters),
+		wants: conditionsOf(matches, r.common.counted()),
 		visit: func(e *scanRow) {
 			if c.among == nil || c.among.has(e) {
 				r.cost.Matched++

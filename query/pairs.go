@@ -67,7 +67,7 @@ func (c *counter) openPairs(r *run, p *pass, matches []Match, segments []*sealed
 		if worker != r {
 			own = c.forHelper()
 			helpers = append(helpers, own)
-			ownPass = &pass{from: p.from, to: p.to, wants: conditionsOf(matches, r.common.Filters), size: own.helperSize}
+			ownPass = &pass{from: p.from, to: p.to, wants: conditionsOf(matches, r.common.counted()), size: own.helperSize}
 		}
 		return func(i int) (err error) {
 			by[i] = own

@@ -102,7 +102,7 @@ func commonParams() []Param {
 	return []Param{
 		{Name: "tz", Kind: KindZone, Help: "time zone of the range and of intervals, such as Europe/Berlin (default: the project's, or UTC)"},
 		{Name: "filters", Kind: KindFilters, Help: "list of filters that must all hold"},
-		{Name: "actor", Kind: KindWord, Words: actors, Default: actors[0], Help: "who is counted"},
+		{Name: "actor", Kind: KindWord, Words: actors, Default: actors[0], Help: "who is counted; of users, events without a user_id are left out"},
 		{Name: "as_of", Kind: KindPosition, Help: "answer as of this position, as an earlier answer gave it"},
 		{Name: "include_bots", Kind: KindFlag, Default: "false", Help: "count bots too"},
 		{Name: "explain", Kind: KindFlag, Default: "false", Help: "also tell the settings used and what the answer cost"},

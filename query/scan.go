@@ -40,7 +40,7 @@ func (r *run) scan(matches []Match, size func() int, visit func(*scanRow)) error
 
 // scanRange visits the events of another range by the same rules.
 func (r *run) scanRange(from, to event.Time, matches []Match, size func() int, visit func(*scanRow)) error {
-	return r.each(&pass{from: from, to: to, wants: conditionsOf(matches, r.common.Filters), size: size, visit: func(e *scanRow) {
+	return r.each(&pass{from: from, to: to, wants: conditionsOf(matches, r.common.counted()), size: size, visit: func(e *scanRow) {
 		r.cost.Matched++
 		visit(e)
 	}})

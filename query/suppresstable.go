@@ -148,6 +148,7 @@ func (t *tabled) bucketBefore(previous Value, keys []string) []string {
 // visitorsOf makes of a question about events one about their visitors.
 func visitorsOf(common *Common, matches []Match, groupBy []event.Column, interval Interval) *Stats {
 	q := &Stats{Common: *common, Matches: matches, Metric: MetricUniques, GroupBy: groupBy, Interval: interval, Limit: limitless}
+	q.Filters = common.counted() // those of the actor that is asked about, whom the question's own forgets
 	q.Actor, q.Explain = ActorVisitor, false
 	return q
 }

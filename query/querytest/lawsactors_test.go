@@ -77,6 +77,41 @@ func TestFunnelsNeverGrowAndTheirGroupsAddUp(t *testing.T) {
 	}
 }
 
+// Whoever acts, credit and what has none add up to what stats say of the same events.
+func TestConversionsAddUpToStatsOfTheSameActor(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	events := eventtest.New(seed, 300, 60_000).Events(10_000)
+	for i := range events {
+		events[i].Seq = event.Seq(i + 1)
+	}
+	source := stored(t, seed, events)
+	ask := func(question string, into any) {
+		t.Helper()
+		q, err := parse(question + "&from=2026-03-20&to=2026-04-20")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(answer(source, q)), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := map[int]bool{}
+	for _, actor := range []string{"visitor", "user", "person", "session"} {
+		var credit struct{ Totals struct{ Conversions int } }
+		ask("attribution?conversion=purchase&actor="+actor, &credit)
+		var counted struct{ Rows []struct{ Value int } }
+		ask("stats?event=purchase&actor="+actor, &counted)
+		if n := counted.Rows[0].Value; n != credit.Totals.Conversions || n == 0 {
+			t.Errorf("seed %d: of %ss %d purchases count and %d are conversions", seed, actor, n, credit.Totals.Conversions)
+		}
+		seen[credit.Totals.Conversions] = true
+	}
+	if len(seen) < 2 {
+		t.Errorf("seed %d: everybody is a user", seed)
+	}
+}
+
 func TestQuestionsAboutActorsKeepTheirBudgets(t *testing.T) {
 	var events []event.Event
 	for day := range 5000 {

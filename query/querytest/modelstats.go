@@ -63,12 +63,14 @@ func cut(c *query.Common, asOf event.Seq, end, groups int, other string) string 
 
 // measurable returns the events that count for the metric.
 func (m Model) measurable(q *query.Stats, events []event.Event) []event.Event {
-	return slices.DeleteFunc(events, func(e event.Event) bool {
-		if q.Metric == query.MetricUniques {
-			return m.actor(q.Actor, e) == ""
-		}
+	return slices.DeleteFunc(m.ofActors(q.Actor, events), func(e event.Event) bool {
 		return q.Property != "" && numberIn(e, q.Property) == nil
 	})
+}
+
+// ofActors returns the events that are some actor's: those without one are left out.
+func (m Model) ofActors(kind query.Actor, events []event.Event) []event.Event {
+	return slices.DeleteFunc(events, func(e event.Event) bool { return m.actor(kind, e) == "" })
 }
 
 // numberIn returns the number that a property of an event is, nil where it is none, or too large or
@@ -293,11 +295,11 @@ func (m Model) sources(q *query.Sources, asOf event.Seq) string {
 	if q.Breakdown == "source" {
 		columns = columns[:1]
 	}
-	now := m.chosen(&q.Common, nil)
+	now := m.ofActors(q.Actor, m.chosen(&q.Common, nil))
 	var before []event.Event
 	if q.Compare {
 		from, to := m.previous(&q.Common)
-		before = m.between(&q.Common, nil, from, to)
+		before = m.ofActors(q.Actor, m.between(&q.Common, nil, from, to))
 	}
 	groups := groupsOf(columns, now, before)
 	sort.SliceStable(groups, func(i, j int) bool {
