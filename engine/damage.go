@@ -44,6 +44,7 @@ const rottenMax = 1000
 
 // tableDamaged takes a report of Pebble's, which may hold locks of its own.
 func (e *Engine) tableDamaged(info pebble.DataCorruptionInfo) {
+	e.bad.note(info, e.opt.Now())
 	e.rotten.mu.Lock()
 	known := e.rotten.tables[info.Path]
 	if !known && len(e.rotten.tables) < rottenMax {

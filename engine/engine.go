@@ -24,7 +24,7 @@
 // there. The same holds for a commit that is stuck for long.
 //
 // Locks are taken in this order: purging, a project's erasing, merging, sealing, a project's upkeep, trimming, the gate or a project's ordinals, a
-// project's mu; mu of the queue, deadMu, spaceMu, that of rotten and those of memory are taken last. The
+// project's mu; mu of the queue, deadMu, spaceMu, those of rotten, bad and memory are taken last. The
 // gathering goroutine takes none of the first four.
 package engine
 
@@ -103,6 +103,7 @@ type Engine struct {
 	gaps   []gap // see missing; it doesn't change after Open
 	lost   lostRecords
 	rotten rotten
+	bad    badBlocks
 	rest   atomic.Int32 // see restAfterDamage
 	wanted atomic.Int32 // compactions that somebody waits for
 

@@ -46,7 +46,8 @@ func (f *failures) newest() (last error, wait time.Duration) {
 	return f.last, f.wait
 }
 
-// paced is a file system on which Pebble's tables are not begun again at once after failures.
+// paced is a file system on which Pebble's tables are not begun again at once after failures, nor damaged blocks of
+// them read again.
 type paced struct {
 	vfs.FS
 	e *Engine

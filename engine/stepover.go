@@ -21,7 +21,9 @@ import (
 //  4. Where several blocks that follow each other are damaged, only the last of their keys can be found. Then
 //     nobody can say what lies before it, and all keys between are held to be lost. That it is one block shows
 //     in the bytes that the index says lie there.
-//  5. Pebble reads the block behind the last key of a span before it sees that this is beyond. So where the
+//  5. A table that can't be opened fails for all keys up to its end. Where what it deleted lies last in it, that end
+//     is a key which it doesn't hold.
+//  6. Pebble reads the block behind the last key of a span before it sees that this is beyond. So where the
 //     damaged key lies beyond, and is one alone, the span has lost nothing.
 
 // lostSpan takes keys that can't be read, both ends included, and says why.
@@ -53,10 +55,9 @@ func (e *Engine) walkOver(bounds *pebble.IterOptions, visit func(key, value []by
 		if last != nil {
 			from = append(last, 0)
 		}
-		if last, err = e.stepOverDamage(from, left.UpperBound, err, visit, lost); err != nil {
+		if left.LowerBound, err = e.stepOverDamage(from, left.UpperBound, err, visit, lost); err != nil {
 			return err
 		}
-		left.LowerBound = append(last, 0)
 	}
 	return nil
 }
@@ -64,31 +65,31 @@ func (e *Engine) walkOver(bounds *pebble.IterOptions, visit func(key, value []by
 // visitError is one of who visits, which is not the walk's.
 type visitError struct{ error }
 
-// stepOverDamage tells what is lost of a span from a key on, and returns the last key of what can't be read.
-func (e *Engine) stepOverDamage(from, end []byte, cause error, visit func(key, value []byte) error, lost lostSpan) (last []byte, err error) {
-	last, err = e.endOfDamage(from)
+// stepOverDamage tells what is lost of a span from a key on, and returns the key behind what can't be read.
+func (e *Engine) stepOverDamage(from, end []byte, cause error, visit func(key, value []byte) error, lost lostSpan) (next []byte, err error) {
+	last, next, err := e.endOfDamage(from)
 	if err != nil {
 		return nil, err
 	}
 	alone, beyond := e.inOneBlock(from, last), bytes.Compare(last, end) >= 0
 	if alone && beyond {
-		return last, nil
+		return next, nil
 	}
 	if beyond {
-		return last, lost(from, end, cause)
+		return next, lost(from, end, cause)
 	}
 	value, closer, err := e.db.Get(last)
 	if errors.Is(err, pebble.ErrNotFound) || pebble.IsCorruptionError(err) {
-		return last, lost(from, last, cause)
+		return next, lost(from, last, cause)
 	}
 	if err != nil {
-		return last, storeError("read store", err)
+		return next, storeError("read store", err)
 	}
 	defer func() { err = errors.Join(err, closer.Close()) }()
 	if err := visit(last, value); err != nil || alone {
-		return last, err
+		return next, err
 	}
-	return last, lost(from, last, cause)
+	return next, lost(from, last, cause)
 }
 
 // inOneBlock reports whether what lies between two keys lies in one block of each table that has some of it.
@@ -106,8 +107,9 @@ func (e *Engine) inOneBlock(from, last []byte) bool {
 // of bytes.
 const storeKeyMax = 1 << 10
 
-// endOfDamage finds the last key of the blocks that can't be read, of which from lies in the first.
-func (e *Engine) endOfDamage(from []byte) (last []byte, err error) {
+// endOfDamage finds the last key of the blocks that can't be read, of which from lies in the first, and the one
+// behind it.
+func (e *Engine) endOfDamage(from []byte) (last, next []byte, err error) {
 	fails := func(key []byte) bool {
 		// An iterator that has failed once may remember where.
 		it, failed := e.db.NewIter(nil)
@@ -118,6 +120,16 @@ func (e *Engine) endOfDamage(from []byte) (last []byte, err error) {
 		it.SeekGE(key)
 		return it.Close() != nil
 	}
+	if last, next = lastThatFails(from, fails); err == nil && next == nil {
+		err = damagedValue(from, errors.New("the end of what can't be read isn't found"))
+	}
+	return last, next, err
+}
+
+// lastThatFails finds the last key for which the look-up fails, as it does for from, and the key behind it. There
+// may be no last one: a table that can't be opened ends before a key that it hasn't. Then what is returned
+// as the last one is behind all keys that the table has. It returns nothing where there is no end.
+func lastThatFails(from []byte, fails func([]byte) bool) (last, next []byte) {
 	low, behind := nearestBehind(from, fails)
 	reaches := func(key []byte) bool {
 		return bytes.Compare(key, low) <= 0 || (behind == nil || bytes.Compare(key, behind) < 0) && fails(key)
@@ -125,17 +137,39 @@ func (e *Engine) endOfDamage(from []byte) (last []byte, err error) {
 	for len(last) < storeKeyMax {
 		// One byte after another: to halve their range could lead to another damaged block.
 		b := 0
-		for last = append(last, 0); b < 256 && err == nil; b++ {
+		for last = append(last, 0); b < 256; b++ {
 			if last[len(last)-1] = byte(b); !reaches(last) {
 				break
 			}
 		}
-		if b == 0 || err != nil {
-			return last[:len(last)-1], err
+		if b == 0 {
+			return last[:len(last)-1], last
 		}
 		last[len(last)-1] = byte(b - 1)
+		if b < 256 {
+			continue // a later byte is the last that fails
+		}
+		if all := append(bytes.Clone(last), farther...); reaches(all) {
+			return all, keyBehind(last)
+		}
 	}
-	return nil, damagedValue(from, errors.New("the end of what can't be read isn't found"))
+	return nil, nil
+}
+
+// farther makes of the beginning of keys one behind all of them.
+var farther = bytes.Repeat([]byte{0xff}, 16)
+
+// keyBehind is the first key behind all that begin with a prefix, or the prefix with all that may follow it where
+// there is none.
+func keyBehind(prefix []byte) []byte {
+	for n := len(prefix); n > 0; n-- {
+		if prefix[n-1] < 0xff {
+			next := bytes.Clone(prefix[:n])
+			next[n-1]++
+			return next
+		}
+	}
+	return append(bytes.Clone(prefix), farther...)
 }
 
 // nearestBehind finds a key behind from for which the look-up works, nil where there is none, and the last

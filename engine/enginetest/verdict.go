@@ -34,7 +34,7 @@ const (
 
 // keptHang is how long a damaged store may take until it hangs. Pebble looks for a single bit that
 // explains a wrong checksum, by one checksum of the block for each bit of its first 40 KiB: seconds for
-// each look at a block of some size, and more where other tests run beside.
+// each block of some size, and more where other tests run beside.
 const keptHang = 2 * time.Minute
 
 func (k *kept) judge(disk *vfs.MemFS) verdict {
