@@ -155,7 +155,8 @@ func (s *swept) sendOne(e *engine.Engine, r planned) bool {
 		failed := s.disk.syncFailed()
 		err := e.Append(context.Background(), r.project, append([]event.Event{}, r.events...))
 		if err == nil {
-			if failed && !s.Swallow {
+			// What is only repeated is durable already, and may be acknowledged until the process ends.
+			if failed && !s.Swallow && len(r.kept) > 0 {
 				s.say(sayLied, "")
 			}
 			return true
