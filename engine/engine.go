@@ -24,7 +24,7 @@
 // there. The same holds for a commit that is stuck for long.
 //
 // Locks are taken in this order: purging, a project's erasing, merging, sealing, a project's upkeep, trimming, the gate or a project's ordinals, a
-// project's mu; mu of the queue, deadMu, spaceMu, those of rotten, bad and memory are taken last. The
+// project's mu; cleaning, mu of the queue, deadMu, spaceMu, those of rotten, bad and memory are taken last. The
 // gathering goroutine takes none of the first four.
 package engine
 
@@ -97,6 +97,7 @@ type Engine struct {
 	trimming       sync.Mutex    // one trim of the log at a time
 	spaceMu        sync.Mutex    // one look at free space at a time, so that notices come in order
 	looked         atomic.Int64  // when events were last taken on a look at free space, in ns
+	cleaning       sync.Mutex    // held while what is dead is deleted
 	deadMu         sync.Mutex    // guards dead
 	dead           []thing       // to be deleted
 

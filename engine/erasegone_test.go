@@ -288,3 +288,24 @@ func TestALongerWindowHoldsForWhatIsBeingWrittenAnew(t *testing.T) {
 	c.e.setRetouch(c.e.projects[1], nil)
 	mustClose(t, c.e)
 }
+
+// What another one has taken from the list of what is to be deleted may not be deleted yet: an erasure that went on
+// would find it in the tables.
+func TestCleaningWaitsForWhoeverIsCleaning(t *testing.T) {
+	s := newShelf(t, Options{})
+	e := opened(t, s.opt)
+	defer mustClose(t, e)
+	e.cleaning.Lock()
+	cleaned := make(chan error, 1)
+	go func() { cleaned <- e.clean() }()
+	select {
+	case err := <-cleaned:
+		t.Errorf("it didn't wait: %v", err)
+		cleaned <- err
+	case <-time.After(50 * time.Millisecond):
+	}
+	e.cleaning.Unlock()
+	if err := <-cleaned; err != nil {
+		t.Error(err)
+	}
+}

@@ -56,10 +56,9 @@ func (s *Snapshot) Release() {
 		return
 	}
 	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
 	s.sealed.readers--
-	dead := s.p.retire()
-	s.p.mu.Unlock()
-	s.e.bury(dead)
+	s.e.bury(s.p.retire()) // before anybody sees that nobody reads: an erasure that does deletes what is buried
 }
 
 // AsOf returns the position of the last event.

@@ -327,13 +327,20 @@ func (e *Engine) bury(dead []thing) {
 	}
 }
 
-// clean deletes what is buried.
+// clean deletes what is buried. Once it returns, all that was buried before is deleted, by whomever: who erases
+// has to know.
 func (e *Engine) clean() error {
+	e.cleaning.Lock()
+	defer e.cleaning.Unlock()
 	e.deadMu.Lock()
 	dead := e.dead
 	e.dead = nil
 	e.deadMu.Unlock()
-	return e.forget(dead)
+	err := e.forget(dead)
+	if err != nil {
+		e.bury(dead)
+	}
+	return err
 }
 
 // tidy is the merger's work.
