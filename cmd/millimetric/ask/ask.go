@@ -53,6 +53,8 @@ type question struct {
 	measure string
 	// nested says that the objects in rows are columns of their own.
 	nested bool
+	// none is what stands in the place of a table without rows, where that doesn't mean that there are no events.
+	none string
 	// notes are members beside the rows that are always printed.
 	notes []string
 	// terse says that the answer tells of groups that were cut only where it is explained: what is printed
@@ -101,6 +103,7 @@ var questions = []question{
 			"  millimetric attribution --conversion '{\"event\":\"signup\",\"filters\":[{\"field\":\"properties.plan\",\"op\":\"eq\",\"value\":\"pro\"}]}' --models data_driven",
 		measure: ".conversions",
 		nested:  true,
+		none:    "no touches",
 		notes:   []string{"totals", "unattributed", "other", "groups_total"},
 	},
 	{

@@ -2,6 +2,7 @@ package ask
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -95,7 +96,7 @@ func (q question) table(list member, asked url.Values, as look, width int, termi
 		return "", err
 	}
 	if len(rows) == 0 && list.name == "rows" {
-		return "no events\n", nil
+		return cmp.Or(q.none, "no events") + "\n", nil
 	}
 	if len(rows) == 0 {
 		return "", nil
