@@ -143,7 +143,7 @@ func (f *funnelResult) join(o *funnelResult) {
 		l.who = f.see.who.number(pair(f.see.names.number(o.see.names.list[visitor]), f.see.names.number(o.see.names.list[user])))
 		f.listed = append(f.listed, l)
 	}
-	f.taken += o.taken
+	f.bytes += o.bytes
 	for _, p := range o.parts() {
 		for i, group := range p.groups {
 			p.groups[i] = groups[group]

@@ -83,7 +83,7 @@ func coursedFunnel(r *rand.Rand, events []event.Event, steps string) string {
 		params.Set("from", min(a, b).Std().Format(time.RFC3339Nano))
 		params.Set("to", (max(a, b) + 1).Std().Format(time.RFC3339Nano))
 	}
-	params.Set("window", one(r, []string{"30m", "45m", "1h", "1d", "2w", "10m"}))
+	params.Set("window", one(r, []string{"30m", "45m", "1h", "1d", "2w", "120d", "10m"}))
 	if r.IntN(3) > 0 {
 		params.Set("breakdown", one(r, []string{"first_touch.source", "first_touch.medium", "first_touch.campaign"}))
 	}
