@@ -1,6 +1,10 @@
 package query
 
-import "slices"
+import (
+	"slices"
+
+	"millimetric/index/event"
+)
 
 // How visitors are followed whose courses are known.
 
@@ -16,39 +20,42 @@ func (w *trackWalk) followCourses(first uint32) {
 	if b == nil {
 		return
 	}
+	touches := w.touchesOf(first, &w.elsewhere)
 	from := 0
 	for k, visitor := range b.visitors {
 		to := int(b.ends[k] / 2)
-		switch {
-		case w.hits.met.has(uint32(visitor)):
-		case b.ends[k]%2 == 0:
-			w.followStraight(b, k, from, to)
-		default:
-			w.followCrooked(b, k, from, to)
+		if !w.hits.met.has(uint32(visitor)) {
+			begin, times := w.followCourse(b, k, from, to)
+			if len(touches) > 0 && touches[k] > 0 && !w.elsewhere.has(uint32(visitor)) {
+				w.result.enter(w.groupOfKind(touches[k]-1), times)
+			} else {
+				w.reach(uint32(visitor), &begin, times)
+			}
 		}
 		from = to
 	}
 	w.r.work += len(b.times) / rowsPerWork
 }
 
-// followStraight follows a visitor whose course is one attempt.
-func (w *trackWalk) followStraight(b *courseBlock, k, from, to int) {
+// followCourse follows a visitor through his course. What it returns holds until it is called again.
+func (w *trackWalk) followCourse(b *courseBlock, k, from, to int) (begin trackBegin, times []event.Time) {
+	if b.ends[k]%2 == 1 {
+		return w.followCrooked(b, k, from, to)
+	}
 	begun := b.timeAt(from)
-	trail := append(w.trail[:0], w.courses.time+begun)
+	w.trail = append(w.trail[:0], w.courses.time+begun)
 	for i := from + 1; i < to; i++ {
 		t := b.timeAt(i)
 		if int64(t-begun) > w.flow.window {
 			break
 		}
-		trail = append(trail, w.courses.time+t)
+		w.trail = append(w.trail, w.courses.time+t)
 	}
-	w.trail = trail
-	first := w.courseBegin(b, k, from)
-	w.reach(uint32(b.visitors[k]), &first, trail)
+	return w.courseBegin(b, k, from), w.trail
 }
 
-// followCrooked follows any other visitor.
-func (w *trackWalk) followCrooked(b *courseBlock, k, from, to int) {
+// followCrooked follows one whose course isn't one attempt.
+func (w *trackWalk) followCrooked(b *courseBlock, k, from, to int) (begin trackBegin, times []event.Time) {
 	f := w.path
 	f.clear()
 	f.begin(w.courseBegin(b, k, from))
@@ -60,7 +67,7 @@ func (w *trackWalk) followCrooked(b *courseBlock, k, from, to int) {
 			f.offer(e, &nameMark{steps: 1 << step})
 		}
 	}
-	w.reach(uint32(b.visitors[k]), &f.best.first, f.bestTimes())
+	return f.best.first, f.bestTimes()
 }
 
 // courseBegin is the first event of a course.

@@ -82,7 +82,7 @@ func (w *trackWalk) forHelper(r *run) *trackWalk {
 			own.beside = append(own.beside, theirs)
 		}
 	}
-	own.courses = w.courses
+	own.courses, own.touchKinds, own.noted = w.courses, w.touchKinds, w.noted
 	if w.starts != nil {
 		own.prepareStarts()
 		own.starts.takeOver(w.starts)

@@ -27,6 +27,7 @@ func (w *trackWalk) settleTouched(b *block) error {
 	if err := w.starts.walkOthers(w.touchPass, b.first); err != nil {
 		return err
 	}
+	w.noteTouches(b.first)
 	followed, coursed := w.reached[:w.byCourse], w.reached[w.byCourse:]
 	for at, word := range w.begun {
 		w.starts.fetch(at, word)

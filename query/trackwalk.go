@@ -55,6 +55,10 @@ type trackWalk struct {
 	near      uint32     // of no meaning, see fetch
 	places    []trackHit // of a visitor whose course is known
 	nextBlock int        // the first block of courses that wasn't walked yet
+
+	touchKinds [][]uint16  // of courseTouches; nil where these aren't known
+	noted      [][]uint16  // they are noted here, then, whoever walks the block
+	elsewhere  visitorBits // of the block: whom they aren't good for
 }
 
 // trackKind says what events of a name can do.
@@ -129,11 +133,16 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	if err := w.findFurther(); err != nil {
 		return true, err
 	}
+	w.openTouches()
 	own.visit = w.live
 	if err := f.r.eachLive(&own); err != nil {
 		return true, err
 	}
-	return true, w.divide()
+	if err := w.divide(); err != nil {
+		return true, err
+	}
+	w.keepTouches()
+	return true, nil
 }
 
 // openStarts prepares to look for first touches.

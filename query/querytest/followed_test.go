@@ -8,7 +8,7 @@ import (
 	"millimetric/query"
 )
 
-// placed are events of one visitor, each in the segment that its number names.
+// placed are events of one visitor, each in the segment that its number names; live where that is -1.
 type placed struct {
 	minute  int
 	seq     event.Seq
@@ -51,6 +51,9 @@ func TestAVisitorIsFollowedThroughSegmentsInTheOrderOfHisEvents(t *testing.T) {
 		},
 		"two beginnings at the moment of the touch, in segments that overlap": {
 			{0, 1, "view", 0, false}, {0, 3, "view", 1, true}, {0, 2, "view", 0, true}, {40, 4, "buy", 0, false}, {41, 5, "pay", 1, false},
+		},
+		"a live touch before the range": {
+			{-60, 4, "other", -1, true}, {0, 1, "view", 0, true}, {1, 2, "buy", 0, false}, {2, 3, "view", 0, true},
 		},
 		"a second attempt that is quicker": {
 			{0, 1, "view", 0, true}, {20, 2, "buy", 0, false}, {25, 3, "view", 0, false}, {26, 4, "buy", 0, false},
@@ -97,6 +100,9 @@ func (p *placed) event() event.Event {
 	}
 	if p.address {
 		e.URL, e.Path, e.Source, e.Medium = "https://example.com/", "/", "google", "organic"
+		if p.segment < 0 {
+			e.Source, e.SessionID = "bing", "t"
+		}
 	}
 	return e
 }
