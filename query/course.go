@@ -13,9 +13,8 @@ import (
 )
 
 // courses are, of the visitors of several segments, the events that decide how far each came through some steps, as if
-// these segments were one: whatever the window is, if it isn't very short, and wherever in the segments' time a question
-// looks for beginnings. Most visitors have two or three such events. The memo keeps them, for the steps that are asked
-// for again.
+// these segments were one: whatever the window is, if it isn't very short, in questions about the segments as a whole.
+// Most visitors have two or three such events. The memo keeps them, for steps that are asked for again.
 type courses struct {
 	segments []weak.Pointer[index.Segment] // by their first events
 	time     event.Time                    // of the first event, from which times count
@@ -45,8 +44,6 @@ const (
 	// courseWindow is the least window that courses are good for: an attempt that takes a step sooner takes it whatever
 	// the window is.
 	courseWindow = 30 * time.Minute
-	// courseShare is about how many bytes courses take for each row of the segments.
-	courseShare = 4
 )
 
 func (c *courses) bytes() int64 {
