@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strings"
 	"weak"
 
 	"millimetric/index"
@@ -14,14 +15,20 @@ type sharedCodes struct {
 	segments []weak.Pointer[index.Segment]
 	numbers  [][]uint32 // by segment, by code; nil before the second question
 	count    int        // of numbers
+	texts    []string   // by number; none where all together are too long
+	length   int        // of these
 }
 
 // sharedCodesMost is how many codes of all segments are numbered at most: four megabytes of the memo, and what takes
 // a tenth of a second. Columns of more have mostly texts that come in one segment.
 const sharedCodesMost = 1 << 20
 
+// sharedTextsMost is how long the texts may be that are kept beside: to take them from their segments again and again
+// takes longer than to number them.
+const sharedTextsMost = 4 << 20
+
 func (c *sharedCodes) bytes() int64 {
-	bytes := int64(8 * cap(c.segments))
+	bytes := int64(8*cap(c.segments)+16*cap(c.texts)) + int64(c.length)
 	for _, numbers := range c.numbers {
 		bytes += 24 + 4*int64(cap(numbers))
 	}
@@ -76,6 +83,7 @@ func (c *sharedCodes) number(r *run, p *pass, segments []*sealed, of column) err
 			if !known {
 				number = uint32(len(met))
 				met[text] = number
+				c.keep(text)
 			}
 			numbers[code] = number
 		}
@@ -84,8 +92,30 @@ func (c *sharedCodes) number(r *run, p *pass, segments []*sealed, of column) err
 			return err
 		}
 	}
-	c.count = len(met)
+	c.end(len(met))
 	return nil
+}
+
+// end is called once all texts are numbered.
+func (c *sharedCodes) end(count int) {
+	if c.count = count; len(c.texts) < count {
+		c.texts, c.length = nil, 0
+	}
+}
+
+// keep keeps the text of the next number, as long as all before are kept and there is room.
+func (c *sharedCodes) keep(text string) {
+	if c.length += len(text); c.length <= sharedTextsMost {
+		c.texts = append(c.texts, strings.Clone(text))
+	}
+}
+
+// textOf returns the text of a number, which is that of a code of a segment.
+func (c *sharedCodes) textOf(number uint32, dict *index.Dict, code uint32) (string, error) {
+	if len(c.texts) > 0 {
+		return c.texts[number], nil
+	}
+	return dict.At(code)
 }
 
 // openCodes finds the numbers of texts, where groups are told by codes of one column.
@@ -104,9 +134,10 @@ func (c *counter) groupOfCode(place int, s *sealed, code uint32) (uint32, error)
 		return c.groups.numberOfCode(s, code)
 	}
 	c.rememberNumbers()
-	slot := &c.byNumber[c.codes.numbers[place][code]]
+	number := c.codes.numbers[place][code]
+	slot := &c.byNumber[number]
 	if *slot == 0 {
-		text, err := s.column(c.groups.columns[0].coded).dict.At(code)
+		text, err := c.codes.textOf(number, s.column(c.groups.columns[0].coded).dict, code)
 		if err != nil {
 			return 0, err
 		}

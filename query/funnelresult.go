@@ -15,7 +15,7 @@ type funnelResult struct {
 	own    []*depthReached // by depth: the others; nil where there are none
 	others []*depthReached // that are full, or that helpers found
 	listed []listed
-	taken  int          // of all actors but those of depth 1, and one for each actor
+	bytes  int          // of all actors but those of depth 1
 	line   []event.Time // of the attempt at hand
 }
 
@@ -67,8 +67,8 @@ func (f *funnelResult) enterBeyond(group uint32, times []event.Time) *uint32 {
 	if own == nil || len(own.groups) == cap(own.groups) {
 		own = f.openPart(len(times))
 	}
-	f.taken += len(times) + 1
-	own.groups, own.times = append(own.groups, group), append(own.times, times...)
+	own.groups = append(own.groups, group)
+	own.add(times, f.spanNeedsUpper())
 	return &own.groups[len(own.groups)-1]
 }
 
@@ -82,8 +82,13 @@ func (f *funnelResult) openPart(depth int) *depthReached {
 	if full := f.own[depth]; full != nil {
 		f.others, room = append(f.others, full), 2*cap(full.groups)
 	}
-	f.own[depth] = &depthReached{depth: depth, groups: make([]uint32, 0, room), times: make([]event.Time, 0, room*depth)}
-	return f.own[depth]
+	own := &depthReached{depth: depth, groups: make([]uint32, 0, room), spans: make([]uint32, 0, room*(depth-1))}
+	if f.spanNeedsUpper() {
+		own.upper = make([]uint32, 0, room*(depth-1))
+	}
+	f.own[depth] = own
+	f.bytes += 4 * (cap(own.groups) + cap(own.spans) + cap(own.upper))
+	return own
 }
 
 // addOne takes an actor of depth 1.
@@ -107,9 +112,9 @@ func (f *funnelResult) parts() []*depthReached {
 	return parts
 }
 
-// size counts entries: of the steps that were taken, two for three.
+// size counts entries, and what takes little by its bytes.
 func (f *funnelResult) size() int {
-	return len(f.listed) + len(f.ones) + f.taken*2/3
+	return len(f.listed) + len(f.ones) + f.bytes/entryBytes
 }
 
 // answer makes the answer; before is what was in the previous period, nil where that wasn't asked for.

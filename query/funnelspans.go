@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"math/big"
 	"math/bits"
 	"slices"
@@ -12,8 +13,43 @@ import (
 type depthReached struct {
 	depth  int
 	groups []uint32
-	times  []event.Time // of the steps of each actor, one actor after the other
+	spans  []uint32 // from the first step to each other one, of each actor, one actor after the other
+	upper  []uint32 // the upper parts of these, in windows in which some need them
 }
+
+// spanNeedsUpper tells whether some times within a window need more than 32 bits.
+func (f *funnelResult) spanNeedsUpper() bool { return f.q.Window.Milliseconds() > math.MaxUint32 }
+
+// add adds the spans of an actor.
+func (p *depthReached) add(times []event.Time, upper bool) {
+	for _, t := range times[1:] {
+		span := t - times[0]
+		p.spans = append(p.spans, uint32(span))
+		if upper {
+			p.upper = append(p.upper, uint32(span>>32))
+		}
+	}
+}
+
+// since returns a span.
+func (p *depthReached) since(at int) int64 {
+	if len(p.upper) == 0 {
+		return int64(p.spans[at])
+	}
+	return int64(p.upper[at])<<32 | int64(p.spans[at])
+}
+
+// between returns the time between two steps of an actor whose spans begin at a place.
+func (p *depthReached) between(at int, pair stepPair) int64 {
+	span := p.since(at + pair.to - 1)
+	if pair.from > 0 {
+		span -= p.since(at + pair.from - 1)
+	}
+	return span
+}
+
+// someSpan is a type of times between steps, in milliseconds: the narrow one is looked through in half the time.
+type someSpan interface{ uint32 | int64 }
 
 // spanSums is what is said of the times between two steps of the actors who took both.
 type spanSums struct {
@@ -44,12 +80,20 @@ func (f *funnelResult) reckonSpans(r *run, all *crowd, some []*crowd) error {
 		c.spans = make([]stepSpans, steps)
 	}
 	return r.lookAtEach(len(pairs), rows, func(worker *run) func(int) error {
-		var room []int64 // that is used again for each pair
-		return func(i int) error {
-			room = f.reckonPair(room, pairs[i], all, some, whose)
-			return worker.overBudget(cap(room))
+		if f.spanNeedsUpper() {
+			return reckoner[int64](worker, f, pairs, all, some, whose)
 		}
+		return reckoner[uint32](worker, f, pairs, all, some, whose)
 	})
+}
+
+// reckoner returns what a worker reckons pairs with.
+func reckoner[S someSpan](worker *run, f *funnelResult, pairs []stepPair, all *crowd, some []*crowd, whose []uint32) func(i int) error {
+	var room []S // that is used again for each pair
+	return func(i int) error {
+		room = reckonPair(f, room, pairs[i], all, some, whose)
+		return worker.overBudget(8 * cap(room) / entryBytes)
+	}
 }
 
 // whoseGroups tells, by group, which of some actors have it: their number, which is one above the last for groups of
@@ -67,22 +111,21 @@ func whoseGroups(all *crowd, some []*crowd) []uint32 {
 	return whose
 }
 
-func (f *funnelResult) reckonPair(room []int64, pair stepPair, all *crowd, some []*crowd, whose []uint32) []int64 {
+func reckonPair[S someSpan](f *funnelResult, room []S, pair stepPair, all *crowd, some []*crowd, whose []uint32) []S {
 	count := int(all.reached(pair.to + 1))
 	spans := slices.Grow(room[:0], count)[:count]
-	ends := f.spansBetween(spans, pair, some, whose)
+	ends := spansBetween(f, spans, pair, some, whose)
 	from := 0
 	for i, c := range some {
-		c.spans[pair.to].set(pair, spans[from:ends[i]])
+		c.spans[pair.to].set(pair, sumUp(spans[from:ends[i]]))
 		from = ends[i]
 	}
-	all.spans[pair.to].set(pair, spans) // in whatever order they are now
+	all.spans[pair.to].set(pair, sumUp(spans)) // in whatever order they are now
 	return spans
 }
 
-// set enters the times between two steps.
-func (s *stepSpans) set(pair stepPair, spans []int64) {
-	sums := sumUp(spans)
+// set enters what is said of the times between two steps.
+func (s *stepSpans) set(pair stepPair, sums spanSums) {
 	if pair.from == 0 {
 		s.fromStart = sums
 	}
@@ -93,7 +136,7 @@ func (s *stepSpans) set(pair stepPair, spans []int64) {
 
 // spansBetween enters the times between two steps of all actors who took both, those of each of some one after the
 // other. It returns where these end.
-func (f *funnelResult) spansBetween(spans []int64, pair stepPair, some []*crowd, whose []uint32) []int {
+func spansBetween[S someSpan](f *funnelResult, spans []S, pair stepPair, some []*crowd, whose []uint32) []int {
 	ends := make([]int, len(some)+1) // where the next one is entered, until all are
 	next := 0
 	for i, c := range some {
@@ -105,12 +148,10 @@ func (f *funnelResult) spansBetween(spans []int64, pair stepPair, some []*crowd,
 		if p.depth <= pair.to {
 			continue
 		}
-		times := p.times
-		for _, group := range p.groups {
+		for i, group := range p.groups {
 			end := &ends[whose[group]]
-			spans[*end] = int64(times[pair.to] - times[pair.from])
+			spans[*end] = S(p.between(i*(p.depth-1), pair))
 			*end++
-			times = times[p.depth:]
 		}
 	}
 	return ends
@@ -121,7 +162,7 @@ func (f *funnelResult) spansBetween(spans []int64, pair stepPair, some []*crowd,
 const spansFew = 1 << 10
 
 // sumUp sums up times between two steps. It changes their order.
-func sumUp(spans []int64) (s spanSums) {
+func sumUp[S someSpan](spans []S) (s spanSums) {
 	if s.count = len(spans); s.count == 0 {
 		return s
 	}
@@ -131,7 +172,7 @@ func sumUp(spans []int64) (s spanSums) {
 		s.median, s.p90 = manyRanks(spans)
 	}
 	for _, span := range spans {
-		s.sum += span
+		s.sum += int64(span)
 	}
 	return s
 }
@@ -147,22 +188,22 @@ func (s *spanSums) value() Value {
 }
 
 // fewRanks returns the median and the 90th percentile.
-func fewRanks(spans []int64) (median, p90 int64) {
+func fewRanks[S someSpan](spans []S) (median, p90 int64) {
 	half := nearestRank(len(spans), 50)
-	median = ranked(spans, half)
-	return median, ranked(spans[half:], nearestRank(len(spans), 90)-half) // none before is greater
+	median = int64(ranked(spans, half))
+	return median, int64(ranked(spans[half:], nearestRank(len(spans), 90)-half)) // none before is greater
 }
 
 // manyRanks does so where there are many: those of each part are counted first, and only those of the two parts
 // that have the ranks are looked through.
-func manyRanks(spans []int64) (median, p90 int64) {
+func manyRanks[S someSpan](spans []S) (median, p90 int64) {
 	var counts [spanParts]int
 	for _, s := range spans {
-		counts[spanPart(s)]++
+		counts[spanPart(int64(s))]++
 	}
 	half, halfRank := partOf(counts[:], nearestRank(len(spans), 50))
 	most, mostRank := partOf(counts[:], nearestRank(len(spans), 90))
-	inHalf, inMost := make([]int64, 0, counts[half]), make([]int64, 0, counts[most])
+	inHalf, inMost := make([]S, 0, counts[half]), make([]S, 0, counts[most])
 	halfFrom, halfWidth := partBounds(half)
 	mostFrom, mostWidth := partBounds(most)
 	for _, s := range spans {
@@ -175,8 +216,8 @@ func manyRanks(spans []int64) (median, p90 int64) {
 	if half == most {
 		inMost = inHalf
 	}
-	median = ranked(inHalf, halfRank)
-	return median, ranked(inMost, mostRank)
+	median = int64(ranked(inHalf, halfRank))
+	return median, int64(ranked(inMost, mostRank))
 }
 
 // spanBits is how many bits of a span, from its first on, tell its part: the parts of longer spans are wider.
@@ -211,7 +252,7 @@ func nearestRank(n, percent int) int { return (n*percent+99)/100 - 1 }
 
 // ranked returns the value of a rank. It changes the order of values: those before the rank are no greater then, and
 // those after it no less.
-func ranked(values []int64, rank int) int64 {
+func ranked[S someSpan](values []S, rank int) S {
 	// The pivot of three keeps most lists from being halved badly; what remains long after some tries is sorted.
 	for range 64 {
 		if len(values) < 16 {
@@ -234,7 +275,7 @@ func ranked(values []int64, rank int) int64 {
 
 // partition brings what is less than a value to the front, and what is greater to the end. It returns where
 // the values that are equal begin and end.
-func partition(values []int64, pivot int64) (less, equal int) {
+func partition[S someSpan](values []S, pivot S) (less, equal int) {
 	end := len(values)
 	for equal < end {
 		switch v := values[equal]; {

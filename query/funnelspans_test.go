@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -20,9 +21,11 @@ func randomCrowd(r *rand.Rand, bound int64) (parts []*depthReached) {
 				spans = append(spans, min(r.Int64N(bound+1), r.Int64N(bound+1)))
 			}
 			slices.Sort(spans)
-			for _, s := range spans {
-				p.times = append(p.times, event.Time(s+1_000_000))
+			times := make([]event.Time, len(spans))
+			for i, s := range spans {
+				times[i] = event.Time(s + 1_000_000)
 			}
+			p.add(times, bound > math.MaxUint32)
 		}
 		parts = append(parts, p)
 	}
@@ -33,19 +36,30 @@ func TestSpansOfManyAreReckonedAsThoseOfFew(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 2))
 	for range 60 {
+		bound := randomBound(r)
 		spans := make([]int64, 1+r.IntN(3*spansFew))
-		for i, bound := 0, randomBound(r); i < len(spans); i++ {
+		for i := range spans {
 			spans[i] = min(r.Int64N(bound+1), r.Int64N(bound+1))
 		}
-		median, p90 := manyRanks(slices.Clone(spans))
-		fewMedian, fewP90 := fewRanks(slices.Clone(spans))
-		slices.Sort(spans)
-		if want := spans[nearestRank(len(spans), 50)]; median != want || fewMedian != want {
-			t.Fatalf("seed %d: medians %d and %d, not %d", seed, median, fewMedian, want)
+		sameRanks(t, seed, spans)
+		narrow := make([]uint32, len(spans))
+		for i := range spans {
+			narrow[i] = uint32(spans[i])
 		}
-		if want := spans[nearestRank(len(spans), 90)]; p90 != want || fewP90 != want {
-			t.Fatalf("seed %d: percentiles %d and %d, not %d", seed, p90, fewP90, want)
-		}
+		sameRanks(t, seed, narrow)
+	}
+}
+
+func sameRanks[S someSpan](t *testing.T, seed uint64, spans []S) {
+	t.Helper()
+	median, p90 := manyRanks(slices.Clone(spans))
+	fewMedian, fewP90 := fewRanks(slices.Clone(spans))
+	slices.Sort(spans)
+	if want := int64(spans[nearestRank(len(spans), 50)]); median != want || fewMedian != want {
+		t.Fatalf("seed %d: medians %d and %d, not %d", seed, median, fewMedian, want)
+	}
+	if want := int64(spans[nearestRank(len(spans), 90)]); p90 != want || fewP90 != want {
+		t.Fatalf("seed %d: percentiles %d and %d, not %d", seed, p90, fewP90, want)
 	}
 }
 
@@ -57,7 +71,8 @@ func TestSpansOfEachGroupAreReckonedAsIfItWereAlone(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 3))
 	for range 20 {
-		f := &funnelResult{q: &Funnel{Steps: make([]FunnelStep, 4)}, ones: []int64{1, 2, 3}, others: randomCrowd(r, randomBound(r))}
+		bound := randomBound(r)
+		f := &funnelResult{q: &Funnel{Steps: make([]FunnelStep, 4), Window: time.Duration(bound) * time.Millisecond}, ones: []int64{1, 2, 3}, others: randomCrowd(r, bound)}
 		all, crowds := f.whole(), f.byGroup()
 		crowds[0].add(&crowds[2]) // as of groups that an answer doesn't show
 		if err := f.reckonSpans(&run{ctx: t.Context(), common: &Common{}}, &all, []*crowd{&crowds[1], &crowds[0]}); err != nil {
@@ -82,9 +97,16 @@ func plainSpans(f *funnelResult, c *crowd, pair stepPair) (s spanSums) {
 	var all []int64
 	for _, p := range f.others {
 		for i, group := range p.groups {
-			if times := p.times[i*p.depth:]; p.depth > pair.to && slices.Contains(c.groups, group) {
-				all = append(all, int64(times[pair.to]-times[pair.from]))
+			if p.depth <= pair.to || !slices.Contains(c.groups, group) {
+				continue
 			}
+			since := func(step int) int64 { // the first
+				if step == 0 {
+					return 0
+				}
+				return p.since(i*(p.depth-1) + step - 1)
+			}
+			all = append(all, since(pair.to)-since(pair.from))
 		}
 	}
 	if s.count = len(all); s.count == 0 {

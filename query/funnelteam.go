@@ -40,8 +40,11 @@ func (f *funnelBlocks) helperSize() int { return f.see.size() + f.result.size() 
 
 // divide makes the pass, and puts together what the workers found.
 func (w *trackWalk) divide() error {
-	load := workload{visitor: w.waits.most()}
-	for _, of := range w.segments {
+	load := workload{visitor: max(w.waits.most(), w.courses.lastVisitor())}
+	if w.courses != nil {
+		load.rows = w.courses.events
+	}
+	for _, of := range w.beside {
 		load.rows += len(of.times)
 		load.visitor = max(load.visitor, lastVisitor(of.ordinals))
 	}
@@ -71,15 +74,27 @@ func (w *trackWalk) forHelper(r *run) *trackWalk {
 	p.size = func() int { return own.helperSize() + own.hits.size() }
 	own.pass = &p
 	for _, of := range w.segments {
-		theirs := *of
-		theirs.sealed = of.sealed.openedBy(r)
-		own.segments = append(own.segments, &theirs)
+		theirs := of.openedBy(r)
+		own.segments = append(own.segments, theirs)
+		if of.joined {
+			own.joined = append(own.joined, theirs)
+		} else {
+			own.beside = append(own.beside, theirs)
+		}
 	}
+	own.courses, own.touchKinds, own.noted = w.courses, w.touchKinds, w.noted
 	if w.starts != nil {
 		own.prepareStarts()
 		own.starts.takeOver(w.starts)
 	}
 	return own
+}
+
+// openedBy returns the segment as a worker has opened it.
+func (s *trackSegment) openedBy(r *run) *trackSegment {
+	own := *s
+	own.sealed, own.run = s.sealed.openedBy(r), 0
+	return &own
 }
 
 // forHelper makes a sight for a helper. Live events have their marks already, so what those name has the same
@@ -96,8 +111,11 @@ func (s *sight) forHelper() *sight {
 // seek goes to the first visitor that isn't below one.
 func (w *trackWalk) seek(visitor uint32) {
 	w.waits.seek(visitor)
+	w.nextBlock = int(visitor / blockVisitors)
 	for _, of := range w.segments {
-		of.run, _ = slices.BinarySearch(of.ordinals, visitor)
+		if of.eventTracks != nil {
+			of.run, _ = slices.BinarySearch(of.ordinals, visitor)
+		}
 	}
 	if w.starts != nil {
 		w.starts.seek(visitor)
@@ -125,7 +143,7 @@ func (f *funnelResult) join(o *funnelResult) {
 		l.who = f.see.who.number(pair(f.see.names.number(o.see.names.list[visitor]), f.see.names.number(o.see.names.list[user])))
 		f.listed = append(f.listed, l)
 	}
-	f.taken += o.taken
+	f.bytes += o.bytes
 	for _, p := range o.parts() {
 		for i, group := range p.groups {
 			p.groups[i] = groups[group]

@@ -60,8 +60,27 @@ func (u *knownUnion) count(r *run, kind memoKind) int64 {
 	return all.count()
 }
 
+// wholeUnion is who is in a union, and, where these are the visitors of parts alone, of which.
+type wholeUnion struct {
+	visitors bitmap.Set
+	parts    []keptPart
+	first    *partVisitors // the first part; nil where others are in it, too, or nobody
+}
+
+// whole returns what was added. kind says what sieves are about.
+func (u *knownUnion) whole(r *run, kind memoKind) wholeUnion {
+	if len(u.others.sets) > 0 || len(u.parts) == 0 {
+		return wholeUnion{visitors: u.set(r, kind)}
+	}
+	kept := u.kept(r, kind)
+	return wholeUnion{kept.visitors, kept.parts, &u.parts[0]}
+}
+
 // known returns the union of the parts.
-func (u *knownUnion) known(r *run, kind memoKind) bitmap.Set {
+func (u *knownUnion) known(r *run, kind memoKind) bitmap.Set { return u.kept(r, kind).visitors }
+
+// kept returns the union of the parts, which the memo keeps where they are several.
+func (u *knownUnion) kept(r *run, kind memoKind) *keptUnion {
 	sets := make([]bitmap.Set, len(u.parts))
 	own := &keptUnion{parts: make([]keptPart, len(u.parts))}
 	for i, part := range u.parts {
@@ -69,18 +88,22 @@ func (u *knownUnion) known(r *run, kind memoKind) bitmap.Set {
 		own.parts[i] = keptPart{weak.Make(part.in.original), part.from, part.to, part.sieve}
 	}
 	if len(sets) < 2 || r.common.Memo == nil {
-		return bitmap.Any(sets...)
+		own.visitors = bitmap.Any(sets...)
+		return own
 	}
 	first := &u.parts[0]
-	key := r.memoKey(first.in, kind, strconv.FormatInt(int64(first.from), 10)+" "+first.sieve)
+	key := r.memoKey(first.in, kind, first.name())
 	key.number = len(sets)
 	if kept, ok := r.common.Memo.get(key); ok && slices.Equal(kept.(*keptUnion).parts, own.parts) {
-		return kept.(*keptUnion).visitors
+		return kept.(*keptUnion)
 	}
 	own.visitors = bitmap.Any(sets...)
 	r.common.Memo.replace(key, own)
-	return own.visitors
+	return own
 }
+
+// name tells visitors of a segment from others of it.
+func (p *partVisitors) name() string { return strconv.FormatInt(int64(p.from), 10) + " " + p.sieve }
 
 // keptUnion is the union of the visitors of some parts.
 type keptUnion struct {
@@ -96,19 +119,24 @@ type keptPart struct {
 	sieve    string
 }
 
-func (u *keptUnion) bytes() int64 {
-	const partBytes = 40
-	bytes := int64(u.visitors.Bytes())
-	for i := range u.parts {
-		bytes += partBytes + int64(len(u.parts[i].sieve))
+// keptPartBytes is what one takes, but for its sieve.
+const keptPartBytes = 40
+
+func (u *keptUnion) bytes() int64 { return int64(u.visitors.Bytes()) + bytesOfParts(u.parts) }
+
+func (u *keptUnion) about() []weak.Pointer[index.Segment] { return segmentsOf(nil, u.parts) }
+
+func bytesOfParts(parts []keptPart) (bytes int64) {
+	for i := range parts {
+		bytes += keptPartBytes + int64(len(parts[i].sieve))
 	}
 	return bytes
 }
 
-func (u *keptUnion) about() []weak.Pointer[index.Segment] {
-	list := make([]weak.Pointer[index.Segment], len(u.parts))
-	for i := range u.parts {
-		list[i] = u.parts[i].segment
+// segmentsOf appends the segments of parts.
+func segmentsOf(dst []weak.Pointer[index.Segment], parts []keptPart) []weak.Pointer[index.Segment] {
+	for i := range parts {
+		dst = append(dst, parts[i].segment)
 	}
-	return list
+	return dst
 }

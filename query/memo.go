@@ -64,6 +64,9 @@ const (
 	memoSiftedUnion                   // the visitors with rows that filters want in several segments, of which the key has the first
 	memoJoined                        // where visits begin in several segments, of which the key has the first
 	memoSifted                        // the visitors with rows that filters want, and the rows
+	memoCourses                       // which events decide how far visitors come through steps, in several segments, of which the key has the first
+	memoCourseTouches                 // the first touches of visitors, by their courses
+	memoCohort                        // who was born in a bucket and in none before, and how many of them came back
 	memoCodes                         // numbers of the texts of a column in several segments, of which the key has the first
 )
 

@@ -185,40 +185,49 @@ func (s *retentionSets) addUp() error {
 	starts := s.c.calendar.starts
 	order := make([]uint32, len(starts))
 	number := map[event.Time]uint32{}
-	comes := make([]bitmap.Set, len(starts))
 	for i := range order {
 		order[i] = uint32(i)
 		number[starts[i]] = uint32(i)
-		comes[i] = at(&s.comes, uint32(i)).set(s.r, memoUnion)
 	}
 	slices.SortFunc(order, func(a, b uint32) int { return cmp.Compare(starts[a], starts[b]) })
-	if s.q.Unbounded {
-		for i := len(order) - 2; i >= 0; i-- {
-			comes[order[i]] = comes[order[i]].Or(comes[order[i+1]])
+	comes := s.cameBack(order)
+	born := bornBefore{r: s.r}
+	born.enter(s.early.whole(s.r, memoUnion))
+	for _, bucket := range order {
+		births := at(&s.births, bucket).whole(s.r, memoUnion)
+		if births.visitors.Count() == 0 {
+			continue
 		}
-	}
-	born := s.early.set(s.r, memoUnion)
-	for i, bucket := range order {
-		births := at(&s.births, bucket).set(s.r, memoUnion)
-		fresh := births.Without(born)
-		if i+1 < len(order) {
-			born = born.Or(births)
-		}
-		if fresh.Count() == 0 {
+		fresh := born.enter(births)
+		if fresh.size == 0 {
 			continue
 		}
 		in := s.c.cohort(max(starts[bucket], s.q.From))
 		if len(s.c.of) > cohortsMax {
 			return tooManyCohorts()
 		}
-		in.size, in.came[0] = int64(fresh.Count()), int64(fresh.Count())
+		in.size, in.came[0] = fresh.size, fresh.size
 		for k := 1; k < s.q.Periods; k++ {
 			if at, ok := s.from(in.starts[k], order, number); ok {
-				in.came[k] = int64(fresh.CountBoth(comes[at]))
+				in.came[k] = fresh.back(k, &comes[at])
 			}
 		}
+		fresh.keep()
 	}
 	return nil
+}
+
+// cameBack returns, by bucket, who came in it, or, where returns count for all periods before them, in it or later.
+func (s *retentionSets) cameBack(order []uint32) []wholeUnion {
+	comes := make([]wholeUnion, len(order))
+	for i := range comes {
+		comes[i] = at(&s.comes, uint32(i)).whole(s.r, memoUnion)
+	}
+	for i := len(order) - 2; i >= 0 && s.q.Unbounded; i-- {
+		this, next := &comes[order[i]], &comes[order[i+1]]
+		*this = wholeUnion{visitors: this.visitors.Or(next.visitors)}
+	}
+	return comes
 }
 
 // from returns the bucket whose set tells who came in the period that starts at a time: the one that

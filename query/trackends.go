@@ -27,7 +27,8 @@ func (w *trackWalk) settleTouched(b *block) error {
 	if err := w.starts.walkOthers(w.touchPass, b.first); err != nil {
 		return err
 	}
-	reached := w.reached
+	w.noteTouches(b.first)
+	followed, coursed := w.reached[:w.byCourse], w.reached[w.byCourse:]
 	for at, word := range w.begun {
 		w.starts.fetch(at, word)
 		for ; word != 0; word &= word - 1 {
@@ -36,9 +37,12 @@ func (w *trackWalk) settleTouched(b *block) error {
 			if err != nil {
 				return err
 			}
-			if len(reached) > 0 && reached[0].visitor == visitor {
-				*reached[0].group, reached = group, reached[1:]
-			} else {
+			switch {
+			case len(coursed) > 0 && coursed[0].visitor == visitor:
+				*coursed[0].group, coursed = group, coursed[1:]
+			case len(followed) > 0 && followed[0].visitor == visitor:
+				*followed[0].group, followed = group, followed[1:]
+			default:
 				w.result.addOne(group)
 			}
 		}
@@ -54,7 +58,13 @@ func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin) (uint32
 			return w.see.untouched, nil
 		}
 		of := w.starts.origins[start.segment()].sealed
-		switch t := w.starts.joined.timeOf(start); {
+		t := w.starts.joined.timeOf(start)
+		if t == first.time && first.of == unplaced {
+			if err := w.findPlace(b.first+visitor, first); err != nil {
+				return 0, err
+			}
+		}
+		switch {
 		case t < first.time:
 			return w.groupOfKind(start.kind), nil
 		case t > first.time:
@@ -67,6 +77,10 @@ func (w *trackWalk) groupOf(b *block, visitor uint32, first *trackBegin) (uint32
 		}
 		w.found[visitor] = firstTouch{at: w.starts.joined.place(start), group: w.groupOfKind(start.kind), of: of, index: start.index}
 		w.touched.add(visitor)
+	} else if first.of == unplaced && w.touched.has(visitor) && w.found[visitor].at.time == first.time {
+		if err := w.findPlace(b.first+visitor, first); err != nil {
+			return 0, err
+		}
 	}
 	w.opening = first.mark()
 	if first.of == 0 {

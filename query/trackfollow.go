@@ -44,12 +44,17 @@ func (w *trackWalk) follow(first, visitor uint32) error {
 	for _, i := range trail {
 		w.trail = append(w.trail, marks[i].time)
 	}
-	opening := &marks[trail[0]]
+	begin := w.beginOf(visitor, &marks[trail[0]])
+	w.reach(visitor, &begin, w.trail)
+	return nil
+}
+
+// beginOf is the first event of the attempt of a visitor.
+func (w *trackWalk) beginOf(visitor uint32, opening *funnelMark) trackBegin {
 	if w.starts != nil && opening.visit == 0 {
 		w.seqs[visitor] = opening.seq
 	}
-	w.reach(visitor, &trackBegin{opening.time, opening.visit, uint32(opening.seq)}, w.trail)
-	return nil
+	return trackBegin{opening.time, opening.visit, uint32(opening.seq)}
 }
 
 // reach takes how far a visitor came. Who waits for his first touch must rise.
@@ -74,13 +79,8 @@ type trackCursor struct {
 
 // inRow offers the events of a visitor to the flow, one segment after the other; it returns false where these overlap.
 func (w *trackWalk) inRow(hits []trackHit) bool {
-	last := event.TimeMin
-	for _, h := range hits {
-		of := w.segments[h.of-1]
-		if t := of.time + event.Time(of.times[h.from]); t <= last {
-			return false
-		}
-		last = of.time + event.Time(of.times[h.to-1])
+	if !w.apart(hits) {
+		return false
 	}
 	w.path.clear()
 	for _, h := range hits {
@@ -94,6 +94,19 @@ func (w *trackWalk) inRow(hits []trackHit) bool {
 		if w.path.done() {
 			break
 		}
+	}
+	return true
+}
+
+// apart tells whether the events of a visitor in each segment come after those in the one before.
+func (w *trackWalk) apart(hits []trackHit) bool {
+	last := event.TimeMin
+	for _, h := range hits {
+		of := w.segments[h.of-1]
+		if t := of.time + event.Time(of.times[h.from]); t <= last {
+			return false
+		}
+		last = of.time + event.Time(of.times[h.to-1])
 	}
 	return true
 }

@@ -17,7 +17,9 @@ import (
 //     after the other, or, where these overlap, their events merged (see trackFlow).
 //  3. Where two segments have events of one moment, and where some are live, all events of a visitor that matter are
 //     gathered and sorted. Positions aren't kept: the rows are looked at for them.
-//  4. First touches are only looked for once it is known who began an attempt. Who comes in joined starts alone has his
+//  4. Where the steps are asked for again, courses of all visitors are found (see there), for most segments as if these
+//     were one. They are followed in the place of events, but for visitors who come elsewhere, too.
+//  5. First touches are only looked for once it is known who began an attempt. Who comes in joined starts alone has his
 //     there, at the begin of a stretch of a list (see startWalk).
 type trackWalk struct {
 	*funnelBlocks
@@ -25,7 +27,10 @@ type trackWalk struct {
 	from      event.Time // of events that matter
 	touchPass *pass      // of starts
 	segments  []*trackSegment
-	starts    *startWalk // nil where the breakdown isn't by first touch
+	courses   *courses        // nil where there are none
+	joined    []*trackSegment // those of the segments of which there are courses; their tracks may not be open
+	beside    []*trackSegment // the others
+	starts    *startWalk      // nil where the breakdown isn't by first touch
 
 	further   bitmap.Set  // visitors who may do more than begin attempts, live ones aside
 	anyone    bool        // that may be anyone
@@ -38,7 +43,8 @@ type trackWalk struct {
 	cursors   []trackCursor             // likewise
 	line      []funnelMark              // likewise, where his events come in no order
 	trail     []event.Time              // likewise
-	reached   []reachedStep             // of the block, in order
+	reached   []reachedStep             // of the block: in order those who were followed, then those with courses
+	byCourse  int                       // how many of these come before the first with a course
 	seqs      map[uint32]event.Seq      // by visitor: the position of that first event, where its segment isn't named
 	touched   visitorBits               // who has a first touch
 	found     [blockVisitors]firstTouch // his
@@ -46,7 +52,13 @@ type trackWalk struct {
 	again     []funnelMark
 	touch     funnelMark
 	opening   funnelMark
-	near      uint32 // of no meaning, see fetch
+	near      uint32     // of no meaning, see fetch
+	places    []trackHit // of a visitor whose course is known
+	nextBlock int        // the first block of courses that wasn't walked yet
+
+	touchKinds [][]uint16  // of courseTouches; nil where these aren't known
+	noted      [][]uint16  // they are noted here, then, whoever walks the block
+	elsewhere  visitorBits // of the block: whom they aren't good for
 }
 
 // trackKind says what events of a name can do.
@@ -89,6 +101,7 @@ type trackSegment struct {
 	marks  []nameMark     // by code of a name
 	kinds  [256]trackKind // likewise, in short
 	inside bool           // all events matter, and attempts can begin at each
+	joined bool           // there are courses of it
 	run    int            // the first visitor who wasn't walked yet
 }
 
@@ -120,11 +133,16 @@ func (f *funnelBlocks) countTracks(p *pass) (ok bool, err error) {
 	if err := w.findFurther(); err != nil {
 		return true, err
 	}
+	w.openTouches()
 	own.visit = w.live
 	if err := f.r.eachLive(&own); err != nil {
 		return true, err
 	}
-	return true, w.divide()
+	if err := w.divide(); err != nil {
+		return true, err
+	}
+	w.keepTouches()
+	return true, nil
 }
 
 // openStarts prepares to look for first touches.
@@ -143,9 +161,35 @@ func (w *trackWalk) prepareStarts() {
 	w.touchPass, w.starts.firsts = p, w.takeTouch
 }
 
-// open finds the tracks of all segments.
+// open finds the courses or tracks of all segments.
 func (w *trackWalk) open() (ok bool, err error) {
-	missing, rows := int64(0), 0 // of those that aren't known yet
+	if ok, err := w.openSegments(); !ok || err != nil {
+		return false, err
+	}
+	joined := w.joinable()
+	known, ask := w.knownCourses(joined)
+	alone := known != nil && len(joined) == len(w.segments)
+	if alone {
+		if alone, err = w.noneLive(); err != nil {
+			return false, err
+		}
+	}
+	if !alone {
+		if ok, err := w.openTracks(); !ok || err != nil {
+			return false, err
+		}
+	}
+	if ask {
+		if known, err = w.makeCourses(joined); err != nil {
+			return false, err
+		}
+	}
+	w.enterCourses(known, joined)
+	return true, nil
+}
+
+// openSegments finds the segments that matter; ok is false where one can't be told by its tracks.
+func (w *trackWalk) openSegments() (ok bool, err error) {
 	for _, segment := range w.r.source.Segments(w.from, w.pass.to) {
 		s := w.r.open(segment)
 		possible, err := w.r.mayMatter(w.pass, s)
@@ -158,26 +202,31 @@ func (w *trackWalk) open() (ok bool, err error) {
 		if !w.r.fitTracks(s) {
 			return false, nil
 		}
-		if _, known := w.r.common.Memo.get(w.r.memoKey(s, memoTracks, "")); !known {
-			missing, rows = missing+int64(trackBytes*segment.Rows()), rows+segment.Rows()
-		}
 		w.segments = append(w.segments, &trackSegment{sealed: s})
 	}
-	if missing > 0 && !w.r.common.Memo.hasRoom(missing) {
-		return false, nil
-	}
-	if err := w.openTracks(rows); err != nil {
-		return false, err
-	}
-	slices.SortStableFunc(w.segments, func(a, b *trackSegment) int { return cmp.Compare(a.time, b.time) })
+	slices.SortStableFunc(w.segments, func(a, b *trackSegment) int { return cmp.Compare(a.sealed.firstTime(), b.sealed.firstTime()) })
 	for i, of := range w.segments {
 		of.number = uint32(i + 1)
+		if err := w.tell(of); err != nil {
+			return false, err
+		}
 	}
 	return true, nil
 }
 
-func (w *trackWalk) openTracks(rows int) error {
-	err := w.r.lookAtEach(len(w.segments), rows, func(r *run) func(int) error {
+// openTracks finds the tracks of all segments; ok is false where there is no room for them.
+func (w *trackWalk) openTracks() (ok bool, err error) {
+	missing, rows := int64(0), 0 // of those that aren't known yet
+	for _, of := range w.segments {
+		if _, known := w.r.common.Memo.get(w.r.memoKey(of.sealed, memoTracks, "")); !known {
+			n := of.sealed.segment.Rows()
+			missing, rows = missing+int64(trackBytes*n), rows+n
+		}
+	}
+	if missing > 0 && !w.r.common.Memo.hasRoom(missing) {
+		return false, nil
+	}
+	err = w.r.lookAtEach(len(w.segments), rows, func(r *run) func(int) error {
 		p := w.pass.forHelper(r)
 		return func(i int) (err error) {
 			of := w.segments[i]
@@ -185,11 +234,10 @@ func (w *trackWalk) openTracks(rows int) error {
 			return err
 		}
 	})
-	for i := 0; err == nil && i < len(w.segments); i++ {
-		w.segments[i].sealed.used = true
-		err = w.tell(w.segments[i])
+	for _, of := range w.segments {
+		of.sealed.used = true
 	}
-	return err
+	return err == nil, err
 }
 
 // tell finds what the names of a segment are to the steps.
@@ -218,7 +266,7 @@ func (w *trackWalk) tell(of *trackSegment) error {
 // It counts what the segments hold that matter as a whole.
 func (w *trackWalk) findFurther() error {
 	var all union
-	for _, of := range w.segments {
+	for _, of := range w.beside {
 		for code, kind := range of.kinds[:len(of.marks)] {
 			if of.inside && kind != trackNothing {
 				w.r.cost.Matched += int(of.counts[code])
@@ -260,8 +308,8 @@ func (w *trackWalk) live(e *scanRow) {
 
 // next returns the first visitor who wasn't walked yet, noVisitor if there is none.
 func (w *trackWalk) next() uint64 {
-	next := w.waits.next()
-	for _, of := range w.segments {
+	next := min(w.waits.next(), w.courses.next(w.nextBlock))
+	for _, of := range w.beside {
 		if of.run < len(of.ordinals) {
 			next = min(next, uint64(of.ordinals[of.run]))
 		}
@@ -278,7 +326,7 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	b.first, b.tangled = first, visitorBits{}
 	w.begin(b)
 	w.hits.clear()
-	w.reached, w.touched, w.goFurther = w.reached[:0], visitorBits{}, visitorBits{}
+	w.reached, w.byCourse, w.touched, w.goFurther = w.reached[:0], 0, visitorBits{}, visitorBits{}
 	clear(w.seqs)
 	w.numbers = w.further.Between(w.numbers[:0], first, first+blockVisitors)
 	for _, ordinal := range w.numbers {
@@ -288,13 +336,9 @@ func (w *trackWalk) walkBlock(first uint32) error {
 		w.goFurther.add(visitor)
 		w.hits.met.add(visitor)
 	}
-	events := 0
-	for _, of := range w.segments {
-		n, err := w.take(first, of)
-		if err != nil {
-			return err
-		}
-		events += n
+	events, err := w.takeAll(first)
+	if err != nil {
+		return err
 	}
 	w.r.work += 1 + events/rowsPerWork
 	if err := w.r.look(w.pass); err != nil {
@@ -303,5 +347,26 @@ func (w *trackWalk) walkBlock(first uint32) error {
 	if err := w.followAll(first); err != nil {
 		return err
 	}
+	w.followCourses(first)
 	return w.settle(b)
+}
+
+// takeAll takes the visitors of a block in all segments, but for those whose courses say what there is.
+func (w *trackWalk) takeAll(first uint32) (events int, err error) {
+	if w.courses != nil {
+		for _, of := range w.beside {
+			of.meet(first, &w.hits.met)
+		}
+	}
+	others := w.hits.met
+	for _, of := range w.segments {
+		n := 0
+		if of.joined {
+			n = w.takeAmong(first, of, &others)
+		} else if n, err = w.take(first, of); err != nil {
+			return 0, err
+		}
+		events += n
+	}
+	return events, nil
 }

@@ -124,6 +124,35 @@ func TestQuestionsInOtherZonesAnswerTheSameAgain(t *testing.T) {
 	}
 }
 
+// Who was born in a bucket depends on the buckets before it, and how many came back on those after it: cohorts of one
+// question must not show in another one's.
+func TestRetentionsAnswerTheSameAgain(t *testing.T) {
+	events := numbered(eventtest.New(16, 3_000, 600_000).Events(6_000))
+	kept := uint64(0)
+	for seed := range uint64(3) {
+		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)} {
+			memo := query.NewMemo(8 << 20)
+			for _, days := range []string{"from=2026-03-02&to=2026-04-06", "from=2026-03-10&to=2026-04-01"} {
+				for _, more := range []string{
+					"period=week", "period=week&birth_in=ever", "period=day&periods=20", "period=day&periods=20&mode=unbounded", "period=month", "period=week&include_bots=true",
+					"period=week&compare=previous_period",
+				} {
+					for _, event := range []string{"$pageview", "purchase"} {
+						for _, zone := range []string{"Europe/London", "UTC", "Europe/Lisbon", "Europe/Berlin"} {
+							sameAgain(t, source, "retention?"+days+"&"+more+"&birth="+event+"&return="+event+"&tz="+zone, memo, seed, name)
+						}
+					}
+				}
+			}
+			hits, _ := memo.Counts()
+			kept += hits
+		}
+	}
+	if kept < 1000 {
+		t.Errorf("only %d things were in the memo", kept)
+	}
+}
+
 // Where there is no room to keep where all visits begin, those of visitors with conversions are kept; others who
 // have some in another question are added to them.
 func TestCreditsAreTheSameAgainWhereThereIsLittleRoom(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"millimetric/query"
 )
 
-// placed are events of one visitor, each in the segment that its number names.
+// placed are events of one visitor, each in the segment that its number names; live where that is -1.
 type placed struct {
 	minute  int
 	seq     event.Seq
@@ -43,6 +43,21 @@ func TestAVisitorIsFollowedThroughSegmentsInTheOrderOfHisEvents(t *testing.T) {
 		"a touch at the moment of the beginning, and after it": {
 			{0, 1, "view", 0, false}, {0, 2, "other", 0, true}, {2, 3, "buy", 0, false},
 		},
+		"two beginnings at the moment of the touch, which is the second": {
+			{0, 1, "view", 0, false}, {0, 2, "view", 0, true}, {40, 3, "buy", 0, false},
+		},
+		"two beginnings at the moment of the touch, which comes after both": {
+			{0, 1, "view", 0, false}, {0, 2, "view", 0, false}, {0, 3, "other", 0, true}, {40, 4, "buy", 0, false},
+		},
+		"two beginnings at the moment of the touch, in segments that overlap": {
+			{0, 1, "view", 0, false}, {0, 3, "view", 1, true}, {0, 2, "view", 0, true}, {40, 4, "buy", 0, false}, {41, 5, "pay", 1, false},
+		},
+		"a live touch before the range": {
+			{-60, 4, "other", -1, true}, {0, 1, "view", 0, true}, {1, 2, "buy", 0, false}, {2, 3, "view", 0, true},
+		},
+		"a second attempt that is quicker": {
+			{0, 1, "view", 0, true}, {20, 2, "buy", 0, false}, {25, 3, "view", 0, false}, {26, 4, "buy", 0, false},
+		},
 		"a beginning between two events that could go on": {
 			{0, 1, "view", 0, true}, {1, 2, "buy", 0, false}, {2, 3, "view", 0, true}, {3, 4, "view", 0, true},
 			{4, 5, "buy", 1, false}, {5, 6, "pay", 1, false},
@@ -54,15 +69,25 @@ func TestAVisitorIsFollowedThroughSegmentsInTheOrderOfHisEvents(t *testing.T) {
 		}
 		source := &Sealed{Slice: model.Events, Least: event.TimeMin, ordinals: ordinalsOf(model.Events), last: Slice(model.Events).AsOf()}
 		source.cut(0, func(i int) int { return events[i].segment })
-		q, err := parse(byTouch)
-		if err != nil {
-			t.Fatal(err)
+		memo := query.NewMemo(1 << 20)
+		for _, window := range []string{"7d", "10m"} { // what was found out about the steps with the one isn't good for the other
+			sameAsModel(t, what, &model, source, memo, byTouch+"&window="+window)
 		}
-		q.Settings().Explain = false // the model has no costs
-		want := model.Answer(q)
-		q.Settings().Memo = query.NewMemo(1 << 20)
+	}
+}
+
+func sameAsModel(t *testing.T, what string, model *Model, source query.Source, memo *query.Memo, question string) {
+	t.Helper()
+	q, err := parse(question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Settings().Explain = false // the model has no costs
+	want := model.Answer(q)
+	q.Settings().Memo = memo
+	for range 3 { // first with tracks, then with what was found out about the steps
 		if got, err := query.Run(t.Context(), source, q); err != nil || string(got.AppendJSON(nil)) != want {
-			t.Errorf("%s: %s (%v)\nmodel: %s", what, got.AppendJSON(nil), err, want)
+			t.Errorf("%s, %s: %s (%v)\nmodel: %s", what, question, got.AppendJSON(nil), err, want)
 		}
 	}
 }
@@ -75,6 +100,9 @@ func (p *placed) event() event.Event {
 	}
 	if p.address {
 		e.URL, e.Path, e.Source, e.Medium = "https://example.com/", "/", "google", "organic"
+		if p.segment < 0 {
+			e.Source, e.SessionID = "bing", "t"
+		}
 	}
 	return e
 }

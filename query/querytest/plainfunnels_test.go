@@ -41,7 +41,7 @@ func randomPlainFunnel(r *rand.Rand, events int) string {
 			params.Set(name, one(r, values))
 		}
 	}
-	sometimes("window", "30m", "1h", "1d", "2w")
+	sometimes("window", "30m", "1h", "1d", "2w", "120d")
 	sometimes("breakdown", "first_touch.source", "first_touch.medium", "first_touch.campaign")
 	sometimes("maturity", "mature", "all")
 	sometimes("compare", "previous_period")
