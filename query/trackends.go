@@ -1,6 +1,7 @@
 package query
 
 import (
+	"errors"
 	"math/bits"
 	"slices"
 
@@ -130,7 +131,7 @@ func (w *trackWalk) exactly(ordinal uint32, marks []funnelMark) ([]funnelMark, e
 
 // seqOf returns the position of an event of a track.
 func (w *trackWalk) seqOf(s *sealed, ordinal uint32, of *trackSegment, i int) (event.Seq, error) {
-	if err := s.openRuns(); err != nil {
+	if err := errors.Join(w.load(of), s.openRuns()); err != nil {
 		return 0, err
 	}
 	k, _ := slices.BinarySearch(of.ordinals, ordinal)

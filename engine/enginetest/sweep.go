@@ -314,7 +314,10 @@ func (w *sweeper) listen(f fault) (s said, err error) {
 
 // where ends a child that hangs and says which of our functions it was in.
 func (w *sweeper) where() (functions string) {
-	_ = w.child.Process.Signal(syscall.SIGQUIT)
+	process := w.child.Process
+	_ = process.Signal(syscall.SIGQUIT)
+	kill := time.AfterFunc(sweepHang, func() { _ = process.Kill() }) // what hangs may hang while it tells, too
+	defer kill.Stop()
 	for range w.lines {
 	}
 	_ = w.child.Wait()

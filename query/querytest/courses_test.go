@@ -22,44 +22,59 @@ func TestFunnelsAskedForAgainAgreeWithTheModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	walk := NewWalk()
+	for _, known := range coursedBefore {
+		askedAgain(t, walk, known[0], known[1])
+	}
 	answered := 0
-	for i := range rounds {
-		r := rand.New(rand.NewPCG(seed, uint64(i)))
-		events := denseActors(r)
-		model := Model{Events: events, Walk: walk}
-		sources := sourcesOf(r, &model)
-		memos := map[string]*query.Memo{}
-		for range 2 {
-			steps := coursedSteps(r)
-			for range 4 {
-				question := coursedFunnel(r, events, steps)
-				q, err := parse(question)
-				if err != nil {
-					t.Fatal(err)
-				}
-				want := model.Answer(q)
-				for name, source := range sources {
-					if memos[name] == nil {
-						memos[name] = query.NewMemo(1 << 20)
-					}
-					q.Settings().Memo, q.Settings().Workers = memos[name], workers
-					a, err := query.Run(t.Context(), source, q)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if got := unexplained(string(a.AppendJSON(nil))); got != want {
-						t.Fatalf("seed %d, history %d, floor %d: %s\nquery, %s: %s\nmodel: %s", seed, i, model.Floor, readable(question), name, got, want)
-					}
-				}
-				if first, _, _ := strings.Cut(want, `"step_conversion"`); !strings.Contains(first, `"actors":0`) {
-					answered++
-				}
-			}
-		}
+	for i := range uint64(rounds) {
+		answered += askedAgain(t, walk, seed, i)
 	}
 	if answered < rounds*2 {
 		t.Errorf("seed %d: only %d answers have actors", seed, answered)
 	}
+}
+
+// coursedBefore are seeds and numbers of histories about which answers were wrong once.
+var coursedBefore = [][2]uint64{
+	{1795864649439055408, 511}, // a course begins when the first touch is, in another segment; no tracks are open
+}
+
+// askedAgain asks funnels about one history, and returns how many answers have actors.
+func askedAgain(t *testing.T, walk *Walk, seed, history uint64) (answered int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, history))
+	events := denseActors(r)
+	model := Model{Events: events, Walk: walk}
+	sources := sourcesOf(r, &model)
+	memos := map[string]*query.Memo{}
+	for range 2 {
+		steps := coursedSteps(r)
+		for range 4 {
+			question := coursedFunnel(r, events, steps)
+			q, err := parse(question)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := model.Answer(q)
+			for name, source := range sources {
+				if memos[name] == nil {
+					memos[name] = query.NewMemo(1 << 20)
+				}
+				q.Settings().Memo, q.Settings().Workers = memos[name], workers
+				a, err := query.Run(t.Context(), source, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := unexplained(string(a.AppendJSON(nil))); got != want {
+					t.Fatalf("seed %d, history %d, floor %d: %s\nquery, %s: %s\nmodel: %s", seed, history, model.Floor, readable(question), name, got, want)
+				}
+			}
+			if first, _, _ := strings.Cut(want, `"step_conversion"`); !strings.Contains(first, `"actors":0`) {
+				answered++
+			}
+		}
+	}
+	return answered
 }
 
 func coursedSteps(r *rand.Rand) string {
