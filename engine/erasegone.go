@@ -307,6 +307,7 @@ func (e *Engine) putRewritten(p *project, state *sealed, made *rewritten, l *lea
 	err = e.publish(p, next)
 	var known openRuns
 	if err == nil {
+		p.behind = true
 		known, err = e.openRuns(p, m)
 	}
 	if err == nil {
@@ -317,7 +318,9 @@ func (e *Engine) putRewritten(p *project, state *sealed, made *rewritten, l *lea
 	if err != nil {
 		return true, err // or it isn't known; the process is about to end then
 	}
-	return true, e.inGather(func(*group) { p.repeats.adopt(known.ids, 0, e.idFilters) })
+	err = e.inGather(func(*group) { p.repeats.adopt(known.ids, 0, e.idFilters) })
+	p.behind = err != nil
+	return true, err
 }
 
 // putInto puts what was made into a manifest in the place of what is old. It reports false where that isn't

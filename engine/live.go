@@ -41,13 +41,14 @@ type project struct {
 
 	erasing sync.Mutex // one erasure at a time; taken before all other locks
 
-	// upkeep guards next, runs and retained, and is held by whoever changes what is sealed: one at a time.
+	// upkeep guards next, runs, retained and behind, and is held by whoever changes what is sealed: one at a time.
 	// Files are read and written inside. It is taken before mu.
 	upkeep sync.Mutex
 	next   uint64 // the least stamp that was never used
 	runs   openRuns
 
 	retained retained
+	behind   bool // what was published isn't handed over
 
 	unsound map[uint64]bool // stamps of what is damaged, and not merged; guarded by the engine's merging
 

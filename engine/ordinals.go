@@ -130,6 +130,13 @@ func (o *ordinals) unsaved() (entries []visitors.Entry, next uint32) {
 	return o.fresh.Entries(), o.next
 }
 
+// forgetNear forgets what was asked for lately.
+func (o *ordinals) forgetNear() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.near = visitors.Recent{}
+}
+
 // adopt takes runs that hold all ordinals below one; memory is for their filters.
 func (o *ordinals) adopt(runs []*visitors.Run, below uint32, memory *memory) {
 	o.mu.Lock()

@@ -82,7 +82,8 @@ func (e *Engine) freeze(p *project) (f frozen, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f.stretches = p.shown.full[:sealedOf(p.shown.full, f.upTo)]
-	for _, mark := range p.shown.commits {
+	// What a seal before this one has published it may not have handed over: its marks are still here then.
+	for _, mark := range after(p.shown.commits, p.state().watermark, f.upTo) {
 		if mark.First > f.upTo {
 			break
 		}
@@ -230,14 +231,38 @@ func (e *Engine) publish(p *project, next *sealed) error {
 // handOver gives the runs of what was published to those who look things up in them, and does what of
 // step 5 the gathering goroutine must do; the first tables of frozen ids are in runs by now. For a
 // moment ids are in a table and in a run: nothing is ever in neither.
-func (e *Engine) handOver(p *project, next *sealed, below uint32, tables int) error {
+func (e *Engine) handOver(p *project, next *sealed, below uint32, tables int) (err error) {
+	p.behind = true
+	defer func() {
+		if err != nil {
+			e.wake() // the merger, which tries again
+		}
+	}()
 	known, err := e.openRuns(p, next.manifest)
 	if err != nil {
 		return err
 	}
 	p.ordinals.adopt(known.visitors, below, e.visitorFilters)
-	return e.inGather(func(*group) {
+	err = e.inGather(func(*group) {
 		p.repeats.adopt(known.ids, tables, e.idFilters)
 		e.liveBytes.Add(-p.letGo(next.watermark))
 	})
+	p.behind = err != nil
+	return err
+}
+
+// catchUp hands over what was published where that failed then. Until it is done, ids and visitors are looked up in
+// runs that may be deleted: requests of the project fail. Tables of frozen ids stay until the next seal.
+func (e *Engine) catchUp(p *project) error {
+	p.upkeep.Lock()
+	defer p.upkeep.Unlock()
+	if !p.behind || p.damage() != nil {
+		return nil
+	}
+	p.ordinals.forgetNear()
+	newest := p.newest()
+	if err := e.handOver(p, newest, newest.ordinals, 0); err != nil {
+		return fmt.Errorf("hand over what is sealed of project %d: %w", p.number, err)
+	}
+	return nil
 }

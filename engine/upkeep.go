@@ -349,6 +349,9 @@ func (e *Engine) tidy() error {
 		if e.stopping() {
 			return nil
 		}
+		if err := e.catchUp(p); e.contain(p, err) != nil {
+			return err
+		}
 		if err := e.retain(p); e.contain(p, err) != nil {
 			return err
 		}

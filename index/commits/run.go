@@ -303,7 +303,7 @@ func (r *Run) Each(yield func(Mark) bool) error {
 func (r *Run) Check() error { return r.Each(func(Mark) bool { return true }) }
 
 // Merge writes one run of the marks of several, each of which must begin right behind the last position
-// of the one before, and no earlier in time. Where a run goes on with the time at which the one before
+// of the one before, and no earlier in time: else they are damaged. Where a run goes on with the time at which the one before
 // ended, one mark stands for both. It holds where lists begin in memory.
 func Merge(stamp uint64, runs []*Run, emit ids.Emit) error {
 	w := newWriter(stamp, emit)
@@ -313,7 +313,7 @@ func Merge(stamp uint64, runs []*Run, emit ids.Emit) error {
 			continue
 		}
 		if w.count > 0 && r.first != last+1 {
-			panic(fmt.Sprintf("commits: a run from position %d follows one up to %d", r.first, last))
+			return piece.Damaged("a run from position %d follows one up to %d", r.first, last)
 		}
 		last = r.last
 		if err := w.addAll(r); err != nil {
