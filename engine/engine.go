@@ -23,9 +23,9 @@
 // The engine then ends the process and acknowledges nothing; the next start replays what is really
 // there. The same holds for a commit that is stuck for long.
 //
-// Locks are taken in this order: purging, a project's erasing, merging, sealing, a project's upkeep, trimming, the gate or a project's ordinals, a
-// project's mu; cleaning, mu of the queue, deadMu, spaceMu, those of rotten, bad and memory are taken last. The
-// gathering goroutine takes none of the first four.
+// Locks are taken in this order: purging, a project's erasing, merging, sealing, a project's upkeep, trimming, the
+// gate or a project's ordinals, a project's mu; cleaning, mu of the queue, deadMu, spaceMu, those of rotten, bad and
+// memory are taken last. The gathering goroutine takes none of the first four.
 package engine
 
 import (

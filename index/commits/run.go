@@ -303,8 +303,8 @@ func (r *Run) Each(yield func(Mark) bool) error {
 func (r *Run) Check() error { return r.Each(func(Mark) bool { return true }) }
 
 // Merge writes one run of the marks of several, each of which must begin right behind the last position
-// of the one before, and no earlier in time: else they are damaged. Where a run goes on with the time at which the one before
-// ended, one mark stands for both. It holds where lists begin in memory.
+// of the one before, and no earlier in time: else they are damaged. Where a run goes on with the time at
+// which the one before ended, one mark stands for both. It holds where lists begin in memory.
 func Merge(stamp uint64, runs []*Run, emit ids.Emit) error {
 	w := newWriter(stamp, emit)
 	last := event.Seq(0)
