@@ -3,6 +3,7 @@ package query
 import (
 	"errors"
 	"math"
+	"slices"
 	"weak"
 
 	"millimetric/index/event"
@@ -33,7 +34,7 @@ func (w *startWalk) openJoined(segments []*sealed) (ok bool, err error) {
 		if !memo.hasRoom(int64(joinedShare * rowsOfAll(settled))) {
 			return false, nil
 		}
-		if joined, err = w.joinSettled(key, joined, settled); joined == nil {
+		if joined, err = w.joinSettled(key, joined, segments, settled); joined == nil {
 			return false, err
 		}
 		numbers, _ = joined.covers(segments)
@@ -64,12 +65,14 @@ func keptStarts(memo *Memo, key memoKey, segments []*sealed) (joined *joinedStar
 	return joined, numbers
 }
 
-// joinSettled joins the starts of settled segments, some of which may be joined already, and keeps them where there is
-// room; it returns nil where they can't be joined.
-func (w *startWalk) joinSettled(key memoKey, known *joinedStarts, settled []*sealed) (*joinedStarts, error) {
+// joinSettled joins the starts of settled ones of a source's segments, some of which may be joined already, and keeps
+// them where there is room; it returns nil where they can't be joined. What is joined already stays so, if it isn't
+// settled by now, too: it was when there were fewer rows.
+func (w *startWalk) joinSettled(key memoKey, known *joinedStarts, segments, settled []*sealed) (*joinedStarts, error) {
 	memo := w.r.common.Memo
 	if known != nil {
 		known = known.settled()
+		settled = known.with(segments, settled)
 	}
 	joined, err := w.r.join(known, settled)
 	if errors.Is(err, errManyTouches) {
@@ -186,6 +189,17 @@ func settledOf(segments []*sealed) (settled []*sealed, oldest *sealed) {
 		return segments, settled[0]
 	}
 	return settled, settled[0]
+}
+
+// with returns, in order, those of a source's segments that are among some, or joined.
+func (j *joinedStarts) with(segments, some []*sealed) (all []*sealed) {
+	numbers, _ := j.covers(segments)
+	for i, s := range segments {
+		if numbers[i] >= 0 || slices.Contains(some, s) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // enterJoined takes joined starts for those of some segments of the source.

@@ -68,7 +68,7 @@ func newYoungOver(t *testing.T, visits, campaigns int) *youngOver {
 	y.refused = y.key
 	y.refused.number = 1
 	var err error
-	if y.known, err = y.joinSettled(y.key, nil, y.segments[:1]); err != nil || y.known == nil {
+	if y.known, err = y.joinSettled(y.key, nil, y.segments, y.segments[:1]); err != nil || y.known == nil {
 		t.Fatalf("the older segment isn't joined: %v", err)
 	}
 	return y
@@ -151,5 +151,41 @@ func TestYoungSegmentsWithoutRoomAreJoinedOnce(t *testing.T) {
 	}
 	if y.join(t, y.segments) {
 		t.Error("they are joined again in vain")
+	}
+}
+
+// A segment that was joined when there were fewer rows, and isn't worth it by now, stays joined: what is joined is
+// told by its segments.
+func TestWhatIsJoinedStaysSoBesideMore(t *testing.T) {
+	source := &pieces{}
+	for _, visits := range []int{30_000, 2000, 30_000} {
+		source.add(t, visits, 3)
+	}
+	r := &run{ctx: context.Background(), source: source, common: &Common{To: event.TimeMax + 1, Memo: NewMemo(64 << 20), Workers: NewWorkers(2, 1)}, asOf: source.last, people: peopleTest()}
+	defer r.release()
+	w := newJoinWalk(r)
+	var all []*sealed
+	for _, segment := range source.segments {
+		all = append(all, r.open(segment))
+	}
+	key := r.memoKey(all[0], memoJoined, "")
+	known, err := w.joinSettled(key, nil, all[:2], all[:2])
+	if err != nil || known == nil {
+		t.Fatalf("the first segments aren't joined: %v", err)
+	}
+	more, err := w.joinSettled(key, known, all, []*sealed{all[0], all[2]})
+	if err != nil || more == nil {
+		t.Fatalf("the others aren't joined: %v", err)
+	}
+	if numbers, whole := more.covers(all); !whole || len(more.segments) != 3 {
+		t.Errorf("of three segments %d are joined: %v", len(more.segments), numbers)
+	}
+	again := newJoinWalk(r)
+	numbers, _ := more.covers(all)
+	again.enterJoined(more, all, numbers)
+	for number, of := range again.origins {
+		if of == nil {
+			t.Errorf("joined segment %d isn't known", number)
+		}
 	}
 }

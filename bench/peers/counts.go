@@ -7,7 +7,7 @@ import (
 
 // Events counts events by bucket. unit is hour, day, week or month.
 func Events(s Scope, unit string) Question {
-	return buckets(s, unit, "count", func(d dialect) (string, string) { return d.counted(s), "count(*)" })
+	return buckets(s, unit, "count", func(d dialect) (string, string) { return d.events(s), "count(*)" })
 }
 
 // UniquesBy counts actors by bucket.
@@ -48,7 +48,7 @@ func Sources(s Scope, limit int) Question {
 		Path: "/v1/sources", Body: s.request(map[string]any{"limit": limit}), read: rowsOf("rows", "source", "medium", "events", "uniques", "paid_share"),
 		sql: func(d dialect) string {
 			return fmt.Sprintf("%s SELECT source, medium, count(*) AS events, %s, %s FROM e WHERE %s GROUP BY source, medium ORDER BY events DESC, source, medium LIMIT %d",
-				d.counted(s), d.uniques("actor"), d.ratio(d.countIf("medium = 'paid'")+" / count(*)"), d.wanted(s), limit)
+				d.events(s), d.uniques("actor"), d.ratio(d.countIf("medium = 'paid'")+" / count(*)"), d.wanted(s), limit)
 		},
 	}
 }
@@ -60,7 +60,7 @@ func Top(s Scope, metric string, by []string, limit int) Question {
 	return Question{
 		Path: "/v1/stats", Body: s.request(map[string]any{"metric": metric, "group_by": strings.Join(by, ","), "limit": limit}), read: rowsOf("rows", names...),
 		sql: func(d dialect) string {
-			events, measure := d.counted(s), "count(*)"
+			events, measure := d.events(s), "count(*)"
 			if metric == "uniques" {
 				events, measure = d.events(s), d.uniques("actor")
 			}
@@ -92,7 +92,7 @@ func Amounts(s Scope, name, measure string) Question {
 				of = d.pick("arrayElement(arraySort(groupArray(amount_cents)), toUInt64(greatest(1, intDiv(count() * "+percent+" + 99, 100))))",
 					"list_sort(list(amount_cents))[greatest(1, (count(*) * "+percent+" + 99) // 100)]")
 			}
-			return fmt.Sprintf("%s SELECT country, %s AS value FROM e WHERE %s AND amount_cents > 0 GROUP BY country", d.counted(s), of, d.wanted(s))
+			return fmt.Sprintf("%s SELECT country, %s AS value FROM e WHERE %s AND amount_cents > 0 GROUP BY country", d.events(s), of, d.wanted(s))
 		},
 	}
 }

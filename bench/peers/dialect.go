@@ -104,10 +104,6 @@ func (d dialect) events(s Scope) string {
 	return d.only(s, "")
 }
 
-// counted is the same for questions that count events: those without a user count, too, whoever is
-// asked about; only among the users they are left out.
-func (d dialect) counted(s Scope) string { return d.only(s, "") }
-
 func (d dialect) only(s Scope, condition string) string {
 	from := d.Table
 	if !s.Bots {
