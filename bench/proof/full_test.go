@@ -141,7 +141,7 @@ func (f *fullDisk) ballast(leave uint64) (name string) {
 		f.t.Fatalf("%d bytes are free, %v", free, err)
 	}
 	name = filepath.Join(f.disk, "ballast")
-	file, err := os.Create(name)
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -213,6 +213,7 @@ func (f *fullDisk) noSpaceAtAll() {
 	f.until(http.StatusServiceUnavailable, 5*time.Second)
 	f.reads()
 	f.server.kill()
+	f.ballast(0) // what it held open of what was deleted is free by now
 	again, _ := serve(f.t, f.data, "--min-free", fmt.Sprint(diskFree))
 	select {
 	case <-again.ended:
