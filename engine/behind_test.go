@@ -28,6 +28,12 @@ func (s *shelf) publishes(e *Engine, p *project) {
 	p.behind = true
 }
 
+func isBehind(p *project) bool {
+	p.upkeep.Lock()
+	defer p.upkeep.Unlock()
+	return p.behind
+}
+
 // sends appends events, each twice and at a time of its own.
 func (s *shelf) sends(e *Engine, from, to int) {
 	s.t.Helper()
@@ -51,7 +57,7 @@ func TestASealGoesOnBehindOneThatFailedToHandOver(t *testing.T) {
 			s.sends(e, 10*round, 10*round+6)
 			s.publishes(e, e.known(1))
 			if caughtUp {
-				if err := e.catchUp(e.known(1)); err != nil || e.known(1).behind {
+				if err := e.catchUp(e.known(1)); err != nil || isBehind(e.known(1)) {
 					t.Fatalf("it isn't caught up: %v", err)
 				}
 				if rows, _ := e.known(1).liveRows(); rows > 0 || len(e.known(1).full) > 0 {
@@ -99,11 +105,7 @@ func TestTheMergerCatchesUp(t *testing.T) {
 	p := e.known(1)
 	s.publishes(e, p)
 	e.wake()
-	within(t, 10*time.Second, func() bool {
-		p.upkeep.Lock()
-		defer p.upkeep.Unlock()
-		return !p.behind
-	})
+	within(t, 10*time.Second, func() bool { return !isBehind(p) })
 	s.sends(e, 0, 6) // again, so that their ids are looked for
 	if n := e.Snapshot(1).AsOf(); n != 6 {
 		t.Errorf("%d events are there", n)

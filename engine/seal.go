@@ -24,8 +24,9 @@ import (
 //  5. The gathering goroutine lets go of stretches and tables, and the log is trimmed up to the first
 //     group that somebody still needs.
 //
-// Ingest goes on all the while. Where a step fails, everything stays as it was before it, and is tried
-// again later; a failed sync ends the process, as everywhere.
+// Ingest goes on all the while. Where a step up to 3 fails, everything stays as it was before it, and is tried
+// again later; where 5 fails, what is sealed stays so, and the merger does it (see catchUp). A failed sync ends
+// the process, as everywhere.
 
 // frozen is what one seal is about.
 type frozen struct {

@@ -7,15 +7,15 @@ import (
 
 // Events counts events by bucket. unit is hour, day, week or month.
 func Events(s Scope, unit string) Question {
-	return buckets(s, unit, "count", func(d dialect) (string, string) { return d.events(s), "count(*)" })
+	return buckets(s, unit, "count", func(dialect) string { return "count(*)" })
 }
 
 // UniquesBy counts actors by bucket.
 func UniquesBy(s Scope, unit string) Question {
-	return buckets(s, unit, "uniques", func(d dialect) (string, string) { return d.events(s), d.uniques("actor") })
+	return buckets(s, unit, "uniques", func(d dialect) string { return d.uniques("actor") })
 }
 
-func buckets(s Scope, unit, metric string, measure func(dialect) (events, value string)) Question {
+func buckets(s Scope, unit, metric string, measure func(dialect) string) Question {
 	return Question{
 		Path: "/v1/stats", Body: s.request(map[string]any{"metric": metric, "interval": unit}),
 		read: func(answer map[string]any) [][]any {
@@ -26,8 +26,7 @@ func buckets(s Scope, unit, metric string, measure func(dialect) (events, value 
 			return rows
 		},
 		sql: func(d dialect) string {
-			events, value := measure(d)
-			return fmt.Sprintf("%s SELECT %s AS bucket, %s FROM e WHERE %s GROUP BY bucket", events, d.bucket(unit, s.Zone), value, d.wanted(s))
+			return fmt.Sprintf("%s SELECT %s AS bucket, %s FROM e WHERE %s GROUP BY bucket", d.events(s), d.bucket(unit, s.Zone), measure(d), d.wanted(s))
 		},
 	}
 }
@@ -60,16 +59,16 @@ func Top(s Scope, metric string, by []string, limit int) Question {
 	return Question{
 		Path: "/v1/stats", Body: s.request(map[string]any{"metric": metric, "group_by": strings.Join(by, ","), "limit": limit}), read: rowsOf("rows", names...),
 		sql: func(d dialect) string {
-			events, measure := d.events(s), "count(*)"
+			measure := "count(*)"
 			if metric == "uniques" {
-				events, measure = d.events(s), d.uniques("actor")
+				measure = d.uniques("actor")
 			}
 			var order []string
 			for _, column := range by {
 				order = append(order, column+" = ''", column)
 			}
 			return fmt.Sprintf("%s SELECT %s, %s AS value FROM e WHERE %s GROUP BY %s ORDER BY value DESC, %s LIMIT %d",
-				events, strings.Join(by, ", "), measure, d.wanted(s), strings.Join(by, ", "), strings.Join(order, ", "), limit)
+				d.events(s), strings.Join(by, ", "), measure, d.wanted(s), strings.Join(by, ", "), strings.Join(order, ", "), limit)
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"millimetric/index/event"
 	"millimetric/index/event/eventtest"
 	"millimetric/query"
 )
@@ -73,12 +74,17 @@ func answerWith(t *testing.T, source query.Source, q query.Question, memo *query
 	return string(all.AppendJSON(nil)), string(query.List([]query.Value{query.Object(a.Head...), all, query.Object(a.Foot...)}).AppendJSON(nil))
 }
 
+// sealedWays are the events in segments: cut by chance, with others that are hidden, and by days.
+func sealedWays(events []event.Event, seed uint64) map[string]query.Source {
+	return map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)}
+}
+
 // What filters left of a segment is kept from the second question on.
 func TestFilteredQuestionsAnswerTheSameAgain(t *testing.T) {
 	events := numbered(eventtest.New(12, 300, 200_000).Events(4_000))
 	kept := uint64(0)
 	for seed := range uint64(3) {
-		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)} {
+		for name, source := range sealedWays(events, seed) {
 			memo := query.NewMemo(8 << 20)
 			for _, filters := range []string{
 				`[{"field":"country","op":"eq","value":"DE"}]`, `[{"field":"country","op":"ne","value":"DE"}]`, `[{"field":"country","op":"in","value":["DE","US"]}]`,
@@ -130,7 +136,7 @@ func TestRetentionsAnswerTheSameAgain(t *testing.T) {
 	events := numbered(eventtest.New(16, 3_000, 600_000).Events(6_000))
 	kept := uint64(0)
 	for seed := range uint64(3) {
-		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)} {
+		for name, source := range sealedWays(events, seed) {
 			memo := query.NewMemo(8 << 20)
 			for _, days := range []string{"from=2026-03-02&to=2026-04-06", "from=2026-03-10&to=2026-04-01"} {
 				for _, more := range []string{
@@ -170,7 +176,7 @@ func TestCreditsAreTheSameAgainWhereThereIsLittleRoom(t *testing.T) {
 	}
 	kept := uint64(0)
 	for seed := range uint64(2) {
-		for name, source := range map[string]query.Source{"sealed": NewSealed(events, seed), "hidden": NewHidden(events, seed), "days": NewDays(events)} {
+		for name, source := range sealedWays(events, seed) {
 			memo := query.NewMemo(100 << 10)
 			for _, conversion := range []string{
 				"purchase", `{"event":"signup","filters":[{"field":"country","op":"eq","value":"DE"}]}`, `{"any_of":[{"event":"purchase"},{"event":"signup"}]}`, "purchase",

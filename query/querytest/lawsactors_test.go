@@ -17,10 +17,7 @@ import (
 func TestFunnelsNeverGrowAndTheirGroupsAddUp(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	events := eventtest.New(seed, 300, 60_000).Events(10_000)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
+	events := numbered(eventtest.New(seed, 300, 60_000).Events(10_000))
 	const whole = "&from=2026-03-20&to=2026-04-20&step=$pageview&step=view_item&step=signup&step=purchase"
 	source := stored(t, seed, events)
 	ask := func(params string) funnelReply {
@@ -81,31 +78,19 @@ func TestFunnelsNeverGrowAndTheirGroupsAddUp(t *testing.T) {
 func TestConversionsAddUpToStatsOfTheSameActor(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	events := eventtest.New(seed, 300, 60_000).Events(10_000)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
-	source := stored(t, seed, events)
-	ask := func(question string, into any) {
-		t.Helper()
-		q, err := parse(question + "&from=2026-03-20&to=2026-04-20")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal([]byte(answer(source, q)), into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	seen := map[int]bool{}
+	source := stored(t, seed, numbered(eventtest.New(seed, 300, 60_000).Events(10_000)))
+	const whole = "from=2026-03-20&to=2026-04-20"
+	seen := map[int64]bool{}
 	for _, actor := range []string{"visitor", "user", "person", "session"} {
-		var credit struct{ Totals struct{ Conversions int } }
-		ask("attribution?conversion=purchase&actor="+actor, &credit)
-		var counted struct{ Rows []struct{ Value int } }
-		ask("stats?event=purchase&actor="+actor, &counted)
-		if n := counted.Rows[0].Value; n != credit.Totals.Conversions || n == 0 {
-			t.Errorf("seed %d: of %ss %d purchases count and %d are conversions", seed, actor, n, credit.Totals.Conversions)
+		var credit struct{ Totals struct{ Conversions int64 } }
+		if err := json.Unmarshal([]byte(asked(t, source, "attribution?"+whole+"&conversion=purchase&actor="+actor)), &credit); err != nil {
+			t.Fatal(err)
 		}
-		seen[credit.Totals.Conversions] = true
+		n := credit.Totals.Conversions
+		if counted := sum(t, source, "stats?"+whole+"&event=purchase&actor="+actor); counted != n || n == 0 {
+			t.Errorf("seed %d: of %ss %d purchases count and %d are conversions", seed, actor, counted, n)
+		}
+		seen[n] = true
 	}
 	if len(seen) < 2 {
 		t.Errorf("seed %d: everybody is a user", seed)

@@ -393,10 +393,7 @@ func TestAnswersObeyTheLaws(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	events := eventtest.New(seed, 300, 60_000).Events(10_000)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
+	events := numbered(eventtest.New(seed, 300, 60_000).Events(10_000))
 	const whole = "from=2026-03-20&to=2026-04-20&limit=1000"
 	source := stored(t, seed, events)
 	count := func(params string) int64 { return sum(t, source, "stats?"+whole+"&"+params) }

@@ -148,10 +148,7 @@ func randomAttribution(r *rand.Rand, params url.Values, sometimes func(string, .
 func TestCreditAddsUpToTheEvents(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	events := eventtest.New(seed, 300, 60_000).Events(10_000)
-	for i := range events {
-		events[i].Seq = event.Seq(i + 1)
-	}
+	events := numbered(eventtest.New(seed, 300, 60_000).Events(10_000))
 	source := stored(t, seed, events)
 	const whole = "from=2026-03-28T07:00Z&to=2026-04-20&limit=1000"
 	for _, filters := range []string{"[]", `[{"field":"country","op":"in","value":["US","DE"]}]`} {
