@@ -21,6 +21,7 @@ type engineFigures struct {
 	attended attended
 
 	loaded    loaded
+	sealed    time.Duration
 	settle    time.Duration
 	footprint footprint
 	noIDs     footprint // of the same history without event ids
@@ -129,7 +130,7 @@ func (f *engineFigures) measureFull(ctx context.Context, s settings) (err error)
 	if err != nil {
 		return err
 	}
-	f.loaded, f.settle, f.tables = st.loaded, st.settle, st.tables
+	f.loaded, f.sealed, f.settle, f.tables = st.loaded, st.sealed, st.settle, st.tables
 	if f.footprint, err = st.server.footprint(); err != nil {
 		return err
 	}

@@ -160,8 +160,8 @@ func TestBadSettingsAreRefused(t *testing.T) {
 }
 
 func TestTheEncryptionsShareIsRead(t *testing.T) {
-	e, err := readEncryption("goos: linux\nBenchmarkEncryption-2   \t  9\t  0 ns/op\t  -1.250 %-of-encryption\t 2900 clear-cpu-ns/event\t  2864 cpu-ns/event\nPASS\n")
-	if err != nil || e != (encryption{with: 2864, without: 2900, share: -1.25}) {
+	e, err := readEncryption("goos: linux\nBenchmarkEncryption-2   \t  9\t  0 ns/op\t  2.500 %-at-most\t  -3.000 %-at-least\t  -1.250 %-of-encryption\t 2900 clear-cpu-ns/event\t  2864 cpu-ns/event\nPASS\n")
+	if err != nil || e != (encryption{with: 2864, without: 2900, share: -1.25, least: -3, most: 2.5}) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	for _, bad := range []string{"", "PASS\n", "BenchmarkEncryption-2 9 0 ns/op\n"} {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -76,6 +77,40 @@ func (v *server) call(key, path string, body []byte) (answer []byte, took time.D
 func (v *server) compact() (time.Duration, error) {
 	_, took, err := v.call(v.keys.AK, "/v1/admin/compact", []byte("{}"))
 	return took, err
+}
+
+// sealedEvery is how often settle looks.
+const sealedEvery = 20 * time.Millisecond
+
+// settle is compact, and says when all was sealed, which comes first. Where nothing had to be, or the rest was quicker
+// than a look, it was sealed when the rest was done.
+func (v *server) settle() (sealed, merged time.Duration, err error) {
+	begin, done := time.Now(), make(chan error, 1)
+	go func() {
+		var err error
+		merged, err = v.compact()
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			if sealed == 0 {
+				sealed = merged
+			}
+			return sealed, merged, err
+		case <-time.After(sealedEvery):
+		}
+		if sealed > 0 {
+			continue
+		}
+		f, err := v.footprint()
+		if err != nil {
+			return 0, 0, errors.Join(err, <-done)
+		}
+		if f.Live.Count == 0 {
+			sealed = time.Since(begin)
+		}
+	}
 }
 
 // count asks for the number of all events.

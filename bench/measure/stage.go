@@ -19,7 +19,8 @@ type stage struct {
 	peers  []*peers.Peer
 	folder string // of the databases
 	loaded loaded
-	settle time.Duration // from the last acknowledged event until all was sealed and merged
+	sealed time.Duration // from the last acknowledged event until all was sealed
+	settle time.Duration // the same until all was merged, too
 	tables []table
 }
 
@@ -85,8 +86,7 @@ func (st *stage) loadServer(ctx context.Context, s settings, more ...string) (er
 		return err
 	}
 	s.say("taken in %v, %d refusals; seal and merge", st.loaded.took.Round(time.Millisecond), st.loaded.refused)
-	st.settle, err = st.server.compact()
-	if err != nil {
+	if st.sealed, st.settle, err = st.server.settle(); err != nil {
 		return err
 	}
 	kept, err := st.server.count()
