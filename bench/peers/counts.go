@@ -26,7 +26,11 @@ func buckets(s Scope, unit, metric string, measure func(dialect) string) Questio
 			return rows
 		},
 		sql: func(d dialect) string {
-			return fmt.Sprintf("%s SELECT %s AS bucket, %s FROM e WHERE %s GROUP BY bucket", d.events(s), d.bucket(unit, s.Zone), measure(d), d.wanted(s))
+			bucket := d.bucket(unit, s.Zone)
+			if unit == "hour" {
+				bucket = d.hours(s)
+			}
+			return fmt.Sprintf("%s SELECT %s AS bucket, %s FROM e WHERE %s GROUP BY bucket", d.events(s), bucket, measure(d), d.wanted(s))
 		},
 	}
 }
@@ -47,7 +51,7 @@ func Sources(s Scope, limit int) Question {
 		Path: "/v1/sources", Body: s.request(map[string]any{"limit": limit}), read: rowsOf("rows", "source", "medium", "events", "uniques", "paid_share"),
 		sql: func(d dialect) string {
 			return fmt.Sprintf("%s SELECT source, medium, count(*) AS events, %s, %s FROM e WHERE %s GROUP BY source, medium ORDER BY events DESC, source, medium LIMIT %d",
-				d.events(s), d.uniques("actor"), d.ratio(d.countIf("medium = 'paid'")+" / count(*)"), d.wanted(s), limit)
+				d.events(s), d.uniques("actor"), d.ratio(d.countIf("medium = 'paid'"), "count(*)"), d.wanted(s), limit)
 		},
 	}
 }

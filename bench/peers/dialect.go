@@ -75,8 +75,13 @@ func (d dialect) countIf(condition string) string {
 	return d.pick("countIf("+condition+")", "count(*) FILTER ("+condition+")")
 }
 
-// ratio rounds a share half to even, as answers do; DuckDB's round goes up.
-func (d dialect) ratio(of string) string { return d.pick("round(", "round_even(") + of + ", 4)" }
+// ratio divides two whole numbers and rounds to four decimals, half to even, as answers do. It is made of whole
+// numbers: in floating point 49/160 is no half any more, and DuckDB's round_even takes it up.
+func (d dialect) ratio(part, whole string) string {
+	scaled := "(10000 * (" + part + "))"
+	down, left := d.pick("intDiv("+scaled+", "+whole+")", "("+scaled+" // "+whole+")"), "("+scaled+" % "+whole+")"
+	return fmt.Sprintf("(%s + CASE WHEN 2 * %s > %s OR 2 * %s = %s AND %s %% 2 = 1 THEN 1 ELSE 0 END) / 10000.0", down, left, whole, left, whole, down)
+}
 
 // actor is who did something, as one value.
 func (d dialect) actor(s Scope) string {
@@ -150,6 +155,34 @@ func (d dialect) bucket(unit, zone string) string {
 		return "date_trunc('hour', " + local + ")"
 	}
 	return fmt.Sprintf("date_trunc(%s, %s)::DATE", quote(unit), local)
+}
+
+// hours is the bucket of hours. Where a zone's clocks move within an hour of theirs (Chatham's from 2:45 to 3:45), what
+// is left of that hour is a bucket of its own, which begins with the move. ClickHouse counts it to the hour before, and
+// DuckDB names it by a time that never was: so it is named here.
+func (d dialect) hours(s Scope) string {
+	bucket := d.bucket("hour", s.Zone)
+	zone, err := time.LoadLocation(s.Zone)
+	if err != nil {
+		panic(fmt.Sprintf("peers: zone %q: %v", s.Zone, err))
+	}
+	cases := ""
+	for at := s.From.Std(); ; {
+		_, move := at.In(zone).ZoneBounds()
+		if move.IsZero() || !move.Before(s.To.Std()) {
+			break
+		}
+		at = move.In(zone)
+		if at.Minute() > 0 {
+			left := time.Duration(60-at.Minute()) * time.Minute
+			local := quote(at.Format("2006-01-02 15:04:05"))
+			cases += fmt.Sprintf("WHEN %s THEN %s ", d.within(event.TimeOf(at), event.TimeOf(at.Add(left))), d.pick("toDateTime("+local+", "+quote(s.Zone)+")", "TIMESTAMP "+local))
+		}
+	}
+	if cases == "" {
+		return bucket
+	}
+	return "CASE " + cases + "ELSE " + bucket + " END"
 }
 
 // shown is a bucket of an answer as the databases write it.

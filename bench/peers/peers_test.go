@@ -65,3 +65,32 @@ func TestARequestAndItsStatementNameTheSameScope(t *testing.T) {
 		}
 	}
 }
+
+// Chatham's clocks go from 2:45 to 3:45 on 2026-09-27, at 14:00 UTC of the day before.
+func TestTheRestOfAnHourAfterAClockMovedIsABucket(t *testing.T) {
+	day := event.Time(24 * 60 * 60 * 1000)
+	move := event.Time(1790431200000)
+	for _, c := range []struct {
+		zone string
+		from event.Time
+		want []string
+	}{
+		{"Pacific/Chatham", move - day, []string{"CASE WHEN ts >= ", "2026-09-26 14:00:00.000", "2026-09-26 14:15:00.000", "'2026-09-27 03:45:00'"}},
+		{"Pacific/Chatham", move + 1, nil},
+		{"Europe/Berlin", move - 300*day, nil},
+		{"", move - day, nil},
+	} {
+		q := Events(Scope{From: c.from, To: c.from + 2*day, Zone: c.zone}, "hour")
+		for _, l := range []Layout{ByDay, ByArrival} {
+			sql := q.SQL(l, move-2*day)
+			if strings.Contains(sql, "CASE WHEN ts >=") != (c.want != nil) {
+				t.Errorf("%s from %v: %s", c.zone, c.from.Std(), sql)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(sql, want) {
+					t.Errorf("%s: no %s in %s", l.Kind, want, sql)
+				}
+			}
+		}
+	}
+}

@@ -87,7 +87,7 @@ func Visits(s Scope) Question {
 				d.events(s), d.first("e.country"), d.ms(), d.ms(), d.countIf("event_name <> '$identify'"), d.countIf(matched))
 			median := d.pick("arrayElement(arraySort(groupArray(ms)), toUInt64(intDiv(count() + 1, 2)))", "list_sort(list(ms))[(count(*) + 1) // 2]")
 			return fmt.Sprintf("%s SELECT land, count(*), %s, %s, %s / 1000.0, %s FROM v WHERE begun >= %s AND begun < %s AND wanted > 0 GROUP BY land",
-				v, d.uniques("actor"), d.ratio(d.countIf("others = 1")+" / count(*)"), median, d.ratio("sum(n) / count(*)"), d.moment(s.From), d.moment(s.To))
+				v, d.uniques("actor"), d.ratio(d.countIf("others = 1"), "count(*)"), median, d.ratio("sum(n)", "count(*)"), d.moment(s.From), d.moment(s.To))
 		},
 	}
 }
