@@ -65,6 +65,7 @@ type project struct {
 
 // stretch is a run of events with consecutive positions. Of the last one, events are still to come.
 type stretch struct {
+	room        int // for so many events. Readers may ask for it, but not for the capacity of events, which are being added to
 	events      []event.Event
 	first, last event.Time // both inclusive, once it is full
 	group       uint64     // that its first event came with
@@ -98,7 +99,7 @@ func newProject(number event.Project, key [32]byte, near *memory) *project {
 	return p
 }
 
-func newStretch(room int) *stretch { return &stretch{events: make([]event.Event, 0, room)} }
+func newStretch(room int) *stretch { return &stretch{room: room, events: make([]event.Event, 0, room)} }
 
 // add appends those of events that aren't repeats and whose senders weren't erased, and makes parts of g of what fills a stretch.
 func (p *project) add(r *request, words *encode.Words, g *group, number uint64, erased func(*project, *event.Event) bool) {
@@ -127,7 +128,7 @@ func (p *project) add(r *request, words *encode.Words, g *group, number uint64, 
 // takes in memory. It reports whether the open stretch is full now; the next event needs endStretch first.
 func (p *project) append(ev *event.Event, number uint64, bytes int64) (full bool) {
 	s := p.open
-	if ev.Seq != p.last+1 || len(s.events) == cap(s.events) {
+	if ev.Seq != p.last+1 || len(s.events) == s.room {
 		panic(fmt.Sprintf("engine: event %d after %d in a stretch of %d", ev.Seq, p.last, len(s.events)))
 	}
 	if len(s.events) == 0 {
@@ -136,7 +137,7 @@ func (p *project) append(ev *event.Event, number uint64, bytes int64) (full bool
 	p.last = ev.Seq
 	s.events = append(s.events, *ev)
 	s.bytes, p.added = s.bytes+bytes, p.added+bytes
-	return len(s.events) == cap(s.events)
+	return len(s.events) == s.room
 }
 
 // noteCommit says that the positions since the last note are committed at a time. Times never go back.
@@ -169,7 +170,7 @@ func (p *project) endStretch() {
 		s.first, s.last = min(s.first, s.events[i].Time), max(s.last, s.events[i].Time)
 	}
 	p.full = append(p.full, s)
-	p.open, p.from = newStretch(min(2*cap(s.events), stretchMax)), 0
+	p.open, p.from = newStretch(min(2*s.room, stretchMax)), 0
 }
 
 // letGo drops live events and commit times that are sealed, up to a position at which a stretch ends.

@@ -45,7 +45,7 @@ func (o *ordinals) of(s *stretch, events []event.Event) ([]uint32, error) {
 func (o *ordinals) ofLocked(s *stretch, events []event.Event) ([]uint32, error) {
 	if have := len(s.visitors); have < len(events) {
 		if s.visitors == nil {
-			s.visitors = make([]uint32, 0, cap(s.events))
+			s.visitors = make([]uint32, 0, s.room)
 		}
 		if err := o.give(events[have:]); err != nil {
 			return nil, err
