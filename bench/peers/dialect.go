@@ -70,7 +70,6 @@ func (d dialect) uniques(of string) string {
 func (d dialect) first(of string) string {
 	return d.pick("argMin("+of+", k)", "arg_min("+of+", k)")
 }
-func (d dialect) last(of string) string { return d.pick("argMax("+of+", k)", "arg_max("+of+", k)") }
 func (d dialect) countIf(condition string) string {
 	return d.pick("countIf("+condition+")", "count(*) FILTER ("+condition+")")
 }
@@ -192,5 +191,3 @@ func shown(bucket, unit string) string {
 	}
 	return bucket[:10] + " " + bucket[11:19]
 }
-
-func milliseconds(d time.Duration) int64 { return d.Milliseconds() }

@@ -76,7 +76,9 @@ func (l *ledger) send(s *server, key string, events []sent) bool {
 	l.mu.Lock()
 	l.sends += len(events)
 	for _, e := range events {
-		l.acked[e.ID] = l.acked[e.ID] // it is known now
+		if _, known := l.acked[e.ID]; !known {
+			l.acked[e.ID] = false
+		}
 	}
 	l.mu.Unlock()
 	out := events

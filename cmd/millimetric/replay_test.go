@@ -27,7 +27,6 @@ type diary struct {
 	folder  *folder
 	project event.Project
 	gen     *eventtest.Gen
-	seq     int
 	pages   []page
 }
 

@@ -217,7 +217,7 @@ func holdsFor(r rule, value string) bool {
 		}
 		return digits >= 6
 	case ifLong:
-		return len(value) >= 16 && strings.IndexAny(value, "0123456789") >= 0
+		return len(value) >= 16 && strings.ContainsAny(value, "0123456789")
 	}
 	return false
 }

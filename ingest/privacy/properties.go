@@ -225,7 +225,7 @@ func look(text string) (seen, digits int) {
 
 // isTelling reports whether a number is more than a count, a price or a flag.
 func isTelling(number string) bool {
-	return len(number) >= tellingDigits && strings.IndexAny(number, ".eE") < 0
+	return len(number) >= tellingDigits && !strings.ContainsAny(number, ".eE")
 }
 
 // link strips a value that is a URL or a path. The member stays, unless it names no place but says who.
