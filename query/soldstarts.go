@@ -41,8 +41,10 @@ func (w *startWalk) openSold(found *conversions) {
 	if kept, ok := memo.get(key); ok {
 		known := kept.(*soldStarts)
 		same := known.sales == own.sales && known.starts == own.starts
+		if same && known.needs == 0 {
+			w.sold = known
+		}
 		if same && (known.needs == 0 || !memo.hasRoom(known.needs)) {
-			w.sold = known.blocks
 			return
 		}
 	}
@@ -51,7 +53,7 @@ func (w *startWalk) openSold(found *conversions) {
 	if own.needs = own.bytes() + int64(joinedStartBytes*own.count()); memo.hasRoom(own.needs + memoOverhead) {
 		own.needs = 0
 		own.gather(w.joined)
-		w.sold = own.blocks
+		w.sold = own
 	} else {
 		own.blocks = nil
 	}

@@ -34,8 +34,9 @@ type startWalk struct {
 	origins      []*startSegment // the segments that are joined, by their numbers
 	joinedGroups []uint32        // by kind: its group plus one, or 0 where that isn't known
 	at           *joinedBlock    // of the block at hand
-	sold         []*overBlock    // by block: those of its visitors whose starts lie together; nil where they don't
+	sold         *soldStarts     // of those of its visitors whose starts lie together; nil where they don't
 	soldAt       *overBlock      // of the block at hand
+	weights      [][]decayWeight // by block, of these starts; nil where they aren't known
 	others       visitorBits     // of the block: who comes elsewhere
 	visitors     []uint32        // of the block, who matter
 	starts       [][]joinedStart // and their starts in the joined segments
@@ -88,6 +89,7 @@ func (t *touchWalk) walkStarts(p *pass, found *conversions) (ok bool, err error)
 		return false, err
 	}
 	w.openSold(found)
+	w.openWeights(found)
 	if err := t.r.eachLive(p); err != nil {
 		return true, err
 	}
@@ -159,9 +161,11 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		var err error
 		switch {
 		case w.others.has(visitor):
+			w.settlement.book.knowWeights(nil)
 			err = w.visitor(p, visitor, first+visitor)
 		default:
 			w.r.work += len(w.starts[i])
+			w.settlement.book.knowWeights(w.weightsOf(visitor))
 			err = w.alone(p, first+visitor, w.starts[i])
 		}
 		if err != nil {
@@ -174,8 +178,8 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 // turn goes to the block of visitors that begins with one of them.
 func (w *startWalk) turn(first uint32) {
 	w.at, w.soldAt = w.joined.block(first), nil
-	if at := int(first / blockVisitors); at < len(w.sold) {
-		w.soldAt = w.sold[at]
+	if at := int(first / blockVisitors); w.sold != nil && at < len(w.sold.blocks) {
+		w.soldAt = w.sold.blocks[at]
 	}
 	if w.wants != nil {
 		w.wants(first, &w.wanted)

@@ -169,7 +169,8 @@ func TestFirstTouchesOfNewcomersAreTheSame(t *testing.T) {
 // askWhileItGrows asks questions about touches with what is kept, and without.
 func askWhileItGrows(t *testing.T, g *growing, memo *query.Memo, seed uint64, steps int) {
 	questions := []string{
-		"attribution?conversion=purchase&lookback=0&models=first", "attribution?conversion=signup&models=linear,last_non_direct&group_by=campaign",
+		"attribution?conversion=purchase&lookback=0&models=first", "attribution?conversion=purchase&models=time_decay&half_life=2h",
+		"attribution?conversion=purchase&models=time_decay,linear&half_life=90d", "attribution?conversion=signup&models=linear,last_non_direct&group_by=campaign",
 		"attribution?conversion=purchase&models=data_driven,position&include_bots=true", "attribution?conversion=$pageview&models=last&lookback=1h&count=last",
 		`funnel?steps=[{"event":"$pageview"},{"event":"signup"}]&breakdown=first_touch.source`,
 		`funnel?steps=[{"event":"$pageview"},{"event":"add_to_cart"},{"event":"purchase"}]&breakdown=first_touch.medium`,
