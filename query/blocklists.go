@@ -8,7 +8,7 @@ import (
 // blockLists keeps what each visitor of a block did, in the order in which it was met. Its memory is used
 // again for the next block, and isn't cleared: what T points to is kept for as long as the lists are.
 type blockLists[T any] struct {
-	last  [blockVisitors]int32 // by visitor: number of his last node plus one, 0 for none
+	last  []int32 // by visitor: number of his last node plus one, 0 for none; nil before there is one
 	nodes []listNode[T]
 	met   []uint32 // visitors that have nodes
 	line  []T
@@ -20,17 +20,28 @@ type listNode[T any] struct {
 }
 
 func (l *blockLists[T]) add(visitor uint32, value T) {
-	before := l.last[visitor]
+	before := l.lastOf(visitor)
 	if before == 0 {
 		l.met = append(l.met, visitor)
 	}
 	l.nodes = append(l.nodes, listNode[T]{value: value, before: before})
+	if l.last == nil { // many questions meet nobody
+		l.last = make([]int32, blockVisitors)
+	}
 	l.last[visitor] = int32(len(l.nodes))
+}
+
+// lastOf returns the number of a visitor's last node plus one, 0 for none.
+func (l *blockLists[T]) lastOf(visitor uint32) int32 {
+	if l.last == nil {
+		return 0
+	}
+	return l.last[visitor]
 }
 
 // latest returns what was added last of a visitor, nil where nothing was.
 func (l *blockLists[T]) latest(visitor uint32) *T {
-	if at := l.last[visitor]; at != 0 {
+	if at := l.lastOf(visitor); at != 0 {
 		return &l.nodes[at-1].value
 	}
 	return nil
@@ -39,7 +50,7 @@ func (l *blockLists[T]) latest(visitor uint32) *T {
 // added returns all of a visitor, in the order in which it was added. It is valid until the next call.
 func (l *blockLists[T]) added(visitor uint32) []T {
 	l.line = l.line[:0]
-	for at := l.last[visitor]; at != 0; at = l.nodes[at-1].before {
+	for at := l.lastOf(visitor); at != 0; at = l.nodes[at-1].before {
 		l.line = append(l.line, l.nodes[at-1].value)
 	}
 	slices.Reverse(l.line)

@@ -20,7 +20,7 @@ type block struct {
 	// tangled are, for passes that ask for it, the visitors whose rows don't come in order where segment
 	// follows segment, and those with live events.
 	tangled visitorBits
-	last    [blockVisitors]event.Time // by visitor: of the last row in the segments looked at
+	last    []event.Time // by visitor: of the last row in the segments looked at; nil before visitors are untangled
 }
 
 // visitorBits is a set of visitors of a block.
@@ -213,7 +213,10 @@ func (r *run) setClocks(walkers []*walker) {
 // untangle finds the visitors whose rows don't come in order. Most are met in one segment at a time, even
 // where segments overlap.
 func (b *block) untangle() error {
-	clear(b.last[:])
+	if b.last == nil {
+		b.last = make([]event.Time, blockVisitors)
+	}
+	clear(b.last)
 	for _, w := range b.walkers {
 		if w.clock == nil {
 			continue

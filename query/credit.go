@@ -85,6 +85,14 @@ func (b *ledger) begin(touches int) {
 	}
 }
 
+// knowWeights tells what the touches of the next actor weigh by time decay, by the slots of their places; nil where that
+// isn't known.
+func (b *ledger) knowWeights(known []decayWeight) {
+	if b.decay != nil {
+		b.decay.known = known
+	}
+}
+
 // enter counts a conversion and adds it to its path.
 func (b *ledger) enter(p *path, c *conversion) {
 	p.conversions++

@@ -52,6 +52,14 @@ func (t *cellTable) add() *cell {
 	return c
 }
 
+// listed returns those cells of a denominator, by group, that lie in a list; nil where there are none.
+func (t *cellTable) listed(den uint32) []*cell {
+	if int(den) >= len(t.lists) {
+		return nil
+	}
+	return t.lists[den]
+}
+
 // each shows all cells.
 func (t *cellTable) each(show func(group, den uint32, c *cell)) {
 	for den, list := range t.lists {

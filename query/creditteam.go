@@ -82,7 +82,11 @@ func (c *creditWalk) next() uint64 {
 
 func (c *creditWalk) walkBlock(first uint32) error {
 	c.to = uint64(first) + blockVisitors
-	if err := c.startWalk.walkBlock(c.pass, first); err != nil {
+	walk := c.startWalk.walkBlock
+	if c.settlement.first && c.sold != nil { // else starts are better looked up together
+		walk = c.walkFirst
+	}
+	if err := walk(c.pass, first); err != nil {
 		return err
 	}
 	return c.settlement.upTo(c.to)

@@ -42,6 +42,7 @@ type decay struct {
 	found []portion // of the path at hand
 
 	weights []decayWeight // of the touches of the actor at hand; those that were asked for
+	known   []decayWeight // of all his starts, by the slots of their places; nil where they aren't known
 }
 
 // A half-life has so many digits of so many bits in milliseconds: it is less than ten years. One more bit would save no
@@ -65,6 +66,8 @@ type decayWeight struct {
 	mantissa fixed
 	exponent int64
 }
+
+const decayWeightBytes = 40
 
 func newDecay(halfLife time.Duration) *decay {
 	return &decay{half: int64(halfLife / time.Millisecond), table: powersOfDigits()}
@@ -136,8 +139,10 @@ func (d *decay) raise(power *fixed, n int64) {
 
 // begin begins with an actor of so many touches.
 func (d *decay) begin(touches int) {
-	d.weights = slices.Grow(d.weights[:0], touches)[:touches]
-	clear(d.weights)
+	if d.known == nil {
+		d.weights = slices.Grow(d.weights[:0], touches)[:touches]
+		clear(d.weights)
+	}
 	d.clear()
 	d.window = touchWindow{}
 }
@@ -179,16 +184,24 @@ func (d *decay) shares(p *path, groups []uint32, newest uint32) []portion {
 // shiftedWeight is the weight of a touch, which has a number among those of its actor, in a path of which the newest
 // has the exponent top: the same each time. It is valid until the next call.
 func (d *decay) shiftedWeight(t *actorTouch, number int) *fixed {
-	weight := &d.weights[number]
-	if weight.mantissa.isZero() {
-		d.weigh(weight, t.at.time)
-	}
+	weight := d.weightOf(t, number)
 	// 32 bits are left free for the sum of as many touches as there may be.
 	d.shifted.setShifted(&weight.mantissa, 32+d.top-weight.exponent)
 	if d.shifted.isZero() {
 		d.shifted[0] = 1
 	}
 	return &d.shifted
+}
+
+func (d *decay) weightOf(t *actorTouch, number int) *decayWeight {
+	if d.known != nil {
+		return &d.known[t.at.slot]
+	}
+	weight := &d.weights[number]
+	if weight.mantissa.isZero() {
+		d.weigh(weight, t.at.time)
+	}
+	return weight
 }
 
 // shareOut turns the sums of groups into shares.

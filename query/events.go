@@ -85,7 +85,7 @@ type newest struct {
 type place struct {
 	time event.Time
 	seq  event.Seq
-	slot int
+	slot int // of what is known of it elsewhere
 }
 
 func (p place) before(o place) bool {

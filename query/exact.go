@@ -3,6 +3,7 @@ package query
 import (
 	"math/big"
 	"strings"
+	"sync"
 )
 
 // The decimals to which answers are rounded, each once and half to even.
@@ -75,6 +76,18 @@ func Seconds(num *big.Int, den int64) Value {
 	return fraction{num, new(big.Int).Mul(big.NewInt(den), big.NewInt(1000))}.shown(digitsSeconds)
 }
 
+// power10 is ten to the power of digits. It is only ever read.
 func power10(digits int) *big.Int {
+	if few := fewPowers10(); digits < len(few) {
+		return few[digits]
+	}
 	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)
 }
+
+// fewPowers10 are those that nearly every number of an answer is shown with.
+var fewPowers10 = sync.OnceValue(func() (few [amountDecimals + 1]*big.Int) {
+	for digits := range few {
+		few[digits] = new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)
+	}
+	return few
+})

@@ -60,6 +60,8 @@ const (
 	memoPiece                         // a piece of a segment, taken apart
 	memoStartsAmong                   // where visits of some visitors begin
 	memoSoldTogether                  // what memoSales is, of several segments, of which the key has the first
+	memoSoldStarts                    // where visits of those begin who have what memoSoldTogether is, in the joined segments
+	memoSoldWeights                   // what they weigh by time decay
 	memoUnion                         // the visitors with an event of a name in several segments, of which the key has the first
 	memoSiftedUnion                   // the visitors with rows that filters want in several segments, of which the key has the first
 	memoJoined                        // where visits begin in several segments, of which the key has the first

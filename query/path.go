@@ -58,7 +58,7 @@ func (s *settlement) take(actor uint32, touches []actorTouch) error {
 	case len(own) > 0 && own[0].actor == actor:
 		s.left = s.left[len(own):]
 		if s.first && len(touches) > 0 {
-			return s.settleFirst(own, &touches[0])
+			return s.settleFirst(own, &touches[0].touch)
 		}
 		return s.settle(own, touches)
 	case s.book.chain != nil:
@@ -113,8 +113,18 @@ func (s *settlement) worked(touches int) error {
 	return s.r.overBudget(s.book.size() + s.size)
 }
 
+// takeFirst takes the conversions of the next actor and his first touch, if he has one.
+func (s *settlement) takeFirst(own []conversion, first touch, ok bool) error {
+	s.left = s.left[len(own):]
+	if !ok {
+		return s.settle(own, nil)
+	}
+	s.r.cost.Matched++
+	return s.settleFirst(own, &first)
+}
+
 // settleFirst is settle where only the first touch of each actor matters: all conversions from then on are its.
-func (s *settlement) settleFirst(list []conversion, touch *actorTouch) error {
+func (s *settlement) settleFirst(list []conversion, touch *touch) error {
 	before := 0
 	for before < len(list) && list[before].at.before(touch.at) {
 		before++

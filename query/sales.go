@@ -100,7 +100,11 @@ func (c *conversions) joinSold(r *run, q *Attribution) {
 	if len(c.sold) == 0 {
 		return
 	}
-	joined := c.soldTogether(r, q)
+	joined := c.sold[0].sales.list
+	if len(c.sold) > 1 {
+		c.together = c.soldTogether(r, q)
+		joined = c.together.list
+	}
 	if len(c.list) == 0 {
 		c.list = joined
 		return
@@ -108,18 +112,21 @@ func (c *conversions) joinSold(r *run, q *Attribution) {
 	c.list = mergeSorted([][]conversion{joined, c.list}, (*conversion).compare)
 }
 
-func (c *conversions) soldTogether(r *run, q *Attribution) []conversion {
-	if len(c.sold) == 1 {
-		return c.sold[0].sales.list
-	}
+// soldKey names what is kept about the conversions of several segments.
+func (c *conversions) soldKey(r *run, q *Attribution, kind memoKind) memoKey {
+	key := r.memoKey(c.sold[0].in, kind, q.saleName())
+	key.number = len(c.sold) // as there may be several ranges that end alike
+	return key
+}
+
+func (c *conversions) soldTogether(r *run, q *Attribution) *joinedSales {
 	own := &joinedSales{}
 	for _, of := range c.sold {
 		own.segments = append(own.segments, weak.Make(of.in.original))
 	}
-	key := r.memoKey(c.sold[0].in, memoSoldTogether, q.saleName())
-	key.number = len(c.sold) // as there may be several ranges that end alike
+	key := c.soldKey(r, q, memoSoldTogether)
 	if known, ok := r.common.Memo.get(key); ok && slices.Equal(known.(*joinedSales).segments, own.segments) {
-		return known.(*joinedSales).list
+		return known.(*joinedSales)
 	}
 	lists := make([][]conversion, len(c.sold))
 	for i, of := range c.sold {
@@ -127,5 +134,5 @@ func (c *conversions) soldTogether(r *run, q *Attribution) []conversion {
 	}
 	own.list = mergeSorted(lists, (*conversion).compare)
 	r.common.Memo.replace(key, own)
-	return own.list
+	return own
 }

@@ -10,8 +10,8 @@ type sealed struct {
 	segment   *index.Segment // the same, watched
 	used      bool           // rows of it were looked at
 	runs      *index.Runs
-	texts     [columnCount]texts
-	tables    [columnCount][]uint32 // of the columns that say where a visit came from: their codes by touch
+	texts     *[columnCount]texts               // nil before one is opened: most questions open none of most segments
+	tables    [columnCount - colSource][]uint32 // of the columns that say where a visit came from: their codes by touch
 	visitors  *index.Dict
 	sessions  *index.SessionIDs
 	ids       *index.EventIDs
@@ -54,6 +54,9 @@ func (t *texts) at(code uint32) (string, error) {
 }
 
 func (s *sealed) column(c column) *texts {
+	if s.texts == nil {
+		s.texts = &[columnCount]texts{}
+	}
 	t := &s.texts[c]
 	if t.dict == nil {
 		t.dict = s.segment.Dict(columnNames[c])
@@ -83,12 +86,13 @@ func (s *sealed) openRuns() (err error) {
 
 // table returns the codes that a column from colSource on has, by touch.
 func (s *sealed) table(c column) ([]uint32, error) {
-	if s.tables[c] == nil {
+	known := &s.tables[c-colSource]
+	if *known == nil {
 		table, err := s.segment.TouchTable(columnNames[c])
 		if err != nil {
 			return nil, err
 		}
-		s.tables[c] = table
+		*known = table
 	}
-	return s.tables[c], nil
+	return *known, nil
 }

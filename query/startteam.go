@@ -13,6 +13,7 @@ func (w *startWalk) takeOver(other *startWalk) {
 	if w.joined = other.joined; w.joined == nil {
 		return
 	}
+	w.sold, w.weights = other.sold, other.weights
 	w.joinedGroups = make([]uint32, len(w.joined.kinds))
 	for _, of := range other.origins {
 		w.origins = append(w.origins, &startSegment{sealed: of.sealed.openedBy(w.r)})

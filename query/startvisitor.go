@@ -29,7 +29,7 @@ func (w *startWalk) alone(p *pass, ordinal uint32, starts []joinedStart) error {
 	for i := range starts {
 		s := &starts[i]
 		flags, of := s.flags(), &w.joined.segments[s.segment()]
-		at := place{time: of.time + event.Time(s.time), seq: of.seq + event.Seq(s.seq)}
+		at := place{time: of.time + event.Time(s.time), seq: of.seq + event.Seq(s.seq), slot: i}
 		if at.time < from || flags.noTouch() {
 			continue
 		}

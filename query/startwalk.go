@@ -34,6 +34,9 @@ type startWalk struct {
 	origins      []*startSegment // the segments that are joined, by their numbers
 	joinedGroups []uint32        // by kind: its group plus one, or 0 where that isn't known
 	at           *joinedBlock    // of the block at hand
+	sold         *soldStarts     // of those of its visitors whose starts lie together; nil where they don't
+	soldAt       *overBlock      // of the block at hand
+	weights      [][]decayWeight // by block, of these starts; nil where they aren't known
 	others       visitorBits     // of the block: who comes elsewhere
 	visitors     []uint32        // of the block, who matter
 	starts       [][]joinedStart // and their starts in the joined segments
@@ -85,6 +88,8 @@ func (t *touchWalk) walkStarts(p *pass, found *conversions) (ok bool, err error)
 	if ok, err := w.open(p, found.set); !ok || err != nil {
 		return false, err
 	}
+	w.openSold(found)
+	w.openWeights(found)
 	if err := t.r.eachLive(p); err != nil {
 		return true, err
 	}
@@ -156,9 +161,11 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 		var err error
 		switch {
 		case w.others.has(visitor):
+			w.settlement.book.knowWeights(nil)
 			err = w.visitor(p, visitor, first+visitor)
 		default:
 			w.r.work += len(w.starts[i])
+			w.settlement.book.knowWeights(w.weightsOf(visitor))
 			err = w.alone(p, first+visitor, w.starts[i])
 		}
 		if err != nil {
@@ -170,11 +177,55 @@ func (w *startWalk) walkBlock(p *pass, first uint32) error {
 
 // turn goes to the block of visitors that begins with one of them.
 func (w *startWalk) turn(first uint32) {
-	w.at = w.joined.block(first)
+	w.at, w.soldAt = w.joined.block(first), nil
+	if at := int(first / blockVisitors); w.sold != nil && at < len(w.sold.blocks) {
+		w.soldAt = w.sold.blocks[at]
+	}
 	if w.wants != nil {
 		w.wants(first, &w.wanted)
 	}
 	w.meet(first)
+}
+
+// walkFirst is walkBlock where only the first touch of each visitor with conversions matters: mostly it is his first
+// start in the joined segments.
+func (w *startWalk) walkFirst(p *pass, first uint32) error {
+	w.turn(first)
+	s := w.settlement
+	if err := s.upTo(uint64(first)); err != nil {
+		return err
+	}
+	w.r.work += 1 + len(w.hits.nodes)
+	for own := s.next(); len(own) > 0 && own[0].actor-first < blockVisitors; own = s.next() {
+		ordinal := own[0].actor
+		w.r.work++
+		var err error
+		if visitor := ordinal - first; w.others.has(visitor) {
+			if err = w.visitor(p, visitor, ordinal); err == nil {
+				err = s.upTo(uint64(ordinal) + 1) // if he has no touch
+			}
+		} else {
+			touch, ok := w.firstOf(w.startsOf(visitor))
+			err = s.takeFirst(own, touch, ok)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return w.r.look(p)
+}
+
+// firstOf returns the first touch among starts of a visitor who comes in the joined segments alone; ok is false where
+// there is none. That it may lie after the range makes no difference: all conversions come before it then.
+func (w *startWalk) firstOf(starts []joinedStart) (first touch, ok bool) {
+	for i := range starts {
+		s := &starts[i]
+		if s.flags().noTouch() {
+			continue
+		}
+		return touch{at: w.joined.place(s), group: w.groupOfKind(s.kind)}, true
+	}
+	return first, false
 }
 
 // walkOthers is walkBlock for those alone who come elsewhere than in the joined segments: of the others firstJoined
@@ -200,17 +251,15 @@ type startSpan struct{ from, to uint32 }
 // where few matter; looked up one right after the other, they come from memory at the same time.
 func (w *startWalk) list() {
 	w.visitors, w.starts = w.visitors[:0], w.starts[:0]
-	w.at.fetchEnds(&w.wanted, &w.near)
+	apart := w.unsold(w.wanted)
+	w.at.fetchEnds(&apart, &w.near)
 	for at, word := range w.wanted {
 		if w.at == nil {
 			word &= w.others[at]
 		}
 		for ; word != 0; word &= word - 1 {
 			visitor := uint32(64*at + bits.TrailingZeros64(word))
-			var own []joinedStart
-			if w.at != nil {
-				own = w.at.of(visitor)
-			}
+			own := w.startsOf(visitor)
 			if len(own) == 0 && !w.others.has(visitor) {
 				continue
 			}

@@ -26,7 +26,7 @@ func (s *bigSum) addBig(n *big.Int) { s.n.Add(&s.n, n) }
 
 // addProduct adds another sum, so many times.
 func (s *bigSum) addProduct(room *productRoom, b *bigSum, times *big.Int) {
-	if n, small := b.small(); small && addWord(s.whole(), n, times) {
+	if n, small := b.small(); small && n >= 0 && addWord(s.whole(), uint64(n), times) {
 		return
 	}
 	s.addBig(room.times(b, times))
@@ -34,8 +34,8 @@ func (s *bigSum) addProduct(room *productRoom, b *bigSum, times *big.Int) {
 
 // addWord adds a number to a sum, so many times, where nothing is negative. It takes a pass over the words of the
 // number, and no memory but the sum's: most that shares are brought to one denominator by is done here.
-func addWord(sum *big.Int, n int64, times *big.Int) bool {
-	if n < 0 || uint64(n) > math.MaxUint || sum.Sign() < 0 || times.Sign() < 0 {
+func addWord(sum *big.Int, n uint64, times *big.Int) bool {
+	if n > math.MaxUint || sum.Sign() < 0 || times.Sign() < 0 {
 		return false
 	}
 	factor, words := times.Bits(), sum.Bits()

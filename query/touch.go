@@ -31,6 +31,8 @@ type conversions struct {
 	list []conversion
 	sold []soldIn // what is known of whole segments, until it is joined with the list
 
+	together *joinedSales // that of several whole segments; nil where there are fewer
+
 	actors []bool // by number, for has; nil before
 }
 

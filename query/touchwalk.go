@@ -22,11 +22,11 @@ type touchWalk struct {
 	lists      blockLists[metEvent]   // of tangled visitors
 	touches    blockLists[actorTouch] // of the others
 	waits      waiting[metEvent]
-	before     [blockVisitors]event.Time // by visitor: of the event met last
-	began      visitorBits               // some event was met
-	visits     map[visitKey]struct{}     // that had their first address
-	found      []actorTouch              // of the visitor at hand
-	settlement *settlement               // takes the touches of each visitor
+	before     []event.Time          // by visitor: of the event met last; nil before the first block
+	began      visitorBits           // some event was met
+	visits     map[visitKey]struct{} // that had their first address
+	found      []actorTouch          // of the visitor at hand
+	settlement *settlement           // takes the touches of each visitor
 }
 
 // metEvent is what an event is to the touches of its visitor.
@@ -79,6 +79,9 @@ func (t *touchWalk) begin(b *block) {
 	clear(t.visits)
 	t.waits.enter(b, &t.lists)
 	t.block, t.began = b, visitorBits{}
+	if t.before == nil {
+		t.before = make([]event.Time, blockVisitors)
+	}
 }
 
 // met is what an event is to the touches of its visitor, whom a number in his block names.

@@ -146,10 +146,31 @@ func TestVisitsAtTheirBordersAreTheSameWhileSegmentsComeAndGo(t *testing.T) {
 	askWhileItGrows(t, newBordering(seed, 40, 3_000), query.NewMemo(8<<20), seed, 30)
 }
 
+// newChanging is a growing project whose visitors are others every few hundred events, most of whom buy something: whoever
+// has live events may have nothing else.
+func newChanging(seed uint64, visitors, events int) *growing {
+	all := numbered(eventtest.New(seed, visitors, 120_000).Events(events))
+	for i := range all {
+		all[i].AnonymousID += fmt.Sprint("-", all[i].Time/(400*120_000))
+		if i%5 == 0 {
+			all[i].Name = "purchase"
+		}
+	}
+	return growingOf(seed, all)
+}
+
+// Of those who bought something in segments the first touches are kept together, of those who come among live events they
+// aren't.
+func TestFirstTouchesOfNewcomersAreTheSame(t *testing.T) {
+	const seed = 900
+	askWhileItGrows(t, newChanging(seed, 60, 4_000), query.NewMemo(8<<20), seed, 25)
+}
+
 // askWhileItGrows asks questions about touches with what is kept, and without.
 func askWhileItGrows(t *testing.T, g *growing, memo *query.Memo, seed uint64, steps int) {
 	questions := []string{
-		"attribution?conversion=purchase&lookback=0&models=first", "attribution?conversion=signup&models=linear,last_non_direct&group_by=campaign",
+		"attribution?conversion=purchase&lookback=0&models=first", "attribution?conversion=purchase&models=time_decay&half_life=2h",
+		"attribution?conversion=purchase&models=time_decay,linear&half_life=90d", "attribution?conversion=signup&models=linear,last_non_direct&group_by=campaign",
 		"attribution?conversion=purchase&models=data_driven,position&include_bots=true", "attribution?conversion=$pageview&models=last&lookback=1h&count=last",
 		`funnel?steps=[{"event":"$pageview"},{"event":"signup"}]&breakdown=first_touch.source`,
 		`funnel?steps=[{"event":"$pageview"},{"event":"add_to_cart"},{"event":"purchase"}]&breakdown=first_touch.medium`,
