@@ -27,7 +27,6 @@ type block struct {
 type visitorBits [wordsOfNumber]uint64
 
 func (b *visitorBits) add(visitor uint32)      { b[visitor/64] |= 1 << (visitor % 64) }
-func (b *visitorBits) remove(visitor uint32)   { b[visitor/64] &^= 1 << (visitor % 64) }
 func (b *visitorBits) has(visitor uint32) bool { return b[visitor/64]>>(visitor%64)&1 != 0 }
 
 // blockTaker takes what a pass finds, block by block. Live events come before all blocks, and their

@@ -217,7 +217,7 @@ func (q *Paths) marks(r *run, nodes *numbering[node]) (*marks, error) {
 	for _, name := range q.Events {
 		names[name] = true
 	}
-	from, to := q.From, q.To
+	from, to := event.TimeMin, event.TimeMax+1 // visits are looked at whole
 	if q.Scope == ScopeWindow {
 		from, to = q.reach()
 	} else {
@@ -231,7 +231,6 @@ func (q *Paths) marks(r *run, nodes *numbering[node]) (*marks, error) {
 		if len(sessions.list) == 0 {
 			return m, nil
 		}
-		from, to = event.TimeMin, event.TimeMax+1
 	}
 	size := func() int { return markWeight*len(m.list) + who.size() + len(m.nodes.list) }
 	err = r.scanRange(from, to, nil, size, func(e *scanRow) {

@@ -46,11 +46,6 @@ func (r *run) scanRange(from, to event.Time, matches []Match, size func() int, v
 	}})
 }
 
-// scanAmong visits the events of a range that filters hold of, those of the question set aside.
-func (r *run) scanAmong(from, to event.Time, filters []Filter, size func() int, visit func(*scanRow)) error {
-	return r.each(&pass{from: from, to: to, wants: conditionsOf(nil, filters), size: size, visit: visit})
-}
-
 // walk visits the events of a stretch of time that the question's bots and position allow, whatever
 // its filters say.
 func (r *run) walk(from, to event.Time, size func() int, visit func(*scanRow)) error {

@@ -45,8 +45,6 @@ const (
 const (
 	startBytes        = 24
 	startVisitorBytes = 16
-	// startsShare is about how many bytes starts take for each row of a segment.
-	startsShare = 9
 )
 
 func (s *visitStarts) bytes() int64 {

@@ -290,9 +290,6 @@ func (w *trackWalk) findFurther() error {
 	return nil
 }
 
-// onlyBegins tells whether a visitor of the block does nothing but begin attempts.
-func (w *trackWalk) onlyBegins(visitor uint32) bool { return !w.anyone && !w.goFurther.has(visitor) }
-
 // live takes a live event.
 func (w *trackWalk) live(e *scanRow) {
 	if e.time >= w.from {
