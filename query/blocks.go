@@ -82,7 +82,7 @@ type blockWalk struct {
 //
 //  1. Runs rise in each segment, so those of a block are the next ones, and so are their rows.
 //  2. A view holds one chunk of its segment, which several blocks may share. As blocks rise, no chunk
-//     is unpacked twice.
+//     is unpacked twice, unless memory is short (see unpacked).
 //  3. Blocks in which nobody was met are passed over.
 func (r *run) eachBlock(p *pass, taker blockTaker) error {
 	if !r.bound(p) {

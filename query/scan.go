@@ -126,7 +126,7 @@ func (r *run) look(p *pass) error {
 func (r *run) open(segment *index.Segment) *sealed {
 	s := r.opened[segment]
 	if s == nil {
-		s = &sealed{number: len(r.opened), original: segment, restPiece: -1}
+		s = &sealed{run: r, number: len(r.opened), original: segment, restPiece: -1}
 		s.segment = segment.Watch(func(src index.Sections) index.Sections { return &watched{src, r, s} })
 		if r.opened == nil {
 			r.opened = map[*index.Segment]*sealed{}

@@ -38,7 +38,8 @@ func (u *unpacked) bytes() int64 {
 	return 8*int64(wide) + 4*int64(narrow)
 }
 
-// room is what a worker's views have to do with an allowance.
+// room is what the allowance has lent to a worker: for views, and for what is kept of each segment until the question is
+// answered, which grows with the segments as well.
 type room struct {
 	of    *Allowance // nil where nothing bounds views
 	lent  int64
@@ -89,14 +90,14 @@ func (o *room) put(u *unpacked) {
 	unpackedPool.Put(u)
 }
 
-// release gives back all that isn't a view's.
+// release gives all back, when no view has anything any more.
 func (o *room) release() {
-	if u := o.spare; u != nil {
-		o.lend(-u.counted)
-		u.counted = 0
-		unpackedPool.Put(u)
+	if o.spare != nil {
+		o.spare.counted = 0
+		unpackedPool.Put(o.spare)
+		o.spare = nil
 	}
-	o.spare = nil
+	o.lend(-o.lent)
 }
 
 // chunkBytes is about what the columns of a chunk take that most questions unpack.

@@ -119,15 +119,56 @@ func TestViewsWithoutRoomGiveTheSameAnswers(t *testing.T) {
 	}
 }
 
+func TestWhatIsKeptOfSegmentsIsCounted(t *testing.T) {
+	source, allowance := crossing(t, 1, 500, func() {}), NewAllowance(8<<20)
+	r := &run{ctx: context.Background(), source: source, common: &Common{}, asOf: source.last, people: peopleTest()}
+	r.share.of = allowance
+	s := r.open(source.segments[0])
+	if err := s.openRuns(); err != nil {
+		t.Fatal(err)
+	}
+	runs := allowance.taken.Load()
+	v := r.newView()
+	v.turn(s, 0)
+	newSessionNumbers().slot(v, 0)
+	v.settle(true)
+	kept := allowance.taken.Load() - v.run.room.spare.counted
+	if want := int64(8*len(s.runs.Ordinals) + 4); runs != want || kept != want+int64(4*s.segment.Sessions()) {
+		t.Errorf("%d bytes are counted for visitors, and %d in all; want %d and %d more", runs, kept, want, 4*s.segment.Sessions())
+	}
+	if r.release(); allowance.taken.Load() != 0 {
+		t.Errorf("%d bytes stay taken", allowance.taken.Load())
+	}
+}
+
+func TestAViewWithoutRoomUnpacksTheRowsAtHand(t *testing.T) {
+	source := crossing(t, 1, 500, func() {})
+	for _, taken := range []int64{0, 8 << 20} {
+		allowance := NewAllowance(8 << 20)
+		allowance.lend(taken)
+		r := &run{ctx: context.Background(), source: source, common: &Common{}, asOf: source.last, people: peopleTest()}
+		r.share.of = allowance
+		s, v := r.open(source.segments[0]), r.newView()
+		want := 10
+		if taken == 0 {
+			want = s.segment.Rows()
+		}
+		if v.reach(s, 20, 30); len(v.timesOf()) != want || !v.holds(s, 29) {
+			t.Errorf("beside %d bytes %d rows are unpacked, not %d", taken, len(v.timesOf()), want)
+		}
+		r.release()
+	}
+}
+
 func TestViewsOfManySegmentsTakeNoMoreThanThereIs(t *testing.T) {
 	allowance := NewAllowance(12 << 20)
 	var most atomic.Int64
 	source := crossing(t, 60, blockVisitors, func() { most.Store(max(most.Load(), allowance.taken.Load())) })
 	askAbout(t, source, unpackedQuestions["funnel by first touch"], allowance, NewWorkers(2, 1))
-	// Tables may take a step before views make room, and each worker has the views of a segment in use.
-	bound := allowance.most + allowanceStep + 2*chunkBytes
+	// Tables may take a step before views make room, and each of two workers has the views of a segment in use.
+	bound := allowance.most + allowanceStep + 4*chunkBytes
 	if got := most.Load(); got > bound || got < allowance.most/2 {
-		t.Errorf("%d of %d bytes were taken", got, allowance.most)
+		t.Errorf("%d bytes were taken, where there are %d; want %d at most", got, allowance.most, bound)
 	}
 	if left := allowance.taken.Load(); left != 0 {
 		t.Errorf("%d bytes stay taken", left)
