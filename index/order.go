@@ -1,11 +1,6 @@
 package index
 
-import (
-	"slices"
-
-	"millimetric/index/encode"
-	"millimetric/index/event"
-)
+import "millimetric/index/event"
 
 // Times are kept less the least time of the segment, seqs less the least seq, both in pieces of
 // ChunkRows rows: integers in the order of the rows.
@@ -25,32 +20,12 @@ func (d *draft) writeOrder() {
 
 // Times reads the times of a chunk of rows into dst, which grows where it is too small.
 func (s *Segment) Times(chunk int, dst []event.Time) ([]event.Time, error) {
-	from, to := s.ChunkBounds(chunk)
-	ints, err := s.ints(s.times.first+chunk, to-from)
-	if err != nil {
-		return nil, err
-	}
-	dst = slices.Grow(dst[:0], to-from)[:to-from]
-	encode.UnpackInts(&ints, dst)
-	if !offset(dst, s.minTime, s.maxTime) {
-		return nil, damaged("a time of chunk %d lies outside of the segment", chunk)
-	}
-	return dst, nil
+	return s.stretch(chunk).Times(dst)
 }
 
 // Seqs reads the positions of a chunk of rows into dst, which grows where it is too small.
 func (s *Segment) Seqs(chunk int, dst []event.Seq) ([]event.Seq, error) {
-	from, to := s.ChunkBounds(chunk)
-	ints, err := s.ints(s.seqs.first+chunk, to-from)
-	if err != nil {
-		return nil, err
-	}
-	dst = slices.Grow(dst[:0], to-from)[:to-from]
-	encode.UnpackInts(&ints, dst)
-	if !offset(dst, s.minSeq, s.maxSeq) {
-		return nil, damaged("a position of chunk %d lies outside of the segment", chunk)
-	}
-	return dst, nil
+	return s.stretch(chunk).Seqs(dst)
 }
 
 // offset adds least to all values, and reports whether none is above most then.

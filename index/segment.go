@@ -176,15 +176,7 @@ func (s *Segment) MayHold(c event.Column, value string) bool { return s.store(c)
 // small, and returns it. The runs are those of the segment; where they are some of them only, what is
 // read of rows that none of them has means nothing.
 func (s *Segment) Codes(c event.Column, runs *Runs, chunk int, dst []uint32) ([]uint32, error) {
-	i := touchIndex(c)
-	if i < 0 {
-		return s.codes(&s.columns[c].codes, runs, chunk, dst)
-	}
-	dst, err := s.codes(&s.touches.codes, runs, chunk, dst)
-	if err != nil {
-		return nil, err
-	}
-	return dst, s.touchCodes(i, dst)
+	return s.stretch(chunk).Codes(c, runs, dst)
 }
 
 // Sessions returns how many sessions there are.

@@ -2,6 +2,7 @@ package query
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"millimetric/index/event"
@@ -15,6 +16,8 @@ import (
 type Allowance struct {
 	most int64 // bytes of all questions
 	each int64 // bytes of one question
+
+	taken atomic.Int64 // what is used, and what is lent beside
 
 	mu   sync.Mutex // guards what follows
 	used int64
@@ -46,6 +49,16 @@ func (a *Allowance) Used() int64 {
 	return a.used
 }
 
+// lend notes that something was lent which its holder lets go of where the allowance is tight, or given back.
+func (a *Allowance) lend(bytes int64) {
+	if a != nil {
+		a.taken.Add(bytes)
+	}
+}
+
+// tight tells whether what was lent must be let go of.
+func (a *Allowance) tight() bool { return a != nil && a.taken.Load() > a.most }
+
 // share is what one question has of an allowance.
 type share struct {
 	of   *Allowance // nil where only entriesMax bounds the question
@@ -69,6 +82,7 @@ func (s *share) cover(entries int) error {
 		return &event.Error{Kind: event.ErrLimit, Code: event.CodeOverloaded, Notes: []string{"Other questions use the memory"}, RetryIn: busyRetry}
 	}
 	s.of.used += more
+	s.of.taken.Add(more)
 	s.held += more
 	return nil
 }
@@ -81,5 +95,6 @@ func (s *share) release() {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	s.of.used -= s.held
+	s.of.taken.Add(-s.held)
 	s.held = 0
 }

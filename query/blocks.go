@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sort"
 
-	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -74,6 +73,7 @@ type blockWalk struct {
 	p     *pass
 	taker blockTaker
 	block block
+	eased int // walkers of this block up to which room was made
 }
 
 // eachBlock makes a pass like each, but block by block over all segments side by side; live events
@@ -81,7 +81,7 @@ type blockWalk struct {
 //
 //  1. Runs rise in each segment, so those of a block are the next ones, and so are their rows.
 //  2. A view holds one chunk of its segment, which several blocks may share. As blocks rise, no chunk
-//     is unpacked twice.
+//     is unpacked twice, unless memory is short (see unpacked).
 //  3. Blocks in which nobody was met are passed over.
 func (r *run) eachBlock(p *pass, taker blockTaker) error {
 	if !r.bound(p) {
@@ -113,6 +113,7 @@ func (w *blockWalk) next() uint64 {
 
 // walkBlock makes the pass over the visitors from first on.
 func (w *blockWalk) walkBlock(first uint32) error {
+	w.eased = 0
 	b := &w.block
 	b.first, b.tangled = first, visitorBits{}
 	for _, of := range b.walkers {
@@ -128,17 +129,27 @@ func (w *blockWalk) walkBlock(first uint32) error {
 		if err := w.r.walkBlock(w.p, b, of); err != nil {
 			return err
 		}
+		if of.view != nil {
+			of.view.settle(of.over())
+			w.ease()
+		}
 	}
 	return w.taker.end(b)
 }
 
 // next returns the first visitor that wasn't walked yet, noVisitor if there is none.
 func (w *walker) next() uint64 {
-	if w.run == len(w.ordinals) {
+	if w.over() {
 		return noVisitor
 	}
 	return uint64(w.ordinals[w.run])
 }
+
+// over tells whether all runs were walked, or are in the block at hand.
+func (w *walker) over() bool { return w.run == len(w.ordinals) }
+
+// end returns the row behind those of the block.
+func (w *walker) end() int { return int(w.sealed.runs.Starts[w.run]) }
 
 // turn moves the walker to the runs of a block.
 func (w *walker) turn(first uint32) {
@@ -236,15 +247,14 @@ func (b *block) untangle() error {
 		if w.clock.err != nil {
 			return w.clock.err
 		}
+		w.clock.settle(w.over())
 	}
 	return nil
 }
 
 // timeOf returns the time of a row.
 func (w *walker) timeOf(row uint32) event.Time {
-	if chunk := int(row) / index.ChunkRows; w.clock.sealed == nil || w.clock.chunk != chunk {
-		w.clock.turn(w.sealed, chunk)
-	}
+	w.clock.reach(w.sealed, int(row), w.end())
 	return w.clock.timesOf()[int(row)-w.clock.first]
 }
 
@@ -268,7 +278,7 @@ func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 	}
 	runs := w.sealed.runs
 	if !w.idle && p.among == nil {
-		return r.takeStretch(p, w.sealed, w.view, w.few, int(runs.Starts[w.from]), int(runs.Starts[w.run]))
+		return r.takeStretch(p, w.sealed, w.view, w.few, int(runs.Starts[w.from]), w.end(), w.end())
 	}
 	wanted := func(ordinal uint32) bool {
 		return (!w.idle || b.tangled.has(ordinal-b.first)) && (p.among == nil || p.among(ordinal))
@@ -281,7 +291,7 @@ func (r *run) walkBlock(p *pass, b *block, w *walker) error {
 		if first == run {
 			continue
 		}
-		if err := r.takeStretch(p, w.sealed, w.view, w.few, int(runs.Starts[first]), int(runs.Starts[run])); err != nil {
+		if err := r.takeStretch(p, w.sealed, w.view, w.few, int(runs.Starts[first]), int(runs.Starts[run]), w.end()); err != nil {
 			return err
 		}
 	}

@@ -143,6 +143,7 @@ type run struct {
 	opened map[*index.Segment]*sealed
 	view   *view
 	views  []*view // all that are in use
+	room   room    // for what they have unpacked
 	people *columnTest
 	chosen []int32 // rows of the view
 }

@@ -121,7 +121,7 @@ func (r *run) look(p *pass) error {
 func (r *run) open(segment *index.Segment) *sealed {
 	s := r.opened[segment]
 	if s == nil {
-		s = &sealed{number: len(r.opened), original: segment, restPiece: -1}
+		s = &sealed{run: r, number: len(r.opened), original: segment, restPiece: -1}
 		s.segment = segment.Watch(func(src index.Sections) index.Sections { return &watched{src, r, s} })
 		if r.opened == nil {
 			r.opened = map[*index.Segment]*sealed{}
@@ -163,7 +163,7 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 	if err != nil {
 		return err
 	}
-	if err := r.takeStretch(p, s, r.viewOf(), few, 0, segment.Rows()); err != nil {
+	if err := r.takeStretch(p, s, r.viewOf(), few, 0, segment.Rows(), segment.Rows()); err != nil {
 		return err
 	}
 	if p.done != nil {
@@ -173,29 +173,26 @@ func (r *run) eachOf(p *pass, segment *index.Segment) error {
 }
 
 // takeStretch makes a pass over the rows of a segment from from up to to, of which only few matter, where
-// such are given.
-func (r *run) takeStretch(p *pass, s *sealed, v *view, few *rowList, from, to int) error {
+// such are given. Others before end may follow soon.
+func (r *run) takeStretch(p *pass, s *sealed, v *view, few *rowList, from, to, end int) error {
 	for from < to {
-		if chunk := from / index.ChunkRows; v.sealed != s || v.chunk != chunk {
-			if few != nil {
-				if from = max(from, few.from(from)); from >= to {
-					return nil
-				}
-				chunk = from / index.ChunkRows
+		if few != nil && !v.holds(s, from) {
+			if from = max(from, few.from(from)); from >= to {
+				return nil
 			}
-			v.turn(s, chunk)
 		}
-		end := min(to, v.first+v.rows)
+		v.reach(s, from, end)
+		next := min(to, v.first+v.rows)
 		var chosen []int32
 		if few != nil {
-			chosen = r.rowsOf(few, v.first, from, end)
+			chosen = r.rowsOf(few, v.first, from, next)
 		} else {
-			chosen = r.rows(from-v.first, end-v.first)
+			chosen = r.rows(from-v.first, next-v.first)
 		}
 		if err := r.takeRows(p, v, chosen); err != nil {
 			return err
 		}
-		from = end
+		from = next
 	}
 	return nil
 }

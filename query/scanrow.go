@@ -203,6 +203,7 @@ func (n *sessionNumbers) slot(v *view, row int) *uint32 {
 	memo, found := n.memos.turn(v.sealed)
 	if !found {
 		*memo = make([]uint32, v.sealed.segment.Sessions())
+		v.run.viewRoom().lend(4 * int64(len(*memo)))
 	}
 	return at(memo, v.session(row))
 }

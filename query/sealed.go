@@ -5,6 +5,7 @@ import "millimetric/index"
 // sealed is a segment as one question reads it. What it has opened once it keeps until the question is
 // answered: its visitors and dictionaries, not its columns.
 type sealed struct {
+	run       *run
 	number    int // in the order in which they were met
 	original  *index.Segment
 	segment   *index.Segment // the same, watched
@@ -78,8 +79,11 @@ func (s *sealed) events() (*index.Reader, error) {
 
 // openRuns reads the visitors of the segment.
 func (s *sealed) openRuns() (err error) {
-	if s.runs == nil {
-		s.runs, err = s.segment.Runs()
+	if s.runs != nil {
+		return nil
+	}
+	if s.runs, err = s.segment.Runs(); err == nil {
+		s.run.viewRoom().lend(4 * int64(len(s.runs.Ordinals)+len(s.runs.Starts)))
 	}
 	return err
 }

@@ -83,7 +83,7 @@ func (c *propertyColumn) turn(v *view) error {
 	return err
 }
 
-// find looks for a row; they mostly rise.
+// find looks for a row of the chunk; they mostly rise.
 func (c *propertyColumn) find(at int) (value int64, ok bool) {
 	if c.next > 0 && c.rows[c.next-1] >= uint32(at) {
 		c.next = 0
@@ -103,7 +103,7 @@ func (c *propertyColumn) at(v *view, at int) (value string, ok bool) {
 		v.fail(err)
 		return "", false
 	}
-	n, ok := c.find(at)
+	n, ok := c.find(v.first + at - v.chunk*index.ChunkRows)
 	if !ok {
 		return "", false
 	}

@@ -3,7 +3,6 @@ package query
 import (
 	"cmp"
 
-	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -59,9 +58,7 @@ func (r *run) bare(s *slot) (event.Event, error) {
 		return *s.live, nil
 	}
 	v := r.viewOf()
-	if chunk := int(s.row) / index.ChunkRows; v.sealed != s.sealed || v.chunk != chunk {
-		v.turn(s.sealed, chunk)
-	}
+	v.reach(s.sealed, int(s.row), s.sealed.segment.Rows())
 	row := scanRow{view: v, at: int(s.row) - v.first}
 	row.time = v.timesOf()[row.at]
 	row.visitor = v.come(row.at)

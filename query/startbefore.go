@@ -3,7 +3,6 @@ package query
 import (
 	"slices"
 
-	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -82,9 +81,7 @@ func (w *startWalk) eachRow(s *sealed, ordinal uint32, yield func(v *view, at in
 	}
 	v := w.r.viewOf()
 	for row := s.runs.Starts[run]; row < s.runs.Starts[run+1]; row++ {
-		if chunk := int(row) / index.ChunkRows; v.sealed != s || v.chunk != chunk {
-			v.turn(s, chunk)
-		}
+		v.reach(s, int(row), int(s.runs.Starts[run+1]))
 		if !yield(v, int(row)-v.first) || v.err != nil {
 			return v.err
 		}

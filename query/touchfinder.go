@@ -1,7 +1,6 @@
 package query
 
 import (
-	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -62,6 +61,9 @@ func (f *touchFinder) find(b *block) error {
 			}
 		}
 		w.sealed.used = w.sealed.used || w.from < w.run
+		if v := f.views[w.sealed]; v != nil {
+			v.settle(w.over())
+		}
 	}
 	return nil
 }
@@ -74,9 +76,7 @@ func (f *touchFinder) look(w *walker, run int, visitor uint32) error {
 		f.views[w.sealed] = v
 	}
 	for row := w.sealed.runs.Starts[run]; row < w.sealed.runs.Starts[run+1]; row++ {
-		if chunk := int(row) / index.ChunkRows; v.sealed == nil || v.chunk != chunk {
-			v.turn(w.sealed, chunk)
-		}
+		v.reach(w.sealed, int(row), w.end())
 		at := int(row) - v.first
 		f.r.cost.Scanned++
 		time := v.timesOf()[at]

@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"slices"
 
-	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -139,9 +138,7 @@ func (w *trackWalk) seqOf(s *sealed, ordinal uint32, of *trackSegment, i int) (e
 	run, _ := slices.BinarySearch(s.runs.Ordinals, ordinal)
 	v := w.r.viewOf()
 	for row := s.runs.Starts[run]; row < s.runs.Starts[run+1]; row++ {
-		if chunk := int(row) / index.ChunkRows; v.sealed != s || v.chunk != chunk {
-			v.turn(s, chunk)
-		}
+		v.reach(s, int(row), int(s.runs.Starts[run+1]))
 		at := int(row) - v.first
 		if !w.r.common.IncludeBots && len(w.r.people.choose(v, []int32{int32(at)})) == 0 {
 			continue

@@ -2,8 +2,8 @@ package query
 
 import (
 	"slices"
-	"sync"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -25,37 +25,29 @@ const (
 	hasFlags // as many bits as there are flags
 )
 
-// view is the chunk of a segment that a scan is at. Its columns are unpacked when they are first asked
+// view is the chunk of a segment that a scan is at, or some rows of it. Its columns are unpacked when they are first asked
 // for. The view remembers the first error that it met, after which what it gives means nothing: a scan
 // looks for it after each row.
 type view struct {
-	run      *run
-	sealed   *sealed
-	chunk    int
-	first    int // row
-	rows     int
-	has      uint32
-	codes    [columnCount][]uint32
-	flags    [flagCount][]uint32
-	times    []event.Time
-	seqs     []event.Seq
-	sessions []uint32
-	touches  []uint32
-	block    uint32 // the first visitor of the block that a walk is at
-	visitor  int    // number of the run that the row at hand lies in
-	named    int    // the run whose anonymous id is name, -1 for none
-	name     string
-	err      error
+	run       *run
+	sealed    *sealed
+	at        index.Stretch // the rows that it is at
+	chunk     int           // they lie in
+	first     int           // of them
+	rows      int
+	has       uint32
+	grown     bool   // something was unpacked since its memory was counted
+	*unpacked        // nil before it is turned, and after it let go
+	block     uint32 // the first visitor of the block that a walk is at
+	visitor   int    // number of the run that the row at hand lies in
+	named     int    // the run whose anonymous id is name, -1 for none
+	name      string
+	err       error
 }
-
-// viewPool keeps the memory of views from question to question: to get it anew, zeroed, took longer than
-// to fill it.
-var viewPool = sync.Pool{New: func() any { return &view{} }}
 
 // newView returns a view that is the question's until release.
 func (r *run) newView() *view {
-	v := viewPool.Get().(*view)
-	v.run = r
+	v := &view{run: r}
 	r.views = append(r.views, v)
 	return v
 }
@@ -63,19 +55,47 @@ func (r *run) newView() *view {
 // release gives back the memory of all views. Nothing of them may be used after.
 func (r *run) release() {
 	for _, v := range r.views {
-		*v = view{codes: v.codes, flags: v.flags, times: v.times, seqs: v.seqs, sessions: v.sessions, touches: v.touches}
-		viewPool.Put(v)
+		if v.unpacked != nil {
+			v.letGo()
+		}
 	}
+	r.room.release()
 	r.views, r.view = nil, nil
 }
 
 // turn moves the view to another chunk.
 func (v *view) turn(s *sealed, chunk int) {
+	from, to := s.segment.ChunkBounds(chunk)
+	v.turnTo(s, from, to)
+}
+
+// turnTo moves the view to rows of one chunk.
+func (v *view) turnTo(s *sealed, from, to int) {
 	if v.sealed != s {
 		v.sealed, v.named, v.visitor = s, -1, 0
 	}
-	from, to := s.segment.ChunkBounds(chunk)
-	v.chunk, v.first, v.rows, v.has = chunk, from, to-from, 0
+	if v.unpacked == nil {
+		v.unpacked = v.run.viewRoom().take()
+	}
+	v.at, v.chunk, v.first, v.rows, v.has = s.segment.Stretch(from, to), from/index.ChunkRows, from, to-from, 0
+}
+
+// holds tells whether the view is at a row.
+func (v *view) holds(s *sealed, row int) bool {
+	return v.sealed == s && row >= v.first && row < v.first+v.rows
+}
+
+// reach moves the view to a row, where it isn't there: to the chunk that the row lies in, or, where there is no room for
+// that, to those rows of the chunk from it on that are before to.
+func (v *view) reach(s *sealed, row, to int) {
+	if v.holds(s, row) {
+		return
+	}
+	from, end := s.segment.ChunkBounds(row / index.ChunkRows)
+	if v.run.viewRoom().narrow(v) {
+		from, end = row, min(to, end)
+	}
+	v.turnTo(s, from, end)
 }
 
 // lacks tells whether something isn't unpacked yet, and notes that it will be.
@@ -84,6 +104,7 @@ func (v *view) lacks(what uint32) bool {
 		return false
 	}
 	v.has |= what
+	v.grown = true
 	return true
 }
 
@@ -110,7 +131,7 @@ func (v *view) codesOf(c column) []uint32 {
 		v.codes[c] = v.fromTouches(c)
 		return v.codes[c]
 	}
-	codes, err := v.sealed.segment.Codes(columnNames[c], v.sealed.runs, v.chunk, v.codes[c])
+	codes, err := v.at.Codes(columnNames[c], v.sealed.runs, v.codes[c])
 	v.codes[c] = keep(v, codes, err)
 	return v.codes[c]
 }
@@ -118,7 +139,7 @@ func (v *view) codesOf(c column) []uint32 {
 // touchesOf returns the codes of what the columns from colSource on say together.
 func (v *view) touchesOf() []uint32 {
 	if v.lacks(uint32(hasTouches)) {
-		codes, err := v.sealed.segment.TouchCodes(v.sealed.runs, v.chunk, v.touches)
+		codes, err := v.at.TouchCodes(v.sealed.runs, v.touches)
 		v.touches = keep(v, codes, err)
 	}
 	return v.touches
@@ -143,7 +164,7 @@ func (v *view) fromTouches(c column) []uint32 {
 
 func (v *view) timesOf() []event.Time {
 	if v.lacks(uint32(hasTimes)) {
-		times, err := v.sealed.segment.Times(v.chunk, v.times)
+		times, err := v.at.Times(v.times)
 		v.times = keep(v, times, err)
 	}
 	return v.times
@@ -151,7 +172,7 @@ func (v *view) timesOf() []event.Time {
 
 func (v *view) seqsOf() []event.Seq {
 	if v.lacks(uint32(hasSeqs)) {
-		seqs, err := v.sealed.segment.Seqs(v.chunk, v.seqs)
+		seqs, err := v.at.Seqs(v.seqs)
 		v.seqs = keep(v, seqs, err)
 	}
 	return v.seqs
@@ -161,11 +182,11 @@ func (v *view) seq(at int) event.Seq { return v.seqsOf()[at] }
 
 func (v *view) flag(f flag, at int) bool {
 	if v.lacks(uint32(hasFlags) << f) {
-		read := v.sealed.segment.SessionsDerived
+		read := v.at.SessionsDerived
 		if f == flagInURL {
-			read = v.sealed.segment.PathsInURL
+			read = v.at.PathsInURL
 		}
-		flags, err := read(v.sealed.runs, v.chunk, v.flags[f])
+		flags, err := read(v.sealed.runs, v.flags[f])
 		v.flags[f] = keep(v, flags, err)
 	}
 	return v.flags[f][at] == 1
@@ -174,7 +195,7 @@ func (v *view) flag(f flag, at int) bool {
 // session returns the number of a row's session in its segment.
 func (v *view) session(at int) uint32 {
 	if v.lacks(uint32(hasSessions)) {
-		sessions, err := v.sealed.segment.SessionCodes(v.sealed.runs, v.chunk, v.sessions)
+		sessions, err := v.at.SessionCodes(v.sealed.runs, v.sessions)
 		v.sessions = keep(v, sessions, err)
 	}
 	return v.sessions[at]

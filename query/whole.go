@@ -183,9 +183,7 @@ func (v *view) hasOther(s *sealed, run int, code uint32, without []uint32) bool 
 			without = without[1:]
 			continue
 		}
-		if chunk := int(row) / index.ChunkRows; v.sealed != s || v.chunk != chunk {
-			v.turn(s, chunk)
-		}
+		v.reach(s, int(row), s.segment.Rows())
 		if v.codesOf(colName)[int(row)-v.first] == code {
 			return true
 		}

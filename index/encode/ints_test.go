@@ -174,3 +174,30 @@ func TestTheWorkedExampleHolds(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+func TestAPartIsUnpackedAsInTheWhole(t *testing.T) {
+	for seed := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		n := []int{1, 8, 9, 513, 1024, 1025, 3000, 4099}[seed]
+		for name, values := range shapes(r, n) {
+			c, err := ParseInts(AppendInts(nil, values))
+			if err != nil {
+				t.Fatalf("seed %d, %s: %v", seed, name, err)
+			}
+			for range 60 {
+				from := r.IntN(n + 1)
+				part, low := make([]uint64, r.IntN(n-from+1)), make([]uint32, n-from)
+				UnpackPart(&c, from, part)
+				UnpackPart(&c, from, low[:len(part)])
+				if !slices.Equal(part, values[from:from+len(part)]) {
+					t.Fatalf("seed %d, %s, codec %d: %d values from %d on changed", seed, name, c.codec, len(part), from)
+				}
+				for i, v := range part {
+					if low[i] != uint32(v) {
+						t.Fatalf("seed %d, %s, codec %d: value %d is %d, want %d", seed, name, c.codec, from+i, low[i], uint32(v))
+					}
+				}
+			}
+		}
+	}
+}
