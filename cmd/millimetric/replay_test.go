@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 type diary struct {
 	t       *testing.T
 	dir     string
-	now     time.Time
+	clock   atomic.Pointer[time.Time] // the store's goroutines look at it, too
 	began   time.Time
 	folder  *folder
 	project event.Project
@@ -37,11 +38,15 @@ type page struct {
 	answer   string
 }
 
+func (d *diary) now() time.Time { return *d.clock.Load() }
+
+func (d *diary) set(now time.Time) { d.clock.Store(&now) }
+
 func (d *diary) open() {
 	d.t.Helper()
-	f, err := openFolder(folderOptions{Dir: d.dir, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.now }, Engine: engine.Options{
+	f, err := openFolder(folderOptions{Dir: d.dir, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return d.now() }, Engine: engine.Options{
 		FreeBytesMin: -1, FreePercentMin: -1, SealRows: 64, SegmentRows: 400,
-		Elapsed: func() time.Duration { return d.now.Sub(testNow) + time.Since(d.began) },
+		Elapsed: func() time.Duration { return d.now().Sub(testNow) + time.Since(d.began) },
 	}})
 	if err != nil {
 		d.t.Fatal(err)
@@ -62,7 +67,7 @@ func (d *diary) append(n int) {
 	for i := range events {
 		e := &events[i]
 		e.ID = "" // positions are counted here
-		e.Time = event.TimeOf(d.now) - event.Time(i%7)*3_700_000
+		e.Time = event.TimeOf(d.now()) - event.Time(i%7)*3_700_000
 		if i%11 == 0 {
 			e.Time -= 20 * 24 * 3_600_000
 		}
@@ -75,7 +80,7 @@ func (d *diary) append(n int) {
 // questions are all kinds, with what looks at the clock, at links, at the whole history and at other
 // ranges.
 func (d *diary) questions() []string {
-	from, to := d.now.AddDate(0, 0, -9).Format(time.RFC3339), d.now.AddDate(0, 0, 2).Format(time.RFC3339)
+	from, to := d.now().AddDate(0, 0, -9).Format(time.RFC3339), d.now().AddDate(0, 0, 2).Format(time.RFC3339)
 	span := "&from=" + strings.ReplaceAll(from, "+", "%2B") + "&to=" + strings.ReplaceAll(to, "+", "%2B")
 	return []string{
 		"query?limit=5&explain=true" + span, "stats?explain=true&group_by=source,path&metric=uniques&limit=3&compare=previous_period&actor=person" + span,
@@ -109,7 +114,7 @@ func (d *diary) ask(question string) string {
 	if err != nil {
 		d.t.Fatalf("%s: %v", question, err)
 	}
-	q.Settings().Now = event.TimeOf(d.now)
+	q.Settings().Now = event.TimeOf(d.now())
 	a, err := query.Run(context.Background(), source, q)
 	if err != nil {
 		d.t.Fatalf("%s: %v", question, err)
@@ -141,7 +146,8 @@ func (d *diary) check(stage string) {
 func newDiary(t *testing.T) *diary {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	d := &diary{t: t, dir: filepath.Join(t.TempDir(), "data"), now: testNow, began: time.Now(), gen: eventtest.New(rand.New(rand.NewPCG(seed, 1)).Uint64(), 30, 60_000)}
+	d := &diary{t: t, dir: filepath.Join(t.TempDir(), "data"), began: time.Now(), gen: eventtest.New(rand.New(rand.NewPCG(seed, 1)).Uint64(), 30, 60_000)}
+	d.set(testNow)
 	d.open()
 	if _, err := d.folder.addProject(t.Context(), auth.NewProject{Name: "shop"}); err != nil {
 		t.Fatal(err)
@@ -166,7 +172,7 @@ func TestAReplayIsTheAnswerThatWasGivenThen(t *testing.T) {
 	for day := range 6 {
 		d.append(20 + 15*day)
 		d.write()
-		d.now = d.now.Add(26 * time.Hour)
+		d.set(d.now().Add(26 * time.Hour))
 		d.append(10)
 		d.check("live")
 		if day%2 == 1 {
@@ -177,7 +183,7 @@ func TestAReplayIsTheAnswerThatWasGivenThen(t *testing.T) {
 	d.close()
 	d.open()
 	d.check("reopened")
-	d.now = d.now.AddDate(0, 3, 0)
+	d.set(d.now().AddDate(0, 3, 0))
 	d.append(100)
 	d.compact()
 	d.check("merged, months later")
@@ -193,7 +199,7 @@ func TestAReplaySaysWhatRetentionTook(t *testing.T) {
 	}
 	for range 12 {
 		d.append(30)
-		d.now = d.now.AddDate(0, 0, 3)
+		d.set(d.now().AddDate(0, 0, 3))
 	}
 	d.append(5)
 	d.write()
@@ -207,7 +213,7 @@ func TestAReplaySaysWhatRetentionTook(t *testing.T) {
 	if got := count("2020-01-01", day(400)); strings.Contains(got, "replay") {
 		t.Errorf("the same day, of all times: %s", got)
 	}
-	d.now = d.now.AddDate(0, 0, 5)
+	d.set(d.now().AddDate(0, 0, 5))
 	for _, stage := range []string{"live", "sealed"} {
 		if got := count("2020-01-01", day(400)); !strings.Contains(got, inexact) {
 			t.Errorf("%s: days that are over since: %s", stage, got)
