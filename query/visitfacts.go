@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 
@@ -9,18 +10,25 @@ import (
 
 // visitFacts are what an answer says of the visits of a range. What can be added up is added up by cell, which is a
 // pair of group and bucket. A median and distinct actors can't, as answers ask for them of several cells together:
-// for these, each visit stays as its length, its actor and its cell.
+// for these, each visit stays as its length and its cell, and those of one actor stand together.
 type visitFacts struct {
-	cells *pairNumbers
-	sums  []visitSums   // by cell
-	lists [][]visitFact // those of one actor stand together
-	count int
+	cells  *pairNumbers
+	sums   []visitSums // by cell
+	lists  [][]visitFact
+	long   []event.Time // the lengths that facts have no room for, in the order of these
+	count  int
+	latest uint64 // the actor added last, plus one
 }
 
 type visitFact struct {
-	length      event.Time
-	actor, cell uint32
+	length uint32 // lengthLong where it is among the long ones
+	cell   uint32 // with actorBegins in the first one of an actor
 }
+
+const (
+	lengthLong  = math.MaxUint32
+	actorBegins = 1 << 31 // cells are fewer, as tables are bounded
+)
 
 // visitSums are numbers of visits, of those that bounced, and of their events.
 type visitSums struct{ visits, bounced, events int64 }
@@ -29,9 +37,10 @@ const (
 	// visitFactsEach is how many facts lie in one piece of memory: of one that grows, what it had before would stay
 	// in memory beside it.
 	visitFactsEach = 64 << 10
-	// visitsPerEntry is how many facts weigh as much as an entry of a table, with the copies of lengths that medians
-	// are looked up in.
-	visitsPerEntry = 2
+	// factsPerEntry is how many facts weigh as much as an entry of a table, and lengthsPerEntry how many copies of
+	// their lengths.
+	factsPerEntry   = entryBytes / 8
+	lengthsPerEntry = entryBytes / 4
 	// cellWeight is what the sums of a cell weigh in entries, with its number.
 	cellWeight = 2
 )
@@ -52,8 +61,22 @@ func (f *visitFacts) add(group, bucket, actor uint32, v *visitSpan) {
 		// Where there are few, they need no more room than they take.
 		f.lists, last = append(f.lists, make([]visitFact, 0, min(max(f.count, 64), visitFactsEach))), last+1
 	}
-	f.lists[last] = append(f.lists[last], visitFact{length: v.length(), actor: actor, cell: cell})
+	f.lists[last] = append(f.lists[last], f.fact(cell, actor, v.length()))
 	f.count++
+}
+
+func (f *visitFacts) fact(cell, actor uint32, length event.Time) visitFact {
+	fact := visitFact{length: lengthLong, cell: cell}
+	if length < lengthLong {
+		fact.length = uint32(length)
+	} else {
+		f.long = append(f.long, length)
+	}
+	if own := uint64(actor) + 1; f.latest != own {
+		f.latest = own
+		fact.cell |= actorBegins
+	}
+	return fact
 }
 
 // join takes over the facts of another, whose groups and buckets have these numbers here.
@@ -64,10 +87,11 @@ func (f *visitFacts) join(o *visitFacts, groups, buckets []uint32) {
 	}
 	for _, list := range o.lists {
 		for i := range list {
-			list[i].cell = cells[list[i].cell]
+			cell := list[i].cell
+			list[i].cell = cells[cell&^actorBegins] | cell&actorBegins
 		}
 	}
-	f.lists = append(f.lists, o.lists...)
+	f.lists, f.long = append(f.lists, o.lists...), append(f.long, o.long...)
 	f.count += o.count
 }
 
@@ -77,14 +101,20 @@ func (s *visitSums) add(o *visitSums) {
 	s.events += o.events
 }
 
-func (f *visitFacts) size() int { return f.count/visitsPerEntry + cellWeight*len(f.sums) }
+func (f *visitFacts) size() int {
+	return f.count/factsPerEntry + len(f.long)/factsPerEntry + cellWeight*len(f.sums)
+}
 
 // reckonedVisits are what can't be added up of the visits of a row.
 type reckonedVisits struct {
-	lengths []event.Time
+	lengths []uint32
+	long    []event.Time
 	actors  int64
-	latest  uint64 // the actor met last, plus one
+	latest  int // number of the actor met last
 }
+
+// noRow says that visits belong to no row.
+const noRow = -1
 
 // reckon finds that for so many rows. rowOf says of each cell to which of them its visits belong, or noRow.
 func (f *visitFacts) reckon(rows int, rowOf []int32) []reckonedVisits {
@@ -95,27 +125,37 @@ func (f *visitFacts) reckon(rows int, rowOf []int32) []reckonedVisits {
 			total += f.sums[cell].visits
 		}
 	}
-	all, found := make([]event.Time, total), make([]reckonedVisits, rows)
+	all, found := make([]uint32, total), make([]reckonedVisits, rows)
 	for row, n := range counts {
 		found[row].lengths, all = all[:0:n], all[n:]
 	}
+	actor, long := 0, f.long
 	for _, list := range f.lists {
-		for i := range list {
-			if row := rowOf[list[i].cell]; row != noRow {
-				found[row].add(&list[i])
+		for _, fact := range list {
+			if fact.cell&actorBegins != 0 {
+				actor++
+			}
+			length := event.Time(fact.length)
+			if fact.length == lengthLong {
+				length, long = long[0], long[1:]
+			}
+			if row := rowOf[fact.cell&^actorBegins]; row != noRow {
+				found[row].add(length, actor)
 			}
 		}
 	}
 	return found
 }
 
-// noRow says that visits belong to no row.
-const noRow = -1
-
-func (v *reckonedVisits) add(f *visitFact) {
-	v.lengths = append(v.lengths, f.length)
-	if own := uint64(f.actor) + 1; v.latest != own {
-		v.latest = own
+// add takes in a visit of an actor. Actors are numbered from 1 on as they come.
+func (v *reckonedVisits) add(length event.Time, actor int) {
+	if length < lengthLong {
+		v.lengths = append(v.lengths, uint32(length))
+	} else {
+		v.long = append(v.long, length)
+	}
+	if v.latest != actor {
+		v.latest = actor
 		v.actors++
 	}
 }
@@ -123,6 +163,9 @@ func (v *reckonedVisits) add(f *visitFact) {
 // sum adds up the lengths: high is how often the sum has passed what low holds.
 func (v *reckonedVisits) sum() (high, low uint64) {
 	for _, length := range v.lengths {
+		low += uint64(length) // there are fewer than could pass that
+	}
+	for _, length := range v.long {
 		var carry uint64
 		low, carry = bits.Add64(low, uint64(length), 0)
 		high += carry
@@ -132,6 +175,11 @@ func (v *reckonedVisits) sum() (high, low uint64) {
 
 // median is the length at the nearest rank. It brings the lengths in order.
 func (v *reckonedVisits) median() event.Time {
-	slices.Sort(v.lengths)
-	return v.lengths[(len(v.lengths)-1)/2]
+	rank := (len(v.lengths) + len(v.long) - 1) / 2
+	if rank < len(v.lengths) {
+		slices.Sort(v.lengths)
+		return event.Time(v.lengths[rank])
+	}
+	slices.Sort(v.long)
+	return v.long[rank-len(v.lengths)]
 }

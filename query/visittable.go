@@ -71,8 +71,12 @@ type visitRow struct {
 	sums  [2]visitSums
 }
 
-// visitRowWeight is what a row weighs in entries of a table, beside its keys.
-const visitRowWeight = 3
+// visitRowWeight is what a row weighs in entries of a table, beside its keys; keysPerEntry is how many of these weigh
+// as much as an entry.
+const (
+	visitRowWeight = 3
+	keysPerEntry   = 4
+)
 
 // visitRows are the rows that an answer may show.
 type visitRows struct {
@@ -117,13 +121,13 @@ func (q *Sessions) table(r *run, groups *grouping, periods []*visitPeriod) (*Ans
 func (t *visitRows) arrange(r *run) error {
 	size := t.groups.size()
 	for i, p := range t.periods {
-		size += p.facts.size()
+		size += p.facts.size() + p.facts.count/lengthsPerEntry
 		if err := t.arrangeBuckets(i, p); err != nil {
 			return err
 		}
 	}
 	t.wholes = t.byGroup()
-	weight := visitRowWeight + len(t.q.GroupBy)/visitsPerEntry
+	weight := visitRowWeight + len(t.q.GroupBy)/keysPerEntry
 	if err := r.overBudget(size + weight*len(t.wholes)); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
@@ -11,6 +12,8 @@ import (
 //     that it isn't asked about. One after it may belong to a visit of the range, and so it is kept like these until
 //     the block ends.
 //  2. Events of a block come segment by segment, and live ones first. So nothing that is kept depends on their order.
+//     But segments that the range reaches into come before the others: of these, only visits matter that are known by
+//     then, so that nothing is kept of the rest of the history.
 //  3. Filters may ask about entries, which aren't known before all of a visit is. But what they ask of one has few
 //     answers: for each combination of these (see visitFilters) it is noted whether an event has matched.
 type visitWalk struct {
@@ -34,7 +37,8 @@ type visitWalk struct {
 	sent  map[visitKey]int32 // the same for visits whose ids aren't made
 	lists blockLists[blockVisit]
 	pages []visitPages
-	keys  int // that a block had, at most
+	keys  int  // that a block had, at most, in entries
+	among bool // the segment at hand lies outside the range: only known visits matter
 }
 
 // blockVisit is what is known of a visit while its block is walked.
@@ -69,14 +73,19 @@ func kindOfName(name string) visitEventKind {
 	return visitOther
 }
 
-// What weighs in entries of a table: a visit while its block is walked, its pages, its key, and a live event that
-// waits.
+// What weighs in entries of a table: the pages of a visit, its key, and a live event that waits. Of visits themselves
+// there are many more in some blocks than in others, so they are counted by the byte.
 const (
-	blockVisitWeight   = 2
+	blockVisitBytes    = 72
 	visitPagesWeight   = 2
+	madeKeysPerEntry   = 2
 	sentKeyWeight      = 2
 	waitingEventWeight = 3
 )
+
+// blockRoomMost is up to how many visits of a block its memory is used again. A few blocks of visitors who come often
+// have many more than the others.
+const blockRoomMost = 8 * blockVisitors
 
 func newVisitWalk(r *run, q *Sessions, groups *grouping, buckets *calendar) *visitWalk {
 	w := &visitWalk{
@@ -98,7 +107,8 @@ func (w *visitWalk) walk() error {
 	w.prepare()
 	w.pass = &pass{
 		from: event.TimeMin, to: event.TimeMax + 1, wants: conditionsOf(nil, nil), visit: w.live, take: w.take,
-		size: func() int { return w.size() + waitingEventWeight*len(w.waits.list) },
+		size:  func() int { return w.size() + waitingEventWeight*len(w.waits.list) },
+		ahead: w.reaches,
 	}
 	if err := w.r.eachBlock(w.pass, w); err != nil {
 		return err
@@ -107,6 +117,12 @@ func (w *visitWalk) walk() error {
 		w.join(helper)
 	}
 	return nil
+}
+
+// reaches tells whether the range reaches into a segment.
+func (w *visitWalk) reaches(s *index.Segment) bool {
+	first, last := s.TimeRange()
+	return first < w.q.To && last >= w.q.From
 }
 
 // prepare readies the filters.
@@ -119,7 +135,7 @@ func (w *visitWalk) prepare() {
 
 // size counts all but who waits.
 func (w *visitWalk) size() int {
-	return blockVisitWeight*cap(w.lists.nodes) + visitPagesWeight*cap(w.pages) + w.keys + w.facts.size() +
+	return blockVisitBytes*cap(w.lists.nodes)/entryBytes + visitPagesWeight*cap(w.pages) + w.keys + w.facts.size() +
 		w.groups.size() + len(w.wholes)/codesPerEntry
 }
 
@@ -127,9 +143,14 @@ func (w *visitWalk) nextWaiting() uint64 { return w.waits.next() }
 
 func (w *visitWalk) begin(b *block) {
 	w.lists.clear()
+	w.pages = w.pages[:0]
+	if cap(w.lists.nodes) > blockRoomMost || len(w.made)+len(w.sent) > blockRoomMost {
+		w.lists.nodes, w.pages, w.keys = nil, nil, 0
+		w.made, w.sent = map[uint64]int32{}, map[visitKey]int32{}
+	}
 	clear(w.made)
 	clear(w.sent)
-	w.pages = w.pages[:0]
+	w.among = false
 	w.waits.take(b, w.meetWaiting)
 }
 
@@ -151,6 +172,7 @@ func (w *visitWalk) take(v *view, chosen []int32) {
 		return
 	}
 	kinds, codes, times := w.kindsOf(v), v.codesOf(colName), v.timesOf()
+	w.among = !w.reaches(v.sealed.original)
 	row := scanRow{view: v}
 	visitor, session, number := uint32(noOrdinal), uint32(noOrdinal), int32(visitBefore)
 	for _, at := range chosen {
@@ -172,30 +194,30 @@ func (w *visitWalk) take(v *view, chosen []int32) {
 	}
 }
 
-// number returns where the visit of an event is among the nodes.
+// number returns where the visit of an event is among the nodes, visitBefore where that doesn't matter.
 func (w *visitWalk) number(key visitKey, at event.Time) int32 {
 	half := uint64(key.half)
-	short := key.made && half < 1<<32
-	name := pair(key.visitor, uint32(half))
-	number, known := int32(0), false
-	if short {
-		number, known = w.made[name]
-	} else {
-		number, known = w.sent[key]
+	if key.made && half < 1<<32 {
+		return numberIn(w, w.made, pair(key.visitor, uint32(half)), key.visitor, at)
 	}
-	if known {
+	return numberIn(w, w.sent, key, key.visitor, at)
+}
+
+func numberIn[K comparable](w *visitWalk, numbers map[K]int32, key K, visitor uint32, at event.Time) int32 {
+	number, known := numbers[key]
+	switch {
+	case known:
 		return number
-	}
-	if number = visitBefore; at >= w.q.From {
+	case w.among:
+		return visitBefore
+	case at < w.q.From:
+		number = visitBefore
+	default:
 		number = int32(len(w.lists.nodes))
-		w.lists.add(key.visitor, blockVisit{})
+		w.lists.add(visitor, blockVisit{})
 	}
-	if short {
-		w.made[name] = number
-	} else {
-		w.sent[key] = number
-	}
-	w.keys = max(w.keys, len(w.made)+sentKeyWeight*len(w.sent))
+	numbers[key] = number
+	w.keys = max(w.keys, len(w.made)/madeKeysPerEntry+sentKeyWeight*len(w.sent))
 	return number
 }
 
