@@ -1,6 +1,8 @@
 package query
 
 import (
+	"strconv"
+
 	"millimetric/index"
 	"millimetric/index/event"
 )
@@ -33,8 +35,8 @@ type visitWalk struct {
 	waits   waiting[waitingEvent]
 	helpers []*visitWalk
 
-	made  map[uint64]int32   // by visitor of the block and half-hour: where his visit is among the nodes, or visitBefore
-	sent  map[visitKey]int32 // the same for visits whose ids aren't made
+	made  map[uint64]int32    // by visitor of the block and half-hour: where his visit is among the nodes, or visitBefore
+	sent  map[sentVisit]int32 // the same for visits whose ids aren't made
 	lists blockLists[blockVisit]
 	pages []visitPages
 	keys  int  // that a block had, at most, in entries
@@ -50,6 +52,14 @@ type blockVisit struct {
 	answers uint8  // which combination of what the filters ask about the entry
 	matched uint8  // combinations, a bit each, with which an event has matched
 }
+
+// sentVisit names a visit of a visitor of the block by an id that was sent. It is smaller than a visitKey.
+type sentVisit struct {
+	visitor uint32 // with farHalf where the id is the number of a half-hour that pairs have no room for
+	id      string
+}
+
+const farHalf = 1 << 31
 
 // visitBefore stands for the visits that are known to have begun before the range when first met.
 const visitBefore = -1
@@ -73,13 +83,12 @@ func kindOfName(name string) visitEventKind {
 	return visitOther
 }
 
-// What weighs in entries of a table: the pages of a visit, its key, and a live event that waits. Of visits themselves
+// What weighs in entries of a table: the pages of a visit, a live event that waits, and the shorter ones of keys. Of visits themselves
 // there are many more in some blocks than in others, so they are counted by the byte.
 const (
 	blockVisitBytes    = 72
 	visitPagesWeight   = 2
 	madeKeysPerEntry   = 2
-	sentKeyWeight      = 2
 	waitingEventWeight = 3
 )
 
@@ -91,7 +100,7 @@ func newVisitWalk(r *run, q *Sessions, groups *grouping, buckets *calendar) *vis
 	w := &visitWalk{
 		r: r, q: q, groups: groups, buckets: buckets, facts: newVisitFacts(),
 		paged: groups.has(DimensionEntryPath) || groups.has(DimensionExitPath),
-		made:  map[uint64]int32{}, sent: map[visitKey]int32{},
+		made:  map[uint64]int32{}, sent: map[sentVisit]int32{},
 	}
 	w.filters.compile(q.Filters)
 	return w
@@ -146,7 +155,7 @@ func (w *visitWalk) begin(b *block) {
 	w.pages = w.pages[:0]
 	if cap(w.lists.nodes) > blockRoomMost || len(w.made)+len(w.sent) > blockRoomMost {
 		w.lists.nodes, w.pages, w.keys = nil, nil, 0
-		w.made, w.sent = map[uint64]int32{}, map[visitKey]int32{}
+		w.made, w.sent = map[uint64]int32{}, map[sentVisit]int32{}
 	}
 	clear(w.made)
 	clear(w.sent)
@@ -197,10 +206,13 @@ func (w *visitWalk) take(v *view, chosen []int32) {
 // number returns where the visit of an event is among the nodes, visitBefore where that doesn't matter.
 func (w *visitWalk) number(key visitKey, at event.Time) int32 {
 	half := uint64(key.half)
-	if key.made && half < 1<<32 {
+	switch {
+	case !key.made:
+		return numberIn(w, w.sent, sentVisit{key.visitor, key.id}, key.visitor, at)
+	case half < 1<<32:
 		return numberIn(w, w.made, pair(key.visitor, uint32(half)), key.visitor, at)
 	}
-	return numberIn(w, w.sent, key, key.visitor, at)
+	return numberIn(w, w.sent, sentVisit{key.visitor | farHalf, strconv.FormatUint(half, 10)}, key.visitor, at)
 }
 
 func numberIn[K comparable](w *visitWalk, numbers map[K]int32, key K, visitor uint32, at event.Time) int32 {
@@ -217,7 +229,7 @@ func numberIn[K comparable](w *visitWalk, numbers map[K]int32, key K, visitor ui
 		w.lists.add(visitor, blockVisit{})
 	}
 	numbers[key] = number
-	w.keys = max(w.keys, len(w.made)/madeKeysPerEntry+sentKeyWeight*len(w.sent))
+	w.keys = max(w.keys, len(w.made)/madeKeysPerEntry+len(w.sent))
 	return number
 }
 
