@@ -65,6 +65,9 @@ func (f *visitFacts) add(group, bucket, actor uint32, v *visitSpan) {
 	f.count++
 }
 
+// another says that the next visit is another actor's than the last.
+func (f *visitFacts) another() { f.latest = 0 }
+
 func (f *visitFacts) fact(cell, actor uint32, length event.Time) visitFact {
 	fact := visitFact{length: lengthLong, cell: cell}
 	if length < lengthLong {

@@ -74,7 +74,7 @@ type visitRow struct {
 // visitRowWeight is what a row weighs in entries of a table, beside its keys; keysPerEntry is how many of these weigh
 // as much as an entry.
 const (
-	visitRowWeight = 3
+	visitRowWeight = 4
 	keysPerEntry   = 4
 )
 

@@ -14,8 +14,8 @@ import (
 //     that it isn't asked about. One after it may belong to a visit of the range, and so it is kept like these until
 //     the block ends.
 //  2. Events of a block come segment by segment, and live ones first. So nothing that is kept depends on their order.
-//     But segments that the range reaches into come before the others: of these, only visits matter that are known by
-//     then, so that nothing is kept of the rest of the history.
+//     But segments that the range reaches into come before the others, of which only visits matter that are known by
+//     then: nothing is kept of the rest of the history.
 //  3. Filters may ask about entries, which aren't known before all of a visit is. But what they ask of one has few
 //     answers: for each combination of these (see visitFilters) it is noted whether an event has matched.
 type visitWalk struct {
@@ -39,8 +39,9 @@ type visitWalk struct {
 	sent  map[sentVisit]int32 // the same for visits whose ids aren't made
 	lists blockLists[blockVisit]
 	pages []visitPages
-	keys  int  // that a block had, at most, in entries
-	among bool // the segment at hand lies outside the range: only known visits matter
+	keys  int // that a block had, at most, in entries
+
+	outside bool // the segment at hand lies outside the range: only known visits matter
 }
 
 // blockVisit is what is known of a visit while its block is walked.
@@ -83,8 +84,9 @@ func kindOfName(name string) visitEventKind {
 	return visitOther
 }
 
-// What weighs in entries of a table: the pages of a visit, a live event that waits, and the shorter ones of keys. Of visits themselves
-// there are many more in some blocks than in others, so they are counted by the byte.
+// What weighs in entries of a table: the pages of a visit, a live event that waits, and keys, of which those of ids that
+// were sent weigh one each. Of visits themselves there are many more in some blocks than in others, so they are counted
+// by the byte.
 const (
 	blockVisitBytes    = 72
 	visitPagesWeight   = 2
@@ -108,7 +110,11 @@ func newVisitWalk(r *run, q *Sessions, groups *grouping, buckets *calendar) *vis
 
 // fits tells whether the question can go this way.
 func (w *visitWalk) fits() bool {
-	return (w.q.Actor == "" || w.q.Actor == ActorVisitor) && w.filters.combine()
+	switch w.q.Actor {
+	case "", ActorVisitor, ActorSession:
+		return w.filters.combine()
+	}
+	return false
 }
 
 // walk makes the pass.
@@ -159,7 +165,7 @@ func (w *visitWalk) begin(b *block) {
 	}
 	clear(w.made)
 	clear(w.sent)
-	w.among = false
+	w.outside = false
 	w.waits.take(b, w.meetWaiting)
 }
 
@@ -181,7 +187,7 @@ func (w *visitWalk) take(v *view, chosen []int32) {
 		return
 	}
 	kinds, codes, times := w.kindsOf(v), v.codesOf(colName), v.timesOf()
-	w.among = !w.reaches(v.sealed.original)
+	w.outside = !w.reaches(v.sealed.original)
 	row := scanRow{view: v}
 	visitor, session, number := uint32(noOrdinal), uint32(noOrdinal), int32(visitBefore)
 	for _, at := range chosen {
@@ -220,7 +226,7 @@ func numberIn[K comparable](w *visitWalk, numbers map[K]int32, key K, visitor ui
 	switch {
 	case known:
 		return number
-	case w.among:
+	case w.outside:
 		return visitBefore
 	case at < w.q.From:
 		number = visitBefore
@@ -291,6 +297,9 @@ func (w *visitWalk) keep(actor uint32, v *blockVisit) {
 	bucket := uint32(0)
 	if w.q.Interval != IntervalNone {
 		bucket = w.buckets.number(v.entry.time)
+	}
+	if w.q.Actor == ActorSession {
+		w.facts.another()
 	}
 	w.facts.add(w.groupOf(v), bucket, actor, &v.visitSpan)
 	w.r.cost.Matched += int(v.events)
