@@ -196,7 +196,23 @@ func (r *run) walkers(p *pass) ([]*walker, error) {
 	if p.ordered {
 		r.setClocks(walkers)
 	}
+	if p.ahead != nil {
+		aheadFirst(walkers, p.ahead)
+	}
 	return walkers, nil
+}
+
+// aheadFirst brings the walkers of some segments before the others.
+func aheadFirst(walkers []*walker, ahead func(*index.Segment) bool) {
+	slices.SortStableFunc(walkers, func(a, b *walker) int {
+		switch first, second := ahead(a.sealed.original), ahead(b.sealed.original); {
+		case first == second:
+			return 0
+		case first:
+			return -1
+		}
+		return 1
+	})
 }
 
 func (r *run) walker(p *pass, s *sealed) (*walker, error) {

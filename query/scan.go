@@ -27,6 +27,7 @@ type pass struct {
 	among   func(visitor uint32) bool // block by block: says whose rows are taken; nil for all
 	ordered bool                      // block by block: the taker asks who is tangled
 	paired  func(b *block, w *walker) // block by block: takes what stands for the rows of a segment
+	ahead   func(*index.Segment) bool // block by block: says which segments are walked before the others; nil for none
 	idle    func(*index.Segment) bool // block by block: says that only tangled visitors matter in a segment; may be nil
 	// pairs makes, block by block, walkers of the segments of which something stands for the rows; it may be nil.
 	pairs func(segments []*sealed, walkers []*walker) error

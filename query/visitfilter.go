@@ -8,6 +8,8 @@ type visitFilters struct {
 	ofEntry []predicate
 	facts   *numbering[string] // a letter for each of ofEntry
 	scratch []byte
+
+	combinations []string // all facts that there may be, once they are combined
 }
 
 func (f *visitFilters) compile(filters []Filter) {
@@ -47,6 +49,49 @@ func (f *visitFilters) hold(e *scanRow, facts uint32) bool {
 		return f.matches(e, "")
 	}
 	return f.matches(e, f.facts.list[facts])
+}
+
+// combinedMost is of how many questions about an entry the facts are combined: each makes twice as many combinations,
+// which events are held against.
+const combinedMost = 3
+
+// combine lists all facts that there may be; ok is false where there are too many.
+func (f *visitFilters) combine() (ok bool) {
+	if len(f.ofEntry) > combinedMost {
+		return false
+	}
+	f.combinations = make([]string, 1<<len(f.ofEntry))
+	for number := range f.combinations {
+		facts := make([]byte, len(f.ofEntry))
+		for i := range facts {
+			facts[i] = factFalse
+			if number>>i&1 != 0 {
+				facts[i] = factTrue
+			}
+		}
+		f.combinations[number] = string(facts)
+	}
+	return true
+}
+
+// combinationOf returns the number of the combination that the facts of an entry are.
+func (f *visitFilters) combinationOf(entry *scanRow) (number int) {
+	for i, holds := range f.ofEntry {
+		if holds(entry) {
+			number |= 1 << i
+		}
+	}
+	return number
+}
+
+// matching returns the combinations, a bit each, with which the filters hold of an event, but for those known.
+func (f *visitFilters) matching(e *scanRow, known uint8) (found uint8) {
+	for number, facts := range f.combinations {
+		if bit := uint8(1) << number; known&bit == 0 && f.matches(e, facts) {
+			found |= bit
+		}
+	}
+	return found
 }
 
 func (f *visitFilters) size() int { return len(f.facts.list) * (1 + len(f.ofEntry)/wideWeight) }

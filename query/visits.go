@@ -46,20 +46,14 @@ func (q *Sessions) own() []Member {
 
 // visit is what is known of one visit.
 type visit struct {
-	actor       uint32
-	number      uint32 // of the visit, once they are all known
-	early       bool   // it began before the range, so it isn't asked about
-	matched     bool   // it holds an event that the filters want
-	entry       place
-	last        event.Time
-	events      int64 // all of them
-	others      int64 // all but $identify
-	fields      uint32
-	facts       uint32 // which combination of what the filters ask about the entry
-	view, leave place  // of the first and the last page view, if viewed
-	viewed      bool
-	entryPath   string
-	exitPath    string
+	visitSpan
+	visitPages
+	actor   uint32
+	number  uint32 // of the visit, once they are all known
+	early   bool   // it began before the range, so it isn't asked about
+	matched bool   // it holds an event that the filters want
+	fields  uint32
+	facts   uint32 // which combination of what the filters ask about the entry
 }
 
 // What a visit weighs in entries of a table, and the copy of a live event.
@@ -81,7 +75,8 @@ type visitScan struct {
 	copied  int    // of these, live events, which are copied: of a sealed one, its place is kept alone
 }
 
-// visits finds the visits.
+// visits finds the visits of whoever acts, and whole ones for a list. Where numbers of visitors' visits are asked for,
+// a visitWalk needs less memory.
 //
 //  1. A visit that begins in the range has an event there. So the range is read first, and nothing else
 //     is kept of what comes before and after.
@@ -171,23 +166,23 @@ func (s *visitScan) known(e *scanRow) *visit {
 
 // add counts an event of a visit.
 func (s *visitScan) add(v *visit, e *scanRow) {
-	v.events++
-	v.last = max(v.last, e.time)
-	if e.name() != event.EventIdentify {
-		v.others++
-	}
+	v.count(e.time, e.name() == event.EventIdentify)
 	if !v.matched && !s.filters.askEntries() {
 		v.matched = s.filters.hold(e, 0)
 	}
-	if e.name() != event.EventPageview {
-		return
+	if e.name() == event.EventPageview {
+		v.see(e.place(), e.path())
 	}
-	at := e.place()
-	if !v.viewed || at.before(v.view) {
-		v.view, v.entryPath = at, e.path()
+}
+
+// kept returns the visits that are asked about.
+func (s *visitScan) kept(r *run) (kept []*visit) {
+	for i := range s.visits {
+		if v := &s.visits[i]; !v.early && v.matched {
+			v.number = uint32(i)
+			kept = append(kept, v)
+			r.cost.Matched += int(v.events)
+		}
 	}
-	if !v.viewed || v.leave.before(at) {
-		v.leave, v.exitPath = at, e.path()
-	}
-	v.viewed = true
+	return kept
 }

@@ -42,6 +42,10 @@ func TestBlocksOfVisitorsAnswerAsPersonsDo(t *testing.T) {
 			"attribution?conversion=signup&models=linear,participation&lookback=0&group_by=campaign",
 			"attribution?conversion=purchase&models=data_driven&group_by=source",
 			`attribution?conversion=purchase&models=linear&touch_filters=[{"field":"source","op":"ne","value":"google"}]`,
+			"sessions?",
+			"sessions?group_by=source,entry_path&interval=day&compare=previous_period&limit=1000",
+			"sessions?group_by=country,exit_path&limit=1000&include_bots=true",
+			`sessions?group_by=country&filters=[{"field":"entry.path","op":"ne","value":"/"},{"not":{"field":"entry.source","op":"eq","value":"google"}},{"field":"event_name","op":"eq","value":"view_item"}]`,
 			"retention?birth=$pageview&return=$pageview&period=day",
 			"retention?birth=$pageview&return=$pageview&period=day&tz=Asia/Kolkata&mode=unbounded",
 			"retention?birth=purchase&return=purchase&period=week&birth_in=ever",
@@ -53,6 +57,37 @@ func TestBlocksOfVisitorsAnswerAsPersonsDo(t *testing.T) {
 			}
 			if !strings.ContainsAny(visitors, "123456789") {
 				t.Errorf("%s: %s says nothing", name, question)
+			}
+		}
+	}
+}
+
+// Visits that begin before a range, and those that go on after it, are told apart whatever comes first, live events or
+// segments outside the range: as those of persons are, of visitors without users.
+func TestVisitsOfARangeAreThoseOfPersons(t *testing.T) {
+	events := eventtest.New(12, 20_000, 80_000).Events(20_000)
+	for i := range events {
+		e := &events[i]
+		e.Seq, e.UserID = event.Seq(i+1), ""
+		switch i % 5 {
+		case 0: // a visit of many days
+			e.SessionID, e.SessionDerived = "long-"+strconv.Itoa(i%2), false
+		case 1: // late
+			e.Time -= event.Time(i%7) * 86_400_000
+			e.SessionID, e.SessionDerived = "late", false
+		}
+	}
+	for seed := range uint64(3) {
+		source := NewSealed(events, seed+1)
+		for _, days := range []string{"from=2026-03-29&to=2026-03-30", "from=2026-04-05T01:10&to=2026-04-05T17:40", "from=2026-04-14&to=2026-04-25"} {
+			for _, question := range []string{
+				"sessions?group_by=entry_path,exit_path&compare=previous_period&limit=1000&",
+				`sessions?filters=[{"field":"event_name","op":"in","value":["purchase","add_to_cart"]}]&interval=hour&`,
+			} {
+				visitors, persons := plainAnswer(t, source, question+days), plainAnswer(t, source, question+days+"&actor=person")
+				if visitors != persons || !strings.ContainsAny(visitors, "123456789") {
+					t.Errorf("seed %d: %s\nvisitors: %s\npersons: %s", seed, question+days, visitors, persons)
+				}
 			}
 		}
 	}

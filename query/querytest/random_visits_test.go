@@ -58,7 +58,9 @@ func denseVisits(r *rand.Rand) []event.Event {
 		if e.SessionID = "s" + strconv.Itoa(r.IntN(3)); r.IntN(4) != 0 {
 			e.SessionID = e.AnonymousID + "-" + strconv.FormatInt(int64(e.Time)/1800_000, 10)
 		}
-		e.SessionDerived = e.SessionID[0] == 'v'
+		if e.SessionDerived = e.SessionID[0] == 'v'; r.IntN(12) == 0 { // sent, as if it were made of another half-hour
+			e.SessionID, e.SessionDerived = e.AnonymousID+"-"+strconv.FormatInt(int64(e.Time)/1800_000+int64(r.IntN(4))-2, 10), false
+		}
 		// The model has more digits of such a value than there are in 57.
 		e.Properties = strings.ReplaceAll(e.Properties, "1e300", "1e15")
 	}
