@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"millimetric/index"
 	"millimetric/index/event"
 )
 
