@@ -52,6 +52,14 @@ func (s *Step) namesFilter() Filter {
 	return f
 }
 
+// names tells whether some events of a name may be what the step names.
+func (s *Step) names(name string) bool {
+	if len(s.AnyOf) == 0 {
+		return s.Event == name
+	}
+	return slices.ContainsFunc(s.AnyOf, func(one Step) bool { return one.Event == name })
+}
+
 // setting shows the step as it was understood, with what a kind of step has beside.
 func (s *Step) setting(beside ...Member) Value {
 	members := []Member{{"name", Text(s.Name)}}

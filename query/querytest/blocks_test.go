@@ -50,6 +50,12 @@ func TestBlocksOfVisitorsAnswerAsPersonsDo(t *testing.T) {
 			"retention?birth=$pageview&return=$pageview&period=day&tz=Asia/Kolkata&mode=unbounded",
 			"retention?birth=purchase&return=purchase&period=week&birth_in=ever",
 			"retention?birth=signup&return=purchase&period=day",
+			"paths?start=$pageview",
+			"paths?end=purchase&events=$pageview,view_item,add_to_cart,signup&limit=2",
+			"paths?start=$pageview&events=$pageview,view_item&first_only=true&steps=3&compare=previous_period",
+			"paths?start=$pageview&events=$pageview,signup,purchase&scope=window&window=5d&limit=3&steps=20",
+			`paths?start={"any_of":[{"event":"signup"},{"event":"$pageview","filters":[{"field":"country","op":"eq","value":"DE"}]}]}&events=$pageview,purchase&include_bots=true`,
+			`paths?end={"event":"$pageview","filters":[{"field":"path","op":"prefix","value":"/p"}]}&scope=window&window=2d`,
 		} {
 			visitors, persons := plainAnswer(t, sealed, question+whole), plainAnswer(t, sealed, question+whole+"&actor=person")
 			if visitors != persons {
