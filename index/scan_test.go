@@ -2,6 +2,7 @@ package index
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -10,20 +11,30 @@ import (
 	"millimetric/index/event"
 )
 
-// segmentsOf builds a segment of each of the cases, and of one with more chunks of visitors and rows.
-func segmentsOf(t *testing.T) map[string]*Segment {
+// segmentsOf builds a segment of each of the cases, and of one with more chunks of visitors and rows, and yields them in
+// the order of their names.
+func segmentsOf(t *testing.T) iter.Seq2[string, *Segment] {
 	t.Helper()
 	all := cases()
-	all["many rows"] = newTraffic(11, 20000).day(60_000, true)
-	segments := map[string]*Segment{}
-	for name, rows := range all {
-		s, err := Open(Build(rows, BuildOptions{}))
-		if err != nil {
-			t.Fatal(err)
+	all["many rows"] = manyRows()
+	return func(yield func(string, *Segment) bool) {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if !yield(name, segmentOf(t, all[name])) {
+				return
+			}
 		}
-		segments[name] = s
 	}
-	return segments
+}
+
+func manyRows() []Row { return newTraffic(11, 20000).day(60_000, true) }
+
+func segmentOf(t *testing.T, rows []Row) *Segment {
+	t.Helper()
+	s, err := Open(Build(rows, BuildOptions{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // someOf returns the visitors of all whose ordinals are not below from, and below to.
@@ -34,9 +45,7 @@ func someOf(all *Runs, from, to uint32) (ordinals, starts []uint32) {
 }
 
 func TestVisitorsAreReadSomeAtATime(t *testing.T) {
-	segments := segmentsOf(t)
-	for _, name := range slices.Sorted(maps.Keys(segments)) {
-		s := segments[name]
+	for name, s := range segmentsOf(t) {
 		all, err := s.Runs()
 		if err != nil {
 			t.Fatal(err)
@@ -94,9 +103,7 @@ func sameCodes(t *testing.T, name string, s *Segment, all, some *Runs) {
 }
 
 func TestTextsAreThoseOfTheirCodes(t *testing.T) {
-	segments := segmentsOf(t)
-	for _, name := range slices.Sorted(maps.Keys(segments)) {
-		s := segments[name]
+	for name, s := range segmentsOf(t) {
 		for _, c := range []event.Column{event.ColumnName, event.ColumnPath, event.ColumnSource, ColumnRest, ColumnIPHash} {
 			texts, err := s.Dict(c).Texts()
 			if err != nil {
@@ -116,7 +123,7 @@ func TestTextsAreThoseOfTheirCodes(t *testing.T) {
 }
 
 func TestTouchesStandForFiveColumns(t *testing.T) {
-	s := segmentsOf(t)["many rows"]
+	s := segmentOf(t, manyRows())
 	runs, err := s.Runs()
 	if err != nil {
 		t.Fatal(err)
@@ -148,9 +155,7 @@ func TestTouchesStandForFiveColumns(t *testing.T) {
 }
 
 func TestSessionsAreNamedByAnyOfTheirRows(t *testing.T) {
-	segments := segmentsOf(t)
-	for _, name := range slices.Sorted(maps.Keys(segments)) {
-		s := segments[name]
+	for name, s := range segmentsOf(t) {
 		events, err := s.Reader()
 		if err != nil {
 			t.Fatal(err)
@@ -194,10 +199,8 @@ func TestSessionsAreNamedByAnyOfTheirRows(t *testing.T) {
 }
 
 func TestPropertiesAreReadByChunks(t *testing.T) {
-	segments := segmentsOf(t)
 	kinds := map[PropertyKind]int{}
-	for _, name := range slices.Sorted(maps.Keys(segments)) {
-		s := segments[name]
+	for _, s := range segmentsOf(t) {
 		for _, property := range s.PropertyNames() {
 			p := s.Property(property)
 			kinds[p.Kind]++

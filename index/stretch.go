@@ -35,23 +35,19 @@ func (t Stretch) Bounds() (from, to int) { return t.from, t.to }
 
 // Times reads the times of the rows into dst, which grows where it is too small.
 func (t Stretch) Times(dst []event.Time) ([]event.Time, error) {
-	s := t.segment
-	dst, err := unpackOf(t, s.times, dst)
-	if err == nil && !offset(dst, s.minTime, s.maxTime) {
-		err = damaged("a time of chunk %d lies outside of the segment", t.chunk)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return dst, nil
+	return unpackAbove(t, "time", t.segment.times, dst, t.segment.minTime, t.segment.maxTime)
 }
 
 // Seqs reads the positions of the rows into dst, which grows where it is too small.
 func (t Stretch) Seqs(dst []event.Seq) ([]event.Seq, error) {
-	s := t.segment
-	dst, err := unpackOf(t, s.seqs, dst)
-	if err == nil && !offset(dst, s.minSeq, s.maxSeq) {
-		err = damaged("a position of chunk %d lies outside of the segment", t.chunk)
+	return unpackAbove(t, "position", t.segment.seqs, dst, t.segment.minSeq, t.segment.maxSeq)
+}
+
+// unpackAbove is unpackOf for values that are kept less the least of the segment.
+func unpackAbove[T ~int64 | ~uint64](t Stretch, what string, pieces span, dst []T, least, most T) ([]T, error) {
+	dst, err := unpackOf(t, pieces, dst)
+	if err == nil && !offset(dst, least, most) {
+		err = damaged("a %s of chunk %d lies outside of the segment", what, t.chunk)
 	}
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -27,9 +26,7 @@ func partOf[T comparable](t *testing.T, what string, s Stretch, whole, part func
 }
 
 func TestAStretchHasTheRowsOfItsChunk(t *testing.T) {
-	segments := segmentsOf(t)
-	for _, name := range slices.Sorted(maps.Keys(segments)) {
-		s := segments[name]
+	for name, s := range segmentsOf(t) {
 		runs, err := s.Runs()
 		if err != nil {
 			t.Fatal(err)

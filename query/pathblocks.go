@@ -1,7 +1,6 @@
 package query
 
 import (
-	"math/bits"
 	"slices"
 
 	"millimetric/index/event"
@@ -64,17 +63,14 @@ type pathName struct {
 
 const pathNameWords = 2
 
-// pathVisitors is a set of visitors.
+// pathVisitors is a set of visitors, as far as the greatest of them.
 type pathVisitors []uint64
 
-func (s pathVisitors) add(visitor uint32)      { s[visitor/64] |= 1 << (visitor % 64) }
-func (s pathVisitors) has(visitor uint32) bool { return s[visitor/64]>>(visitor%64)&1 != 0 }
+func (s *pathVisitors) add(visitor uint32) { *at((*[]uint64)(s), visitor/64) |= 1 << (visitor % 64) }
 
-func (s pathVisitors) count() (n int) {
-	for _, word := range s {
-		n += bits.OnesCount64(word)
-	}
-	return n
+func (s pathVisitors) has(visitor uint32) bool {
+	word := int(visitor / 64)
+	return word < len(s) && s[word]>>(visitor%64)&1 != 0
 }
 
 // layBlocks lays the walks of visitors.
@@ -88,7 +84,7 @@ func (q *Paths) layBlocks(r *run, t *pathTree) error {
 		own.from, own.to = q.reach()
 		r.reads(own.from, own.to) // whether or not there is an anchor
 	}
-	if err := p.findAnchored(); err != nil || p.anchored.count() == 0 {
+	if err := p.findAnchored(); err != nil || len(p.anchored) == 0 {
 		return err
 	}
 	own.among, own.visit, own.take = p.anchored.has, p.live, p.take
@@ -98,7 +94,6 @@ func (q *Paths) layBlocks(r *run, t *pathTree) error {
 // findAnchored finds who may have an anchor in the range. Where the step is one of several, its names alone are asked
 // for.
 func (p *pathBlocks) findAnchored() error {
-	p.anchored = make(pathVisitors, (p.r.source.Visitors()+63)/64)
 	filters := append(p.r.common.counted(), p.q.Anchor.namesFilter())
 	if len(p.q.Anchor.AnyOf) == 0 {
 		filters = append(filters, p.q.Anchor.Filters...)

@@ -7,8 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,21 +17,11 @@ import (
 // and with its environment: a root that has nothing else.
 func TestTheProgramRunsWhereThereIsNothingElse(t *testing.T) {
 	i := readImage(t)
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		t.Skip("NOT RUN: what looks for races needs a library")
-	}
-	binary, err := elf.Open(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	needs, err := binary.ImportedLibraries()
-	if _ = binary.Close(); err != nil || len(needs) > 0 {
-		t.Fatalf("the program needs %q: it isn't static (%v); build it with CGO_ENABLED=0", needs, err)
-	}
+	program := staticProgram(t)
 	if os.Geteuid() != 0 {
 		t.Skip("NOT RUN: only root can give a process another root")
 	}
-	root := emptyRoot(t)
+	root := emptyRoot(t, program)
 	inside := func(args []string, out io.Writer) *exec.Cmd {
 		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
@@ -60,7 +48,7 @@ func TestTheProgramRunsWhereThereIsNothingElse(t *testing.T) {
 	}
 	var said bytes.Buffer
 	port := url[1][strings.LastIndexByte(url[1], ':'):]
-	err = inside(append(i.health, "--listen", "0.0.0.0"+port), &said).Run()
+	err := inside(append(i.health, "--listen", "0.0.0.0"+port), &said).Run()
 	if err != nil || strings.TrimSpace(said.String()) != `{"ok":true}` {
 		t.Fatalf("%v: %s: %s", err, said.String(), log.String())
 	}
@@ -72,8 +60,41 @@ func TestTheProgramRunsWhereThereIsNothingElse(t *testing.T) {
 	}
 }
 
+// staticProgram returns the file of a program that needs no library: this one, or, where it does, as what looks for
+// races must, one that is built as releases are.
+func staticProgram(t *testing.T) string {
+	t.Helper()
+	if len(librariesOf(t, os.Args[0])) == 0 {
+		return os.Args[0]
+	}
+	file := filepath.Join(t.TempDir(), "millimetric")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", file, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v: %s", err, out)
+	}
+	if needs := librariesOf(t, file); len(needs) > 0 {
+		t.Fatalf("the program needs %q: it isn't static", needs)
+	}
+	return file
+}
+
+func librariesOf(t *testing.T, file string) []string {
+	t.Helper()
+	binary, err := elf.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = binary.Close() }()
+	needs, err := binary.ImportedLibraries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return needs
+}
+
 // emptyRoot makes a folder that holds what the image holds.
-func emptyRoot(t *testing.T) string {
+func emptyRoot(t *testing.T, program string) string {
 	t.Helper()
 	root := t.TempDir()
 	data := filepath.Join(root, "data")
@@ -83,7 +104,7 @@ func emptyRoot(t *testing.T) string {
 	if err := os.Chown(data, 65532, 65532); err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(os.Args[0])
+	text, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
